@@ -1,0 +1,1 @@
+"""Models, their immutable versions and files, licences, lineage and attributions."""

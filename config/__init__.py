@@ -1,0 +1,1 @@
+"""Settings, URLs, logging, the embedded servers and the `studio` supervisor."""

@@ -1,0 +1,1 @@
+"""Pictures made by models, and the gallery."""

@@ -1,0 +1,128 @@
+"""The job: one row per piece of work, the single source of truth about it."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.querysets import OwnedQuerySet
+
+
+class State(models.TextChoices):
+    """Where a job stands. `jobs.states.MOVES` lists the moves that are allowed."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    STOPPING = "stopping", _("Stopping")
+    SUCCEEDED = "succeeded", _("Done")
+    STOPPED = "stopped", _("Stopped")
+    FAILED = "failed", _("Failed")
+    CANCELED = "canceled", _("Canceled")
+
+
+ACTIVE_STATES = (State.QUEUED, State.RUNNING, State.STOPPING)
+WORKING_STATES = (State.RUNNING, State.STOPPING)
+
+
+class Queue(models.TextChoices):
+    """Which workers take a job."""
+
+    TRAIN = "train", _("Training")
+    GENERATE = "generate", _("Generating")
+    LIGHT = "light", _("Light work")
+
+
+class Job(models.Model):
+    """A piece of work. Work tables (an experiment, a generation) point here; nothing here points to them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs")
+    kind = models.CharField(max_length=60)
+    queue = models.CharField(max_length=20, choices=Queue.choices)
+    label = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED)
+
+    # The fencing token: only the worker that holds this number may write for the job.
+    attempt = models.PositiveIntegerField(default=0)
+    # Counted apart from attempts: a deploy or a lost lease must not use up a long training's chances.
+    failures = models.PositiveIntegerField(default=0)
+    max_failures = models.PositiveIntegerField(default=3)
+
+    lease_until = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    snapshot_requested_at = models.DateTimeField(null=True, blank=True)
+    sample_requested_at = models.DateTimeField(null=True, blank=True)
+
+    # The receipt: what was held at the start and charged for what was delivered, in credits.
+    price_held = models.PositiveIntegerField(default=0)
+    price_charged = models.PositiveIntegerField(default=0)
+
+    step = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True)
+    device = models.CharField(max_length=60, blank=True)
+    threads = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    error_reference = models.CharField(max_length=20, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["queue", "queued_at"], condition=Q(state="queued"), name="jobs_waiting"),
+            models.Index(
+                fields=["lease_until"], condition=Q(state__in=["running", "stopping"]), name="jobs_leased"
+            ),
+            models.Index(fields=["owner", "state"], name="jobs_owner_state"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "stopping"], lease_until__isnull=False)
+                | (~Q(state__in=["running", "stopping"]) & Q(lease_until__isnull=True)),
+                name="jobs_lease_while_working",
+            ),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="jobs_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the job waits or works."""
+        return self.state in ACTIVE_STATES
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker holds the job."""
+        return self.state in WORKING_STATES
+
+
+class JobEvent(models.Model):
+    """One change of a job's state with its cause: the timeline that an admin reads."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    from_state = models.CharField(max_length=20, blank=True)
+    to_state = models.CharField(max_length=20, choices=State.choices)
+    attempt = models.PositiveIntegerField()
+    cause = models.CharField(max_length=200)
+    worker = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_state} -> {self.to_state}: {self.cause}"

@@ -1,0 +1,1 @@
+"""Datasets, experiments (StyleGAN) and their snapshots."""

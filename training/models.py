@@ -1,0 +1,212 @@
+"""Datasets, their frozen versions, experiments and what a training leaves behind."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.querysets import OwnedQuerySet
+from catalog.models import CatalogModel, Licence, ModelVersion, Source
+from jobs.models import Job
+
+
+class Crop(models.TextChoices):
+    """How a picture becomes a square."""
+
+    CENTER = "center", _("Center")
+    RANDOM = "random", _("Random")
+    LETTERBOX = "letterbox", _("No crop, with borders")
+    SQUEEZE = "squeeze", _("No crop, squeezed")
+
+
+class Dataset(models.Model):
+    """Pictures that belong together, private to their owner."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="datasets")
+    name = models.CharField(_("name"), max_length=80)
+    # Which drawn family it is a copy of; empty for the owner's own pictures.
+    sample_family = models.CharField(max_length=40, blank=True)
+    source_note = models.TextField(_("source of the pictures"), blank=True)
+    licence = models.ForeignKey(Licence, on_delete=models.PROTECT, verbose_name=_("licence"))
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetImage(models.Model):
+    """A checked picture: re-encoded, upright, without metadata."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
+    name = models.CharField(max_length=255)
+    # Of the bytes that arrived, so that adding a file again is recognised; and of the pixels as kept.
+    upload_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    file = models.CharField(max_length=200)
+    thumbnail = models.CharField(max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "sha256"], name="training_image_once_per_dataset")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Upload(models.Model):
+    """A file that arrived (a picture or a ZIP) and the job that checks it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="uploads")
+    job = models.OneToOneField(Job, on_delete=models.SET_NULL, null=True, related_name="upload")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class UploadedFile(models.Model):
+    """One file of an upload and what became of it: a refused one keeps its reason, the others go on."""
+
+    class Status(models.TextChoices):
+        """What became of the file."""
+
+        WAITING = "waiting", _("Waiting")
+        ACCEPTED = "accepted", _("Added")
+        DUPLICATE = "duplicate", _("Already here")
+        REFUSED = "refused", _("Refused")
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=255)
+    # Where the bytes wait until they are checked; empty afterwards, and for members of a ZIP.
+    file = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.WAITING)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetVersion(models.Model):
+    """A dataset as one training saw it: frozen, fingerprinted, never updated."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.SET_NULL, null=True, related_name="versions")
+    name = models.CharField(max_length=80)
+    # SHA-256 over the pictures' SHA-256 in order, and the crop.
+    sha256 = models.CharField(max_length=64)
+    # The SHA-256 and stored file of every picture, in the order in which training reads them.
+    pictures = models.JSONField()
+    count = models.PositiveIntegerField()
+    crop = models.CharField(max_length=20, choices=Crop.choices)
+    licence = models.ForeignKey(Licence, on_delete=models.PROTECT)
+    source = models.OneToOneField(Source, on_delete=models.PROTECT, related_name="dataset_version")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.count})"
+
+
+class Experiment(models.Model):
+    """A training of an unconditional image model. Its state is its job's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="experiments")
+    name = models.CharField(_("name"), max_length=80)
+    dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.RESTRICT, related_name="experiments")
+    starting_point = models.ForeignKey(
+        ModelVersion, on_delete=models.RESTRICT, null=True, blank=True, related_name="experiments"
+    )
+    preset = models.CharField(max_length=40)
+    resolution = models.PositiveIntegerField(default=64)
+    mirror = models.BooleanField(_("mirror"), default=True)
+    steps = models.PositiveIntegerField(
+        _("steps"), validators=[MinValueValidator(100), MaxValueValidator(25_000)]
+    )
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    settings = models.JSONField(default=dict, blank=True)
+    job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="experiment")
+    saved_model = models.ForeignKey(
+        CatalogModel, on_delete=models.SET_NULL, null=True, blank=True, related_name="experiments"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(steps__gte=1, steps__lte=25_000), name="training_steps_in_range"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Snapshot(models.Model):
+    """A model as it stood at one step, with the pictures of the same 28 seeds."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="snapshots")
+    step = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    images_seen = models.PositiveBigIntegerField()
+    # Storage keys; a sample taken between snapshots has a grid and no weights.
+    grid = models.CharField(max_length=200)
+    folder = models.CharField(max_length=200, blank=True)
+    metrics = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [
+            models.UniqueConstraint(fields=["experiment", "step"], name="training_snapshot_once_per_step")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment} @ {self.step}"
+
+
+class TrainingStat(models.Model):
+    """A point of the loss curves."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="stats")
+    step = models.PositiveIntegerField()
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [
+            models.UniqueConstraint(fields=["experiment", "step"], name="training_stat_once_per_step")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment} @ {self.step}"
