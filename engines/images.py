@@ -1,0 +1,73 @@
+"""Pictures as arrays: opening, cutting, converting and laying out in grids. Pillow and NumPy only.
+
+Throughout the engines a batch of pictures is uint8 `[N, H, W, 3]` (RGB, 0 to 255) or float32 `[N, 3, H, W]` (-1 to 1).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from engines.crops import Box
+
+UInt8Array = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+BACKGROUND = (255, 255, 255)  # what shows through transparent pictures
+
+
+def load_rgb(path: Path) -> Image.Image:
+    """Open a picture fully decoded, upright (EXIF orientation applied), in RGB, transparency laid on white.
+
+    Raises OSError (Pillow's UnidentifiedImageError included) for what is not a complete picture.
+    """
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        image = Image.alpha_composite(canvas, image)
+    return image.convert("RGB")
+
+
+def cut_square(image: Image.Image, box: Box, side: int) -> Image.Image:
+    """The part of an RGB `image` inside `box`, resized to `side` x `side` pixels with antialiasing.
+
+    What lies outside the picture takes the average colour of the picture's border, so that bars do not draw a hard edge.
+    """
+    left, upper, right, lower = box
+    inside = left >= 0 and upper >= 0 and right <= image.width and lower <= image.height
+    if inside:
+        return image.resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    canvas = Image.new("RGB", (right - left, lower - upper), _border_colour(image))
+    canvas.paste(image, (-left, -upper))
+    return canvas.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _border_colour(image: Image.Image) -> tuple[int, int, int]:
+    pixels = np.asarray(image)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    red, green, blue = border.mean(axis=0).round().astype(int).tolist()
+    return red, green, blue
+
+
+def to_uint8(images: FloatArray) -> UInt8Array:
+    """float `[N, 3, H, W]` in -1 to 1 (values beyond are clipped) to uint8 `[N, H, W, 3]`."""
+    scaled = np.clip(images * 127.5 + 128.0, 0.0, 255.0)
+    return np.ascontiguousarray(scaled.transpose(0, 2, 3, 1).astype(np.uint8))
+
+
+def to_float(images: UInt8Array) -> FloatArray:
+    """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]` in -1 to 1, its memory in channels-last order."""
+    return (images.astype(np.float32) / 127.5 - 1.0).transpose(0, 3, 1, 2)
+
+
+def grid(images: UInt8Array, *, columns: int) -> UInt8Array:
+    """Lay uint8 `[N, H, W, 3]` out row by row as one picture `[rows * H, columns * W, 3]`; missing cells are white."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    cells = np.full((rows * columns, height, width, channels), 255, dtype=np.uint8)
+    cells[:count] = images
+    table = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return np.ascontiguousarray(table.reshape(rows * height, columns * width, channels))
