@@ -70,7 +70,7 @@ def write(
     target: Path | IO[bytes],
     provenance: Provenance,
     *,
-    format: ImageFormat,
+    file_format: ImageFormat,
     quality: int = 92,
 ) -> None:
     """Encode `image` with its provenance into a path or an open binary file. `quality` is for JPEG and WebP."""
