@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +24,9 @@ Outline = NDArray[np.float64]
 """Corner points of a closed shape, float64 [N, 2], in units."""
 
 T = TypeVar("T")
+
+_ANGLES = np.arange(40) * (2 * math.pi / 40)
+_CIRCLE: Outline = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 SHADE: Colour = (38, 18, 58)
 LIGHT: Colour = (255, 246, 228)
@@ -74,18 +78,18 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 def darker(base: Colour, share: float) -> Colour:
     """The colour in shadow: towards a deep violet, which keeps shadows lively where black would grey them."""
-    return mix(base, tuple_product(base, SHADE), share)
+    red, green, blue = (round((a * b / 255 + b) / 2) for a, b in zip(base, SHADE, strict=True))
+    return mix(base, (red, green, blue), share)
+
+
+def skin_shadow(skin: Colour, share: float) -> Colour:
+    """Skin in shadow: redder than other surfaces, since some of the light comes back from under it."""
+    return mix(darker(skin, share), (190, 66, 50), 0.16)
 
 
 def lighter(base: Colour, share: float) -> Colour:
     """The colour in light: towards a warm white."""
     return mix(base, LIGHT, share)
-
-
-def tuple_product(first: Colour, second: Colour) -> Colour:
-    """Multiplies two colours and lifts the result a little, as a coloured shadow does."""
-    red, green, blue = (round((a * b / 255 + b) / 2) for a, b in zip(first, second, strict=True))
-    return red, green, blue
 
 
 def brightness(base: Colour) -> float:
@@ -106,7 +110,7 @@ def smooth(*pairs: tuple[float, float], closed: bool = True, steps: int = 10) ->
     else:
         padded = np.concatenate([knots[:1], knots, knots[-1:]])
         before, knots, after, beyond = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    t = np.linspace(0.0, 1.0, steps, endpoint=False)[None, :, None]
+    t = (np.arange(steps) / steps)[None, :, None]
     p0, p1, p2, p3 = (part[:, None, :] for part in (before, knots, after, beyond))
     curve = 0.5 * (
         2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
@@ -123,13 +127,13 @@ def mirrored(*half: tuple[float, float]) -> Outline:
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, turn: float = 0.0) -> Outline:
     """An ellipse around (x, y); `turn` in degrees, clockwise as seen."""
-    angles = np.linspace(0.0, 2 * math.pi, 40, endpoint=False)
-    flat = np.stack([np.cos(angles) * rx, np.sin(angles) * (rx if ry is None else ry)], axis=1)
-    return rotate(flat, turn) + (x, y)
+    return rotate(_CIRCLE * (rx, rx if ry is None else ry), turn) + (x, y)
 
 
 def rotate(outline: Outline, degrees: float, pivot: tuple[float, float] = (0.0, 0.0)) -> Outline:
     """The outline turned clockwise (as seen) about the pivot."""
+    if degrees == 0:
+        return outline
     angle = math.radians(degrees)
     matrix = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     turned: Outline = (outline - pivot) @ matrix + pivot
@@ -175,12 +179,16 @@ class Mask:
 
     def within(self, other: Mask) -> Mask:
         """The part that lies inside the other mask."""
-        return Mask(self.left, self.top, ImageChops.multiply(self.alpha, self._aligned(other)))
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right = min(self.left + self.alpha.width, other.left + other.alpha.width)
+        bottom = min(self.top + self.alpha.height, other.top + other.alpha.height)
+        box = left, top, max(right, left + 1), max(bottom, top + 1)
+        return Mask(left, top, ImageChops.multiply(self._seen(box), other._seen(box)))
 
     def without(self, other: Mask) -> Mask:
         """The part that lies outside the other mask."""
-        outside = ImageChops.invert(self._aligned(other))
-        return Mask(self.left, self.top, ImageChops.multiply(self.alpha, outside))
+        box = self.left, self.top, self.left + self.alpha.width, self.top + self.alpha.height
+        return Mask(self.left, self.top, ImageChops.multiply(self.alpha, ImageChops.invert(other._seen(box))))
 
     def fading(self, start: float, end: float) -> Mask:
         """The mask with its opacity running evenly from start (at its top) to end (at its bottom)."""
@@ -188,59 +196,100 @@ class Mask:
         ramp = column.resize(self.alpha.size, Image.Resampling.BILINEAR)
         return Mask(self.left, self.top, ImageChops.multiply(self.alpha, ramp))
 
-    def _aligned(self, other: Mask) -> Image.Image:
-        """The other mask's alpha, cropped or filled up with nothing to this mask's rectangle."""
-        left, top = self.left - other.left, self.top - other.top
-        return other.alpha.crop((left, top, left + self.alpha.width, top + self.alpha.height))
+    def _seen(self, box: tuple[int, int, int, int]) -> Image.Image:
+        """The alpha in a rectangle of the canvas, filled up with nothing where it does not reach."""
+        return self.alpha.crop((box[0] - self.left, box[1] - self.top, box[2] - self.left, box[3] - self.top))
+
+
+@cache
+def _levels(opacity: float) -> list[int]:
+    return [round(level * opacity) for level in range(256)]
+
+
+def _polygons(
+    shapes: list[Outline], origin: tuple[int, int], reduction: float, size: tuple[int, int]
+) -> Image.Image:
+    """An image (mode L) of this size in which the shapes are white, seen from the origin and made smaller."""
+    alpha = Image.new("L", size, 0)
+    pen = ImageDraw.Draw(alpha)
+    for shape in shapes:
+        pen.polygon(((shape - origin) / reduction).ravel().tolist(), fill=255)
+    return alpha
+
+
+def backdrop(ground: Colour) -> Image.Image:
+    """A plain background with light falling from the upper left, as a small RGB image to be enlarged."""
+    y, x = (np.mgrid[0:64, 0:64] + 0.5) / 64
+    glow = 0.6 * np.exp(-((x - 0.4) ** 2 + (y - 0.36) ** 2) / (2 * 0.24**2))[..., None]
+    shade = (0.55 * y)[..., None]
+    base = np.array(ground) * (1 - shade) + np.array(darker(ground, 0.28)) * shade
+    lit = base * (1 - glow) + np.array(lighter(ground, 0.55)) * glow
+    return Image.fromarray(lit.round().astype(np.uint8))
 
 
 class Canvas:
     """A square picture under construction, painted at `oversampling` times its final size."""
 
-    def __init__(self, size: int, ground: Colour, *, oversampling: int) -> None:
+    def __init__(self, size: int, backdrop: Image.Image, *, oversampling: int) -> None:
         self.size = size
         self._side = size * oversampling
-        self._image = Image.new("RGB", (self._side, self._side), ground)
-        self._turn = 0.0
+        self._scale = self._side / UNITS
+        self._image = backdrop.resize((self._side, self._side), Image.Resampling.BICUBIC)
         self._shift = (0.0, 0.0)
-        self._pivot = (UNITS / 2, UNITS / 2)
+        self._zoom = 1.0
+        self._turn = 0.0
+        self._pivot = (0.0, 0.0)
 
     @contextmanager
     def placed(
-        self, x: float, y: float, *, turn: float = 0.0, pivot: tuple[float, float] = (0, 0)
+        self,
+        x: float,
+        y: float,
+        *,
+        zoom: float = 1.0,
+        turn: float = 0.0,
+        pivot: tuple[float, float] = (0.0, 0.0),
     ) -> Iterator[None]:
-        """Moves the origin to (x, y) for what is drawn inside, turned by degrees about the pivot (from there)."""
-        saved = self._shift, self._turn, self._pivot
-        self._shift, self._turn, self._pivot = (x, y), turn, pivot
-        yield
-        self._shift, self._turn, self._pivot = saved
+        """Lays the origin of what is drawn inside at (x, y), enlarged by `zoom` and turned (degrees) about the pivot."""
+        saved = self._shift, self._zoom, self._turn, self._pivot
+        self._shift, self._zoom, self._turn, self._pivot = (x, y), zoom, turn, pivot
+        try:
+            yield
+        finally:
+            self._shift, self._zoom, self._turn, self._pivot = saved
 
     def mask(self, *outlines: Outline, soft: float = 0.0) -> Mask:
         """The union of the outlines as a mask; `soft` blurs its edge (standard deviation in units)."""
-        scale = self._side / UNITS
-        shapes = [(rotate(o, self._turn, self._pivot) + self._shift) * scale for o in outlines]
+        shapes = [self._placed(outline) for outline in outlines]
         corners = np.concatenate(shapes)
-        margin = soft * scale * 2.5 + 1
-        left, top = (max(0, math.floor(v - margin)) for v in corners.min(0))
-        right, bottom = (min(self._side, math.ceil(v + margin)) for v in corners.max(0))
-        width, height = max(1, right - left), max(1, bottom - top)
+        margin = soft * self._scale * 2.5 + 1
+        left, top = (math.floor(v - margin) for v in corners.min(0))
+        right, bottom = (math.ceil(v + margin) for v in corners.max(0))
+        # What shows on the canvas; at least one pixel, so that a shape wholly outside needs no special case.
+        x0, y0 = min(max(left, 0), self._side - 1), min(max(top, 0), self._side - 1)
+        width, height = max(1, min(right, self._side) - x0), max(1, min(bottom, self._side) - y0)
+        if not soft:
+            alpha = _polygons(shapes, (x0, y0), 1.0, (width, height))
+            return Mask(x0, y0, alpha)
         # A blurred mask carries no detail, so it is made small and enlarged: the same look in a fraction of the time.
-        reduction = max(1.0, soft * scale / 2)
-        small = max(1, math.ceil(width / reduction)), max(1, math.ceil(height / reduction))
-        alpha = Image.new("L", small, 0)
-        pen = ImageDraw.Draw(alpha)
-        for shape in shapes:
-            pen.polygon([(x, y) for x, y in ((shape - (left, top)) / reduction).tolist()], fill=255)
-        if soft:
-            alpha = alpha.filter(ImageFilter.GaussianBlur(soft * scale / reduction))
-            alpha = alpha.resize((width, height), Image.Resampling.BILINEAR)
-        return Mask(left, top, alpha)
+        reduction = max(1.0, soft * self._scale / 2)
+        small = math.ceil((right - left) / reduction) + 1, math.ceil((bottom - top) / reduction) + 1
+        alpha = _polygons(shapes, (left, top), reduction, small)
+        alpha = alpha.filter(ImageFilter.GaussianBlur(soft * self._scale / reduction))
+        seen = (x0 - left, y0 - top, x0 - left + width, y0 - top + height)
+        box = tuple(min(edge / reduction, limit) for edge, limit in zip(seen, small * 2, strict=True))
+        return Mask(x0, y0, alpha.resize((width, height), Image.Resampling.BILINEAR, box=box))
+
+    def _placed(self, outline: Outline) -> Outline:
+        """An outline's corners in pixels of the canvas."""
+        placed: Outline = (rotate(outline, self._turn, self._pivot) * self._zoom + self._shift) * self._scale
+        return placed
 
     def paint(self, mask: Mask, tint: Colour, opacity: float = 1.0) -> Mask:
         """Lays a colour on through the mask and gives the mask back."""
         alpha = mask.alpha
         if opacity < 1:
-            alpha = alpha.point([round(level * opacity) for level in range(256)])
+            alpha = alpha.point(_levels(opacity))
         self._image.paste(tint, (mask.left, mask.top), alpha)
         return mask
 
