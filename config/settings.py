@@ -4,9 +4,13 @@ import os
 import secrets
 from pathlib import Path
 
+import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
 
 from config import embedded
+
+# Lets generic classes such as ModelAdmin[Plan] be written plainly.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("ATELIER_DATA", BASE_DIR / "var"))
