@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import faces
+from . import cats, faces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,16 @@ FAMILIES: dict[str, Family] = {
             sample_count=1000,
             caption=faces.caption,
             painter=faces.draw,
+        ),
+        Family(
+            name="cats",
+            title="Cats",
+            description="Cat heads seen from the front: plain, tabby, calico, siamese and tuxedo.",
+            licence="CC0-1.0",
+            count=2000,
+            sample_count=300,
+            caption=cats.caption,
+            painter=cats.draw,
         ),
     )
 }

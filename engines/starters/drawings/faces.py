@@ -9,6 +9,7 @@ from PIL import Image
 
 from . import wardrobe
 from .hair import STYLES, paint_back, paint_front
+from .palette import CLOTHS, GROUNDS, distance
 from .paint import (
     Canvas,
     Colour,
@@ -43,20 +44,6 @@ HAIRS = [
 DEEP_HAIRS = ("black", "dark brown", "brown", "grey", "white", "pink", "teal", "violet")
 """Hair that mostly goes with deep skin tones."""
 
-GROUNDS = [
-    (colour(code), name)
-    for code, name in (
-        ("f7c59f", "peach"), ("f4a7a0", "coral"), ("f6d365", "yellow"), ("b7dfb0", "mint"), ("7fc8b6", "sea green"),
-        ("8ecae6", "sky blue"), ("5b9bd5", "blue"), ("b8b3ea", "lavender"), ("e3b7dd", "lilac"), ("f2e6d0", "cream"),
-        ("e9835c", "orange"), ("3d5a80", "navy"), ("4d7c6f", "pine green"), ("8d5a97", "plum"),
-    )
-]  # fmt: skip
-CLOTHS = [
-    colour(c)
-    for c in (
-        "264653", "2a9d8f", "e9c46a", "f4814e", "d6455d", "6d5dac", "f1ede4", "33415c", "ef9ab2", "5fa8d3", "8ab17d", "9c4a5a",
-    )
-]  # fmt: skip
 IRISES = [colour(c) for c in ("4a2c20", "6b4226", "8a6a2f", "4f8a4b", "3f86c7", "6b7f95")]
 FRAMES = [colour(c) for c in ("2b2433", "7a3b2e", "c2453f", "2f5d8a", "c99a3d", "2e7d6b")]
 METALS = [colour(c) for c in ("f2c14e", "e8e6ef", "e85d75", "3fb8af")]
@@ -166,15 +153,11 @@ def face(index: int) -> Face:
 
 def _outfit(dice: Dice, ground: Colour) -> tuple[Colour, Colour, Colour]:
     """Colours of clothes, trimming and hat that stand out from the background and from one another."""
-    free = [c for c in CLOTHS if _distance(c, ground) > 90]
+    free = [c for c in CLOTHS if distance(c, ground) > 90]
     cloth = dice.pick(free)
-    accent = dice.pick([c for c in CLOTHS if _distance(c, cloth) > 110])
-    hat = dice.pick([c for c in free if _distance(c, accent) > 90])
+    accent = dice.pick([c for c in CLOTHS if distance(c, cloth) > 110])
+    hat = dice.pick([c for c in free if distance(c, accent) > 90])
     return cloth, accent, hat
-
-
-def _distance(first: Colour, second: Colour) -> float:
-    return float(sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) ** 0.5)
 
 
 def caption(index: int) -> str:
