@@ -1,0 +1,31 @@
+"""What can go wrong with datasets and experiments; `str(error)` tells the user what to do next."""
+
+from django.utils.functional import Promise
+
+
+class TrainingError(Exception):
+    """Base of the app's errors. `field` names the form field that the message belongs to, "" for none."""
+
+    def __init__(self, message: str | Promise, *, field: str = "") -> None:
+        super().__init__(str(message))
+        self.field = field
+
+
+class FileRefused(TrainingError):
+    """One file of an upload cannot be used; the others go on."""
+
+
+class DatasetUnfit(TrainingError):
+    """The dataset cannot be trained on as it stands: too few pictures, or pictures still being checked."""
+
+
+class DatasetFull(TrainingError):
+    """The dataset has reached its limit of pictures or bytes."""
+
+
+class ExperimentBusy(TrainingError):
+    """The experiment must be stopped before this can be done."""
+
+
+class SnapshotMissing(TrainingError):
+    """There is no snapshot to save or to show."""
