@@ -9,7 +9,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from config import embedded_use
+
+    try:
+        with embedded_use.servers_for(sys.argv):
+            execute_from_command_line(sys.argv)
+    except embedded_use.EmbeddedServerError as error:
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

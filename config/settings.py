@@ -1,23 +1,33 @@
-"""All settings, from the environment; the defaults run a studio on one machine."""
+"""All settings, from the environment; the defaults run a studio on one machine (see docs/operate.md)."""
 
 import os
-import secrets
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 import django_stubs_ext
+from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import embedded
+from config import embedded, environment, logs
 
 # Lets generic classes such as ModelAdmin[Plan] be written plainly.
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("ATELIER_DATA", BASE_DIR / "var"))
+DATA_DIR = Path(os.environ.get("ATELIER_DATA") or BASE_DIR / "var").absolute()
 
-DEBUG = os.environ.get("DEBUG", "") == "1"
-SECRET_KEY = os.environ.get("SECRET_KEY") or secrets.token_urlsafe(50)
-ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost,testserver").split(",")
+DEPLOYMENT = environment.deployment()
+IN_PRODUCTION = DEPLOYMENT == environment.PRODUCTION
+DEBUG = environment.flag("DEBUG")
+# Where the web server listens; deploy/ puts a proxy in front of it.
+LISTEN_HOST = os.environ.get("ATELIER_HOST") or "127.0.0.1"
+LISTEN_PORT = environment.number("ATELIER_PORT", 8000)
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or environment.LOCAL_NAMES
+environment.refuse_unsafe(
+    deployment=DEPLOYMENT, debug=DEBUG, listen_on=LISTEN_HOST, allowed_hosts=ALLOWED_HOSTS
+)
+SECRET_KEY = environment.secret_key(DATA_DIR, deployment=DEPLOYMENT)
 
 INSTALLED_APPS = [
     "config",
@@ -34,12 +44,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "csp",
     "django_htmx",
     "django_rq",
     "template_partials",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -50,6 +62,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.PrivatePagesMiddleware",
+    "config.middleware.FullDiskMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -67,27 +81,119 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": "atelier",
-        "USER": "postgres",
-        "HOST": str(DATA_DIR / "postgres"),
-    }
-}
+
+# Databases: PostgreSQL for everything that must last, Redis for queues and progress.
+DATABASE_URL = os.environ.get("DATABASE_URL") or embedded.postgres_url(DATA_DIR)
 REDIS_URL = os.environ.get("REDIS_URL") or embedded.redis_url(DATA_DIR)
-AUTH_USER_MODEL = "accounts.User"
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
-TIME_ZONE = "UTC"
-USE_TZ = True
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True),
+}
+# Sign-in limits are counted in the database: they hold when Redis is lost.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
+}
+RQ_QUEUES = {queue: {"URL": REDIS_URL} for queue in ("train", "generate", "light")}
+RQ = {"JOB_CLASS": "jobs.rq.TokenJob", "COMMIT_MODE": "auto"}
+RQ_SHOW_ADMIN_LINK = False
+
+# Files: a private directory, or a bucket that several machines share.
+FILES_BUCKET = os.environ.get("FILES_BUCKET", "")
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+_DIRECTORY: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": DATA_DIR / "files"},
+}
+_BUCKET: dict[str, Any] = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": FILES_BUCKET,
+        "endpoint_url": os.environ.get("FILES_ENDPOINT") or None,
+        "region_name": os.environ.get("FILES_REGION") or None,
+        "access_key": os.environ.get("FILES_ACCESS_KEY") or None,
+        "secret_key": os.environ.get("FILES_SECRET_KEY") or None,
+        "default_acl": None,
+        "file_overwrite": False,
+        "querystring_expire": 300,
+    },
+}
+# The prefix of an internal location of the proxy that serves DATA_DIR/files; empty: Django sends the bytes.
+ACCEL_PREFIX = os.environ.get("ACCEL_PREFIX", "")
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "files"},
-    },
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+_PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
+_HASHED_STATIC = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": _BUCKET if FILES_BUCKET else _DIRECTORY,
+    "staticfiles": {"BACKEND": _PLAIN_STATIC if DEBUG else _HASHED_STATIC},
 }
+WHITENOISE_USE_FINDERS = DEBUG
+
+# People.
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# How many proxies of ours add to X-Forwarded-For; the header is not believed otherwise.
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 0)
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+if IN_PRODUCTION or os.environ.get("EMAIL_HOST"):
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "Atelier <atelier@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# What browsers are told. No nonces: nothing is inline, so nothing inline may run.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:", "data:"],
+        "media-src": [SELF, "blob:"],
+        "connect-src": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF, "https://checkout.stripe.com", "https://billing.stripe.com"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "config.views.csrf_failure"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IN_PRODUCTION
+SECURE_SSL_REDIRECT = IN_PRODUCTION
+SECURE_REDIRECT_EXEMPT = ["^healthz", "^readyz"]
+SECURE_HSTS_SECONDS = 31_536_000 if IN_PRODUCTION else 0
+if ALLAUTH_TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Files in one form; the upload page sends them one by one where JavaScript runs.
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOGGING = logs.configuration(as_json=IN_PRODUCTION)

@@ -1,0 +1,103 @@
+"""Reading the environment, and refusing what would be unsafe."""
+
+import contextlib
+import ipaddress
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+PRODUCTION = "production"
+STUDIO = "studio"
+LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
+
+# In production nothing may be guessed or made up.
+_REQUIRED_IN_PRODUCTION = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS")
+_SHORTEST_SECRET_KEY = 40
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Return a switch: 1 or 0. Raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name, "")
+    if value not in ("", "0", "1"):
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+    return value == "1" if value else default
+
+
+def number(name: str, default: int) -> int:
+    """Return a whole number of zero or more. Raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name, "")
+    if value and not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+    return int(value) if value else default
+
+
+def words(name: str) -> list[str]:
+    """Return a comma-separated list without its empty places."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+
+
+def deployment() -> str:
+    """Return `studio` (one machine, the default) or `production`.
+
+    Raises ImproperlyConfigured for another name, and in production for every value that is missing.
+    """
+    name = os.environ.get("ATELIER_ENV") or STUDIO
+    if name not in (PRODUCTION, STUDIO):
+        raise ImproperlyConfigured(f"ATELIER_ENV must be {STUDIO} or {PRODUCTION}, not {name!r}.")
+    missing = [variable for variable in _REQUIRED_IN_PRODUCTION if not os.environ.get(variable)]
+    if name == PRODUCTION and missing:
+        raise ImproperlyConfigured(f"ATELIER_ENV=production needs {', '.join(missing)} in the environment.")
+    return name
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name can only be reached from this machine."""
+    bare = host.strip("[]").lower()
+    if bare in ("localhost", "testserver"):
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(bare).is_loopback
+    return False
+
+
+def refuse_unsafe(*, deployment: str, debug: bool, listen_on: str, allowed_hosts: Iterable[str]) -> None:
+    """Raise ImproperlyConfigured for a combination that would show secrets or tracebacks to strangers."""
+    hosts = list(allowed_hosts)
+    if debug and deployment == PRODUCTION:
+        raise ImproperlyConfigured("DEBUG=1 shows tracebacks and settings: not with ATELIER_ENV=production.")
+    if debug and not all(is_loopback(host) for host in [listen_on, *hosts]):
+        raise ImproperlyConfigured(
+            "DEBUG=1 shows tracebacks and settings: only with ATELIER_HOST and ALLOWED_HOSTS on this machine."
+        )
+    if "*" in hosts:
+        raise ImproperlyConfigured("ALLOWED_HOSTS=* accepts forged addresses: name the hosts.")
+
+
+def secret_key(data_dir: Path, *, deployment: str) -> str:
+    """Return SECRET_KEY from the environment; on one machine, one that is made once and kept.
+
+    Raises ImproperlyConfigured in production for a key that is too short to be random.
+    """
+    given = os.environ.get("SECRET_KEY", "")
+    if given and deployment == PRODUCTION and len(given) < _SHORTEST_SECRET_KEY:
+        raise ImproperlyConfigured(f"SECRET_KEY needs at least {_SHORTEST_SECRET_KEY} random characters.")
+    return given or kept_secret(data_dir / "secret-key")
+
+
+def kept_secret(path: Path, length: int = 50) -> str:
+    """Return the secret kept in a file that only its owner reads, made when it is not there.
+
+    Two processes that start together agree: the file appears whole or not at all, and the first one wins.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(length))
+        with contextlib.suppress(FileExistsError):
+            os.link(own, path)
+        own.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,126 @@
+"""The home page, the health checks and the error pages."""
+
+import logging
+import secrets
+import sys
+
+import redis
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+logger = logging.getLogger(__name__)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The first page: the landing page, or for somebody who is signed in, their studio."""
+    page = "home/home_detail.html" if request.user.is_authenticated else "home/landing_detail.html"
+    return render(request, page)
+
+
+@require_safe
+@never_cache
+def alive(request: HttpRequest) -> HttpResponse:
+    """Say that this process answers; asks nobody else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> HttpResponse:
+    """Say whether the database and Redis answer: 200 when both do, else 503."""
+    checks = {"database": _database_answers(), "redis": _redis_answers()}
+    return JsonResponse(checks, status=200 if all(checks.values()) else 503)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _redis_answers() -> bool:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def error_page(request: HttpRequest, status: int, **context: object) -> HttpResponse:
+    """Return `errors/<status>.html`."""
+    return render(request, f"errors/{status}.html", context, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: the request could not be read. A form that is too big gets 413, or how many files it may have."""
+    if isinstance(exception, RequestDataTooBig):
+        return too_large(request, exception)
+    reason = ""
+    if isinstance(exception, TooManyFilesSent):
+        reason = _(
+            "A form takes at most %(count)d files at once. Go back and choose fewer, or put them into a ZIP."
+        ) % {"count": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+    return error_page(request, 400, reason=reason)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: not allowed."""
+    return error_page(request, 403, reason="")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form without a valid token, or from another site. `reason` is for programmers."""
+    return error_page(
+        request,
+        403,
+        reason=_(
+            "The page was open for too long, or you signed in again. Go back, reload the page and try again."
+        ),
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: not there, or not yours."""
+    return error_page(request, 404)
+
+
+def too_large(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """413: more bytes than a request may have."""
+    return error_page(request, 413)
+
+
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """429: wait a little; the header says how long."""
+    response = error_page(request, 429)
+    response["Retry-After"] = "60"
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: a fixed sentence and a reference number, under which the traceback stands in the log."""
+    reference = secrets.token_hex(4)
+    logger.error(
+        "Request failed, reference %s: %s %s",
+        reference,
+        request.method,
+        request.path,
+        exc_info=sys.exc_info(),
+        extra={"reference": reference},
+    )
+    return error_page(request, 500, reference=reference)
+
+
+def disk_full(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """507: no room on the disk; the operator sees it in the log."""
+    logger.error("The disk is full: %s", exception)
+    return error_page(request, 507)

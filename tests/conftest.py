@@ -1,0 +1,120 @@
+"""What every test stands on: real servers of its own, no network, no leftovers."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+
+from accounts.models import User
+from config import embedded
+
+_servers = contextlib.ExitStack()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start this run's PostgreSQL and Redis, unless the environment names others."""
+    if not os.environ.get("DATABASE_URL"):
+        _servers.enter_context(embedded.ensure_postgres(settings.DATA_DIR, throwaway=True))
+    if not os.environ.get("REDIS_URL"):
+        _servers.enter_context(embedded.ensure_redis(settings.DATA_DIR))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop them and remove the run's directory. After a kill, the servers' keepers do the stopping."""
+    _servers.close()
+    if settings.configured and settings.DATA_DIR.name.startswith("atelier-test-"):
+        shutil.rmtree(embedded.runtime_dir(settings.DATA_DIR), ignore_errors=True)
+        shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty this run's Redis after a test that may have written to it."""
+    yield
+    if {"db", "transactional_db"} & set(request.fixturenames):
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.flushall()
+
+
+@pytest.fixture(autouse=True)
+def files(request: pytest.FixtureRequest, settings: object, tmp_path: Path) -> Path:
+    """Give a test its own empty storage, and return its directory."""
+    folder = tmp_path / "files"
+    if {"db", "transactional_db"} & set(request.fixturenames):
+        from django.conf import settings as current
+
+        storages = {**current.STORAGES}
+        storages["default"] = {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": folder},
+        }
+        settings.STORAGES = storages
+    return folder
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """Return a function that makes users; their password is "correct horse"."""
+
+    def make(email: str = "owner@example.org", **fields: object) -> User:
+        return User.objects.create_user(email, "correct horse", **fields)
+
+    return make
+
+
+@pytest.fixture
+def owner(make_user: Callable[..., User]) -> User:
+    """The user whose things a test looks at."""
+    return make_user("owner@example.org")
+
+
+@pytest.fixture
+def stranger(make_user: Callable[..., User]) -> User:
+    """Somebody else, who must find nothing of the owner's."""
+    return make_user("stranger@example.org")
+
+
+@pytest.fixture
+def staff(make_user: Callable[..., User]) -> User:
+    """Somebody who may open Django admin."""
+    return make_user("staff@example.org", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def owner_client(owner: User) -> Client:
+    """A browser in which the owner is signed in."""
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def stranger_client(stranger: User) -> Client:
+    """A browser in which the stranger is signed in."""
+    client = Client()
+    client.force_login(stranger)
+    return client
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> dict[str, str]:
+    """Return the environment in which a real process (`manage.py worker ...`) sees the test's database.
+
+    The test has to commit what the process shall see: it uses `transactional_db`.
+    """
+    database = settings.DATABASES["default"]
+    name, host, user = (quote(str(database[key]), safe="") for key in ("NAME", "HOST", "USER"))
+    password = f":{quote(database['PASSWORD'], safe='')}" if database["PASSWORD"] else ""
+    port = f":{database['PORT']}" if database["PORT"] else ""
+    return {
+        **os.environ,
+        "DATABASE_URL": f"postgresql://{user}{password}@{host}{port}/{name}",
+        "REDIS_URL": settings.REDIS_URL,
+    }
