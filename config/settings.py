@@ -36,7 +36,7 @@ INSTALLED_APPS = [
     "catalog",
     "training",
     "generation",
-    "django.contrib.admin",
+    "config.apps.StudioAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.PrivatePagesMiddleware",
+    "accounts.middleware.FragmentLoginMiddleware",
     "config.middleware.FullDiskMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
