@@ -1,7 +1,7 @@
 """Django's entry to the house itself, and to its admin pages."""
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class ConfigConfig(AppConfig):
@@ -11,7 +11,8 @@ class ConfigConfig(AppConfig):
     default = True
 
 
-class StudioAdminConfig(AdminConfig):
+class StudioAdminConfig(admin_apps.AdminConfig):
     """Django admin with the studio's own sign-in."""
 
+    default = False
     default_site = "config.admin_site.StudioAdminSite"
