@@ -1,1 +1,1 @@
-"""One row per piece of work: states, leases, fairness, progress, cancel, receipts. Knows nothing of images."""
+"""One row per piece of work: states, leases, fairness, progress, cancel, receipts."""

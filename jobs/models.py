@@ -1,7 +1,8 @@
 """The job: one row per piece of work, the single source of truth about it."""
 
 import uuid
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -9,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
+from jobs.revisions import new_revision
 
 
 class State(models.TextChoices):
@@ -35,6 +37,30 @@ class Queue(models.TextChoices):
     LIGHT = "light", _("Light work")
 
 
+class JobQuerySet(OwnedQuerySet):
+    """The questions that workers, pages and the reconciler ask about many jobs."""
+
+    def waiting(self, queue: str) -> Self:
+        """Keep the rows of a queue that wait, the fairest first."""
+        return self.filter(queue=queue, state=State.QUEUED).order_by("turn", "queued_at", "id")
+
+    def eligible(self, queue: str, now: datetime) -> Self:
+        """Keep the waiting rows that may start now. Limits of plans and devices belong here."""
+        return self.waiting(queue).filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+
+    def active(self) -> Self:
+        """Keep the rows that wait or work."""
+        return self.filter(state__in=ACTIVE_STATES)
+
+    def working(self) -> Self:
+        """Keep the rows that a worker holds."""
+        return self.filter(state__in=WORKING_STATES)
+
+    def leased_out(self, now: datetime) -> Self:
+        """Keep the rows whose worker has not been heard of for a whole lease."""
+        return self.working().filter(lease_until__lt=now)
+
+
 class Job(models.Model):
     """A piece of work. Work tables (an experiment, a generation) point here; nothing here points to them."""
 
@@ -50,6 +76,10 @@ class Job(models.Model):
     # Counted apart from attempts: a deploy or a lost lease must not use up a long training's chances.
     failures = models.PositiveIntegerField(default=0)
     max_failures = models.PositiveIntegerField(default=3)
+    # The place in the fair order: the claim takes the smallest first. See `jobs.fairness`.
+    turn = models.BigIntegerField(default=0)
+    # Grows with every change that a page shows; a page asks for what is newer than the one it holds.
+    rev = models.BigIntegerField(default=new_revision)
 
     lease_until = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
@@ -65,6 +95,10 @@ class Job(models.Model):
 
     step = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
+    # Where `step` stood at the claim: an attempt that is lost without a step is counted as a failure.
+    claimed_step = models.PositiveIntegerField(default=0)
+    # What else was last reported (message, eta_seconds, values, preview): shown when Redis has nothing newer.
+    progress = models.JSONField(default=dict, blank=True)
     worker = models.CharField(max_length=120, blank=True)
     device = models.CharField(max_length=60, blank=True)
     threads = models.PositiveSmallIntegerField(default=0)
@@ -76,12 +110,20 @@ class Job(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar = OwnedQuerySet.as_manager()
+    objects: ClassVar = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["queue", "queued_at"], condition=Q(state="queued"), name="jobs_waiting"),
+            models.Index(
+                fields=["queue", "turn", "queued_at"], condition=Q(state="queued"), name="jobs_waiting"
+            ),
+            models.Index(
+                fields=["queue", "-turn"], condition=~Q(state__in=["queued", "canceled"]), name="jobs_started"
+            ),
+            models.Index(
+                fields=["owner", "queue", "-turn"], condition=~Q(state="canceled"), name="jobs_owner_turn"
+            ),
             models.Index(
                 fields=["lease_until"], condition=Q(state__in=["running", "stopping"]), name="jobs_leased"
             ),

@@ -1,0 +1,106 @@
+"""What a handler gets: its job, how to report, and the fence around its writes."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from django.db import transaction
+
+from engines.progress import Control
+from jobs.exceptions import LeaseLost
+from jobs.models import WORKING_STATES, Job
+from jobs.moves import lock_attempt
+from jobs.progress import Report
+from jobs.pulse import Pulse
+from jobs.revisions import new_revision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a handler ended.
+
+    Attributes:
+        state: "succeeded", or "stopped" when it obeyed Control.STOP and has saved what there is.
+        apply: the last writes to work tables, run in the transaction that ends the job: both or neither.
+    """
+
+    state: Literal["succeeded", "stopped"] = "succeeded"
+    apply: Callable[[], None] | None = None
+
+
+class JobContext:
+    """One attempt at one job, as its handler sees it.
+
+    Attributes:
+        job: the row as claimed; it is not kept up to date.
+        job_id, attempt, owner_id: of that row.
+        threads: how many threads the work may use (`torch.set_num_threads`), recorded on the row.
+        device: "cpu" or "cuda".
+        workdir: a private folder of this attempt, removed afterwards.
+    """
+
+    def __init__(self, job: Job, *, workdir: Path, pulse: Pulse) -> None:
+        self.job = job
+        self.job_id: uuid.UUID = job.pk
+        self.attempt: int = job.attempt
+        self.owner_id: uuid.UUID = job.owner_id
+        self.threads: int = job.threads
+        self.device: str = job.device
+        self.workdir = workdir
+        self._pulse = pulse
+
+    def report(
+        self,
+        *,
+        step: int,
+        total: int,
+        message: str = "",
+        eta_seconds: float | None = None,
+        values: Mapping[str, float] | None = None,
+        preview: str = "",
+    ) -> Control:
+        """Say how far the work is, as often as you like, and learn what to do next.
+
+        Only the newest report is passed on: to Redis every second, to the row every few. `preview` is the
+        storage key of a picture. Raises LeaseLost when this attempt no longer holds the job.
+        """
+        self._pulse.report(
+            Report(
+                step=step,
+                total=total,
+                eta_seconds=eta_seconds,
+                message=message,
+                values=dict(values or {}),
+                preview=preview,
+            )
+        )
+        return self.control()
+
+    def control(self) -> Control:
+        """Return what has been asked of the work: STOP until it stops; SNAPSHOT and SAMPLE once each.
+
+        Raises LeaseLost when this attempt no longer holds the job.
+        """
+        return self._pulse.control()
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """A transaction in which this attempt holds the job: all writes to work tables go inside.
+
+        Raises LeaseLost when it does not. The row stays locked, so keep slow work outside.
+        """
+        with transaction.atomic():
+            lock_attempt(self.job)
+            yield
+
+    def touch(self) -> None:
+        """Tell pages that there is something new. Inside `fenced`, they learn of it with the new rows.
+
+        Raises LeaseLost.
+        """
+        held = Job.objects.filter(pk=self.job_id, attempt=self.attempt, state__in=WORKING_STATES)
+        if held.update(rev=new_revision(self.job.rev)) != 1:
+            raise LeaseLost(str(self.job))

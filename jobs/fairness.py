@@ -1,0 +1,53 @@
+"""Whose job comes next: start-time fair queueing over users (Goyal, Vin and Cheng 1997, section 2).
+
+Every job gets a `turn` when it begins to wait: the later of "now" (the turn of the newest started job of its
+queue) and one stride after its owner's previous job. The claim takes the smallest turn. So users alternate,
+one job each, in proportion to their weight; a thousand rows of one user stand a thousand strides apart, and
+another user's first job goes before all but the one being run; and the claim stays one look into an index,
+however many rows wait.
+"""
+
+import uuid
+
+from django.db import connection
+from django.db.models import F
+
+from jobs.models import Job, State
+
+STRIDE = 1_000_000
+
+
+def weight_of(owner_id: uuid.UUID) -> int:  # noqa: ARG001 -- plans will give their subscribers more
+    """Return a user's share of the workers relative to others. Everybody's is the same without plans."""
+    return 1
+
+
+def stride_of(owner_id: uuid.UUID) -> int:
+    """Return how far apart the turns of one user's jobs lie."""
+    return STRIDE // weight_of(owner_id)
+
+
+def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
+    """Return the turn of a job that begins to wait now.
+
+    Effect: takes a lock on the owner's turns in this queue until the transaction ends, so that two jobs that
+    are submitted at once do not get the same one.
+    """
+    _lock_turns(owner_id, queue)
+    started = Job.objects.filter(queue=queue).exclude(state__in=[State.QUEUED, State.CANCELED])
+    own = Job.objects.filter(queue=queue, owner_id=owner_id).exclude(state=State.CANCELED)
+    now = started.order_by("-turn").values_list("turn", flat=True).first() or 0
+    previous = own.order_by("-turn").values_list("turn", flat=True).first()
+    return now if previous is None else max(now, previous + stride_of(owner_id))
+
+
+def close_gap(job: Job) -> None:
+    """Move the owner's later waiting jobs one stride forward, into the place of one that was canceled."""
+    _lock_turns(job.owner_id, job.queue)
+    later = Job.objects.filter(owner_id=job.owner_id, queue=job.queue, state=State.QUEUED, turn__gt=job.turn)
+    later.update(turn=F("turn") - stride_of(job.owner_id))
+
+
+def _lock_turns(owner_id: uuid.UUID, queue: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"jobs:{queue}:{owner_id}"])

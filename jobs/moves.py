@@ -1,0 +1,80 @@
+"""One door for every change of a job's state: conditional, recorded with its cause, seen by pages."""
+
+import logging
+from typing import Any
+
+from django.db import transaction
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from jobs import progress, registry
+from jobs.exceptions import LeaseLost, MoveRefusedError
+from jobs.models import WORKING_STATES, Job, JobEvent
+from jobs.revisions import new_revision
+from jobs.states import ENDED_STATES, may_move
+
+logger = logging.getLogger(__name__)
+
+
+def lock_job(job: Job) -> Job:
+    """Return the job as it stands now, its row locked until the transaction ends."""
+    locked: Job = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
+    return locked
+
+
+def lock_attempt(job: Job) -> Job:
+    """Return the job, locked, if `job.attempt` still holds it. Raises LeaseLost otherwise."""
+    held: Job | None = (
+        Job.objects.select_for_update(of=("self",))
+        .filter(pk=job.pk, attempt=job.attempt, state__in=WORKING_STATES)
+        .first()
+    )
+    if held is None:
+        raise LeaseLost(str(job))
+    return held
+
+
+def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) -> None:
+    """Change a job's state, and `fields` with it, and write the event that says why.
+
+    The caller is in a transaction and has the row locked; `job` is brought up to date. A job that leaves its
+    worker loses its lease; one that ends tells its kind (`on_end`) in the same transaction.
+
+    Raises:
+        MoveRefusedError: no such move is allowed from the job's state.
+        LeaseLost: the row is no longer what `job` says.
+    """
+    if not may_move(job.state, to):
+        raise MoveRefusedError(_("That cannot be done now. Reload the page to see how the job stands."))
+    if to not in WORKING_STATES:
+        fields.setdefault("lease_until", None)
+    if worker:
+        fields["worker"] = worker
+    fields |= {"state": to, "rev": new_revision(job.rev)}
+    held = Job.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state)
+    if held.update(**fields) != 1:
+        raise LeaseLost(str(job))
+    source = job.state
+    for name, value in fields.items():
+        setattr(job, name, value)
+    JobEvent.objects.create(
+        job=job, from_state=source, to_state=to, attempt=job.attempt, cause=cause[:200], worker=worker
+    )
+    if to in ENDED_STATES:
+        _tell_kind(job)
+        transaction.on_commit(lambda: progress.forget(job.pk), robust=True)
+
+
+def _tell_kind(job: Job) -> None:
+    """Call the kind's `on_end`; a fault in it is logged, because the job has ended all the same."""
+    try:
+        on_end = registry.get(job.kind).on_end
+    except KeyError:
+        return
+    if on_end is None:
+        return
+    try:
+        with transaction.atomic():
+            import_string(on_end)(job)
+    except Exception:
+        logger.exception("What follows the end of job %s failed", job)

@@ -1,0 +1,110 @@
+"""The beat of an attempt: reports go out, requests come in, the lease is kept.
+
+In a worker a thread does this every second, so that a step may be as quick or as slow as it likes and loading
+a large model loses no lease. Without the thread (in tests) every report goes all the way at once.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import replace
+
+from django.db import DatabaseError, connection
+
+from engines.progress import Control
+from jobs import conf
+from jobs.exceptions import LeaseLost
+from jobs.leases import Requests, beat_job
+from jobs.models import Job, State
+from jobs.progress import Report, is_asked_to_look, publish
+from jobs.revisions import new_revision
+
+logger = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Keeps one attempt alive and informed. `report` and `control` are called by the handler's thread."""
+
+    def __init__(self, job: Job, *, leaving: threading.Event, in_background: bool) -> None:
+        """Make a pulse. `leaving` is set when the worker has to go: the work is then asked to stop."""
+        self.newest: Report | None = None
+        self._job = job
+        self._leaving = leaving
+        self._in_background = in_background
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._lost = False
+        self._published: Report | None = None
+        self._written: Report | None = None
+        self._next_beat = time.monotonic() + conf.seconds("JOBS_HEARTBEAT_SECONDS")
+        # Replaced as a whole by the beating thread, read by the handler's.
+        self._asked = Requests(job.state, job.snapshot_requested_at, job.sample_requested_at)
+        self._given = self._asked
+
+    def start(self) -> None:
+        """Begin to beat in the background, if this pulse is meant to."""
+        if self._in_background:
+            self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the beating; afterwards nothing more is written by it."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def report(self, report: Report) -> None:
+        """Take the newest report. Raises LeaseLost."""
+        self.newest = report
+        if not self._in_background:
+            self._beat(is_due=True)
+
+    def control(self) -> Control:
+        """Return what has been asked; snapshots and samples once each. Raises LeaseLost."""
+        if self._lost:
+            raise LeaseLost(str(self._job))
+        asked, given = self._asked, self._given
+        if self._leaving.is_set() or asked.state == State.STOPPING:
+            return Control.STOP
+        if asked.snapshot_requested_at != given.snapshot_requested_at:
+            self._given = replace(given, snapshot_requested_at=asked.snapshot_requested_at)
+            return Control.SNAPSHOT
+        if asked.sample_requested_at != given.sample_requested_at:
+            self._given = replace(given, sample_requested_at=asked.sample_requested_at)
+            return Control.SAMPLE
+        return Control.CONTINUE
+
+    def look_now(self) -> None:
+        """Read the row at the next pulse (called from a signal handler, so it only sets a time)."""
+        self._next_beat = 0.0
+
+    def _run(self) -> None:
+        pause = conf.seconds("JOBS_PULSE_SECONDS")
+        try:
+            while not self._lost and not self._ended.wait(pause):
+                self._try_beat()
+        finally:
+            connection.close()
+
+    def _try_beat(self) -> None:
+        try:
+            self._beat(is_due=time.monotonic() >= self._next_beat)
+        except LeaseLost:
+            self._lost = True
+        except DatabaseError:
+            # The server may be back at the next beat; until then the lease runs on.
+            logger.warning("No heartbeat for job %s: the database does not answer", self._job, exc_info=True)
+            connection.close()
+
+    def _beat(self, *, is_due: bool) -> None:
+        newest = self.newest
+        if newest is not None and newest is not self._published:
+            rev = new_revision(self._job.rev)
+            is_asked = publish(self._job.pk, attempt=self._job.attempt, rev=rev, report=newest)
+            self._published = newest
+        else:
+            is_asked = is_asked_to_look(self._job.pk)
+        if is_due or is_asked:
+            self._next_beat = time.monotonic() + conf.seconds("JOBS_HEARTBEAT_SECONDS")
+            self._asked = beat_job(self._job, newest if newest is not self._written else None)
+            self._written = newest

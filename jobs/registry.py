@@ -1,0 +1,53 @@
+"""The kinds of work. Each app registers its own in `AppConfig.ready`; jobs itself knows none."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+
+from jobs.models import Queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKind:
+    """A kind of work and who does it.
+
+    Attributes:
+        name: "app.noun", stored on every row.
+        queue: which workers take it.
+        handler: dotted path of `def handler(context: JobContext) -> Outcome`, imported in a worker only.
+        title: what people read.
+        resumable: whether a stopped or failed job can go on from what it has saved. Such a job also keeps
+            its number of threads, so that going on is bit for bit the same.
+        max_failures: so many faults, and the job has failed.
+        lease_seconds: how long a silent worker keeps the job; None: the setting JOBS_LEASE_SECONDS.
+        on_end: dotted path of `def on_end(job: Job) -> None`, called inside the transaction in which a job
+            ends (in a web process, a worker or the dispatcher: it must not import torch).
+    """
+
+    name: str
+    queue: Queue
+    handler: str
+    title: str | Promise
+    resumable: bool = False
+    max_failures: int = 3
+    lease_seconds: int | None = None
+    on_end: str | None = None
+
+
+_kinds: dict[str, JobKind] = {}
+
+
+def register(kind: JobKind) -> None:
+    """Make a kind known. Raises ValueError when its name already means something else."""
+    if _kinds.setdefault(kind.name, kind) != kind:
+        raise ValueError(f"The job kind {kind.name} is registered twice.")
+
+
+def get(name: str) -> JobKind:
+    """Return a kind by its name. Raises KeyError for one that no installed app registered."""
+    return _kinds[name]
+
+
+def names(queue: str) -> list[str]:
+    """Return the names of a queue's kinds: a worker leaves alone what it does not know."""
+    return [kind.name for kind in _kinds.values() if kind.queue == queue]

@@ -1,0 +1,75 @@
+"""The only job that RQ may carry here: a wake-up token, "there is work in queue Q".
+
+Redis is not trusted with more than that: whatever else lies in it is neither run nor unpickled.
+"""
+
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from redis.exceptions import ResponseError
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from jobs.models import Queue
+
+logger = logging.getLogger(__name__)
+
+# What a token names as its function. There is none: a worker's own runner takes its place.
+FUNCTION = "jobs.wake_up"
+
+# A token's payload, byte for byte; nothing else is accepted.
+_PAYLOADS = {
+    JSONSerializer.dumps((FUNCTION, None, [queue], {})): queue  # type: ignore[no-untyped-call]
+    for queue in Queue.values
+}
+_LONGEST_PAYLOAD = max(map(len, _PAYLOADS))
+# The fields that are read of the hash that RQ keeps: no callbacks, webhooks, dependents or retries.
+_FIELDS = frozenset(
+    {b"created_at", b"enqueued_at", b"origin", b"status", b"timeout", b"result_ttl", b"failure_ttl"}
+)
+
+
+class TokenJob(Job):
+    """An RQ job that can do one thing only: have this process look for work in a queue.
+
+    `runner` is what the process does on being woken; a worker sets it (`jobs.worker`).
+    """
+
+    runner: ClassVar[Callable[[str], None] | None] = None
+
+    def refresh(self) -> None:
+        """Read the token from Redis. Raises NoSuchJobError for anything that is not one."""
+        try:
+            super().refresh()  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            raise NoSuchJobError(f"{self.key} is not a token") from error
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """Take over a token's fields. Raises NoSuchJobError, which RQ passes over, for anything else."""
+        payload = _unpack(raw_data.get(b"data", b""))
+        if payload not in _PAYLOADS:
+            logger.warning("Ignored what is not a wake-up token in Redis: %s", self.key)
+            raise NoSuchJobError(f"{self.key} is not a token")
+        known = {name: value for name, value in raw_data.items() if name in _FIELDS}
+        try:
+            super().restore(known | {b"data": payload})
+        except (ValueError, TypeError) as error:
+            raise NoSuchJobError(f"{self.key} is not a token") from error
+
+    def perform(self) -> None:
+        """Look for work in the queue that the token names."""
+        runner = type(self).runner
+        if runner is None:
+            raise RuntimeError("Only a worker takes tokens.")
+        runner(_PAYLOADS[_unpack(self.data)])
+
+
+def _unpack(data: bytes) -> bytes:
+    """Return what a packed payload holds, without ever making more than a token's length of it."""
+    try:
+        return zlib.decompressobj().decompress(data, _LONGEST_PAYLOAD + 1)
+    except zlib.error:
+        return data

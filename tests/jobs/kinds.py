@@ -1,0 +1,21 @@
+"""Job kinds of the tests. Registered by `tests.jobs.settings` in workers and by a fixture in the tests."""
+
+from jobs.models import Queue
+from jobs.registry import JobKind, register
+
+KINDS = [
+    JobKind(name=f"test.{name}", title=name, handler=f"tests.jobs.handlers.{name}", **options)
+    for name, options in {
+        "noop": {"queue": Queue.GENERATE, "on_end": "tests.jobs.handlers.note_end"},
+        "count": {"queue": Queue.TRAIN, "resumable": True, "on_end": "tests.jobs.handlers.note_end"},
+        "refuse": {"queue": Queue.LIGHT},
+        "crash": {"queue": Queue.LIGHT, "on_end": "tests.jobs.handlers.fail_to_note_end"},
+        "die": {"queue": Queue.GENERATE},
+        "deaf": {"queue": Queue.GENERATE},
+    }.items()
+]
+
+
+def register_all() -> None:
+    for kind in KINDS:
+        register(kind)
