@@ -1,0 +1,1 @@
+"""How the text-to-image starter base is made: captioned scenes, an autoencoder, a flow transformer."""
