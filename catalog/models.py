@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.querysets import OwnedQuerySet
+from engines.manifest import GENERATOR_FILE
 
 
 class Licence(models.Model):
@@ -28,6 +29,7 @@ class Licence(models.Model):
     attribution_required = models.BooleanField(default=False)
     use_restrictions = models.JSONField(default=list)
     summary = models.TextField(blank=True)
+    url = models.URLField(blank=True)
     full_text = models.TextField(blank=True)
 
     class Meta:
@@ -149,6 +151,16 @@ class CatalogModel(models.Model):
         return self.title
 
     @property
+    def address(self) -> str:
+        """What the model is called in a form or on a command line: `owner/name`."""
+        return f"{self.owner.handle}/{self.name}"
+
+    def is_visible_to(self, user: User | AnonymousUser) -> bool:
+        """Whether `visible_to(user)` would find this model."""
+        is_shown = self.visibility == Visibility.PUBLIC and self.withdrawn_at is None
+        return is_shown or self.owner_id == user.pk
+
+    @property
     def latest_version(self) -> "ModelVersion | None":
         """The newest version, or None before there is one."""
         return self.versions.order_by("-number").first()
@@ -160,7 +172,7 @@ class ModelVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(CatalogModel, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    # SHA-256 over the manifest, which names the SHA-256 of every file.
+    # SHA-256 over the lines that `sha256sum` prints for all files, ordered by path: see catalog.manifests.
     sha256 = models.CharField(max_length=64)
     manifest = models.JSONField()
     resolution = models.PositiveIntegerField(null=True, blank=True)
@@ -178,6 +190,11 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} v{self.number}"
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the file that images are made with: what other tools call the model's hash."""
+        return str(self.manifest["files"].get(GENERATOR_FILE, self.sha256))
 
 
 class ModelFile(models.Model):

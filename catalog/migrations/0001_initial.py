@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('attribution_required', models.BooleanField(default=False)),
                 ('use_restrictions', models.JSONField(default=list)),
                 ('summary', models.TextField(blank=True)),
+                ('url', models.URLField(blank=True)),
                 ('full_text', models.TextField(blank=True)),
             ],
             options={

@@ -1,0 +1,159 @@
+"""The files of models: stored once under their own SHA-256, and laid out as a folder where engines need it.
+
+Storage keys are `weights/<first two digits>/<sha256>`. Publishing holds `files_lock(shared)` from storing a
+file until its rows are committed, and removing takes it alone, so a file that is about to be referred to is
+never removed.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from catalog.exceptions import BrokenModelError
+from catalog.models import ModelFile, ModelVersion
+from engines.files import atomic_folder, sha256_file
+
+logger = logging.getLogger(__name__)
+
+# Names the PostgreSQL advisory lock over all stored weights ("weights" in ASCII, cut to what fits).
+_LOCK_NUMBER = 0x77656967687473
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """A file as it lies in storage."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+def weight_key(sha256: str) -> str:
+    """Return the storage key of the file with this content."""
+    return f"weights/{sha256[:2]}/{sha256}"
+
+
+def files_lock(*, shared: bool) -> None:
+    """Hold the lock over stored weights until the current transaction ends; waits for who holds it."""
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [_LOCK_NUMBER])
+
+
+def store_folder(folder: Path) -> list[StoredFile]:
+    """Store every file of `folder` that is not stored yet; Needs a shared `files_lock`."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [_store(path, path.relative_to(folder).as_posix()) for path in paths]
+
+
+def _store(path: Path, name: str) -> StoredFile:
+    stored = StoredFile(path=name, sha256=sha256_file(path), size_bytes=path.stat().st_size)
+    key = weight_key(stored.sha256)
+    if not default_storage.exists(key):
+        _put(path, key)
+    return stored
+
+
+def _put(path: Path, key: str) -> None:
+    """Make the file appear under `key` complete or not at all, also when the process is killed meanwhile."""
+    try:
+        target = Path(default_storage.path(key))
+    except NotImplementedError:  # object storage: an upload is atomic by itself
+        with path.open("rb") as source:
+            default_storage.save(key, File(source))
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as sink, path.open("rb") as source:
+            shutil.copyfileobj(source, sink, 1 << 20)
+            sink.flush()
+            os.fsync(sink.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def remove_unused(hashes: Iterable[str]) -> None:
+    """Delete the stored files with these hashes that no version refers to any more.
+
+    Call it after the rows are gone for good (`transaction.on_commit`). A storage that fails leaves a file
+    behind and a line in the log; nothing else is lost.
+    """
+    with transaction.atomic():
+        files_lock(shared=False)
+        wanted = set(hashes)
+        used = ModelFile.objects.filter(sha256__in=wanted).values_list("sha256", flat=True)
+        for sha256 in wanted - set(used):
+            try:
+                default_storage.delete(weight_key(sha256))
+            except OSError:
+                logger.exception("stored file %s could not be removed", sha256)
+
+
+def cache_dir() -> Path:
+    """Return where folders of versions lie on this machine."""
+    path: Path = settings.DATA_DIR / "cache" / "models"
+    return path
+
+
+def materialise(version: ModelVersion) -> Path:
+    """Return a local folder with the version's files, each checked against its SHA-256. Do not write into it.
+
+    Made at first use and kept. Safe when several processes ask at once and when one is killed meanwhile: the
+    folder appears complete or not at all. Raises BrokenModelError when a file is missing or altered.
+    """
+    folder = cache_dir() / version.sha256
+    if folder.is_dir():
+        return folder
+    with _machine_lock(cache_dir() / f".{version.sha256}.lock"):
+        if not folder.is_dir():
+            with atomic_folder(folder) as draft:
+                for file in version.files.all():
+                    _fetch(file, draft / file.path)
+    return folder
+
+
+def forget(version_sha256: str) -> None:
+    """Remove the local folder of a version that was deleted."""
+    with _machine_lock(cache_dir() / f".{version_sha256}.lock"):
+        shutil.rmtree(cache_dir() / version_sha256, ignore_errors=True)
+
+
+def _fetch(file: ModelFile, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    key = weight_key(file.sha256)
+    try:
+        with default_storage.open(key) as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+    except FileNotFoundError as error:
+        raise BrokenModelError(
+            _("A file of this model is missing in storage. Ask the administrator to restore it.")
+        ) from error
+    if sha256_file(target) != file.sha256:
+        raise BrokenModelError(
+            _("A file of this model was altered in storage. Ask the administrator to restore it.")
+        )
+
+
+@contextmanager
+def _machine_lock(path: Path) -> Iterator[None]:
+    """Hold a file lock among the processes of this machine; the kernel frees it when its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

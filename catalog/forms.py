@@ -1,0 +1,42 @@
+"""Forms of the catalog."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from catalog.exceptions import NameTakenError
+from catalog.models import CatalogModel
+from catalog.services import check_name_free
+
+
+class RenameForm(forms.ModelForm[CatalogModel]):
+    """Title and address of a model."""
+
+    class Meta:
+        model = CatalogModel
+        fields = ["title", "name"]
+        help_texts = {
+            "name": _("The last part of the address: small letters, digits and hyphens."),
+        }
+
+    def clean_title(self) -> str:
+        """Refuse what would break a line or a file name."""
+        title = " ".join(self.cleaned_data["title"].split())
+        if not title.isprintable():
+            raise ValidationError(_("The title holds signs that cannot be shown. Type it again."))
+        return title
+
+    def clean_name(self) -> str:
+        """Addresses are in small letters and the owner's own."""
+        name: str = self.cleaned_data["name"].lower()
+        try:
+            check_name_free(owner=self.instance.owner, name=name, other_than=self.instance)
+        except NameTakenError as error:
+            raise ValidationError(str(error.message)) from error
+        return name
+
+    def values(self) -> dict[str, Any]:
+        """Return what `rename_model` takes."""
+        return {"name": self.cleaned_data["name"], "title": self.cleaned_data["title"]}

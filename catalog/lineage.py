@@ -1,0 +1,129 @@
+"""What a model was made from, all the way up, and what was made from it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from catalog.models import CatalogModel, Derivation, Source
+
+# Deeper than any lineage people make by hand; keeps a query finite whatever the rows say.
+MAX_DEPTH = 100
+
+_ANCESTORS = """
+    WITH RECURSIVE line (child, parent, role, depth) AS (
+        SELECT child_id, parent_id, role, 1 FROM catalog_derivation WHERE child_id = %s
+        UNION
+        SELECT up.child_id, up.parent_id, up.role, line.depth + 1
+        FROM catalog_derivation up JOIN line ON up.child_id = line.parent
+        WHERE line.depth < %s
+    )
+    SELECT DISTINCT ON (parent) parent, child, role, depth FROM line ORDER BY parent, depth, child, role
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ancestor:
+    """A node above another: `depth` 1 is what it was made from directly."""
+
+    source: Source
+    child: Source
+    role: str
+    depth: int
+
+    @property
+    def role_label(self) -> str | Promise:
+        """How it was used, in words."""
+        return Derivation.Role(self.role).label
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageEntry:
+    """A node of the lineage as one viewer may see it: `model` is None where there is no page to link to."""
+
+    label: str
+    role_label: str | Promise
+    licence: str
+    model: CatalogModel | None
+    depth: int
+
+
+def ancestors(source: Source) -> list[Ancestor]:
+    """Everything `source` was made from, nearest first, each node once. Two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ANCESTORS, [source.pk, MAX_DEPTH])
+        edges = cursor.fetchall()
+    nodes = _nodes({key for parent, child, _role, _depth in edges for key in (parent, child)})
+    found = [
+        Ancestor(source=nodes[parent], child=nodes[child], role=role, depth=depth)
+        for parent, child, role, depth in edges
+    ]
+    return sorted(found, key=lambda ancestor: (ancestor.depth, ancestor.source.created_at))
+
+
+def _nodes(keys: Iterable[object]) -> dict[object, Source]:
+    sources = Source.objects.select_related("licence", "model_version__model__owner")
+    return {source.pk: source for source in sources.filter(pk__in=list(keys))}
+
+
+def made_from(source: Source, viewer: User | AnonymousUser) -> list[LineageEntry]:
+    """What the source was made from, as the viewer may see it."""
+    return [
+        _entry(ancestor.source, ancestor.role_label, ancestor.depth, viewer, user_of=ancestor.child)
+        for ancestor in ancestors(source)
+    ]
+
+
+def made_into(source: Source, viewer: User | AnonymousUser, limit: int = 50) -> list[LineageEntry]:
+    """The models that were made from the source directly and that the viewer may see."""
+    edges = source.made_into.select_related("child__licence", "child__model_version__model__owner")
+    edges = edges.filter(child__model_version__model__in=CatalogModel.objects.visible_to(viewer))
+    return [
+        _entry(edge.child, edge.get_role_display(), 1, viewer, user_of=edge.child)
+        for edge in edges.order_by("-child__created_at")[:limit]
+    ]
+
+
+def credit_lines(source: Source) -> list[str]:
+    """The attribution lines of the source and all it was made from, each once, nearest first."""
+    lines = [source.attribution, *(ancestor.source.attribution for ancestor in ancestors(source))]
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+def _entry(
+    source: Source,
+    role_label: str | Promise,
+    depth: int,
+    viewer: User | AnonymousUser,
+    *,
+    user_of: Source,
+) -> LineageEntry:
+    """Hide names that are not the viewer's to see: somebody's private model, the dataset behind it."""
+    model = model_of(source)
+    if model is not None and not model.is_visible_to(viewer):
+        model, label = None, _("A private model")
+    elif model is not None:
+        label = model.title
+    elif source.kind == Source.Kind.MODEL:
+        label = _("A model that was deleted")
+    else:
+        label = source.label if _may_see_datasets(user_of, viewer) else _("A private dataset")
+    return LineageEntry(
+        label=label, role_label=role_label, licence=source.licence.name, model=model, depth=depth
+    )
+
+
+def model_of(source: Source) -> CatalogModel | None:
+    """Return the model that a source stands for, or None for a dataset and for a deleted model."""
+    version = getattr(source, "model_version", None)
+    return version.model if version else None
+
+
+def _may_see_datasets(user_of: Source, viewer: User | AnonymousUser) -> bool:
+    """Whether the viewer made the model that used the dataset (its owner, then), or the studio ships it."""
+    model = model_of(user_of)
+    return model is not None and (model.is_starter or model.owner_id == viewer.pk)

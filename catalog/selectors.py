@@ -1,0 +1,58 @@
+"""Questions about the catalog that more than one page asks."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
+
+from accounts.models import User
+from catalog.manifests import SAMPLE_GRID
+from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
+from engines.manifest import DISCRIMINATOR_FILE, STYLEGAN2
+
+# Families whose models the studio can run.
+RUNNABLE_FAMILIES = (STYLEGAN2,)
+
+
+def latest_versions() -> QuerySet[ModelVersion]:
+    """Every model's newest version with its model, owner and licence, and whether it `has_grid`."""
+    newest = ModelVersion.objects.filter(model=OuterRef("model")).order_by("-number").values("pk")[:1]
+    grid = ModelFile.objects.filter(version=OuterRef("pk"), path=SAMPLE_GRID)
+    versions = ModelVersion.objects.filter(pk=Subquery(newest)).annotate(has_grid=Exists(grid))
+    return versions.select_related("model__owner", "licence")
+
+
+def with_latest_version(models: QuerySet[CatalogModel]) -> QuerySet[CatalogModel]:
+    """Prefetch owner and newest version: the one item of `model.newest` (empty before there is one)."""
+    return models.select_related("owner").prefetch_related(
+        Prefetch("versions", queryset=latest_versions(), to_attr="newest")
+    )
+
+
+def runnable_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
+    """Newest versions of the models that the user may run here: the user's own first, shipped ones last."""
+    visible = CatalogModel.objects.visible_to(user).filter(withdrawn_at__isnull=True)
+    return (
+        latest_versions()
+        .filter(model__in=visible, model__family__in=RUNNABLE_FAMILIES)
+        .order_by("model__is_starter", "-created_at")
+    )
+
+
+def starting_points(user: User | AnonymousUser, resolution: int = 64) -> QuerySet[ModelVersion]:
+    """Newest versions that an experiment of this resolution can start from: the shipped ones first."""
+    discriminator = ModelFile.objects.filter(version=OuterRef("pk"), path=DISCRIMINATOR_FILE)
+    return (
+        runnable_models(user)
+        .filter(Exists(discriminator), model__family=STYLEGAN2, resolution=resolution)
+        .order_by("-model__is_starter", "-created_at")
+    )
+
+
+def find_runnable(user: User | AnonymousUser, address: str) -> ModelVersion | None:
+    """Return the version that `owner/name` stands for, or None when the user may not run such a model."""
+    handle, _, name = address.partition("/")
+    return runnable_models(user).filter(model__owner__handle=handle, model__name=name).first()
+
+
+def licence(slug: str) -> Licence:
+    """Return a seeded licence. Raises Licence.DoesNotExist when `seed_catalog` has not run."""
+    return Licence.objects.get(slug=slug)
