@@ -107,7 +107,11 @@ def server_account() -> pwd.struct_passwd | None:
 class Hold:
     """Keeps an embedded server running until `release`, or until this process is gone."""
 
-    def __init__(self, lock: IO[bytes], keeper: subprocess.Popen[bytes] | None) -> None:
+    def __init__(
+        self, server: ServerName, run: Path, lock: IO[bytes], keeper: subprocess.Popen[bytes] | None
+    ) -> None:
+        self._server: ServerName = server
+        self._run = run
         self._lock = lock
         self._keeper = keeper
         self._pid = os.getpid()
@@ -116,6 +120,11 @@ class Hold:
     def started_it(self) -> bool:
         """Whether this call started the server; False when it ran already."""
         return self._keeper is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server is still there: somebody may have killed it."""
+        return _keeper_is_there(self._run, self._server)
 
     def release(self) -> None:
         """Let go of the server. The last one to do so stops it, and whoever started it waits for that."""
@@ -166,7 +175,7 @@ def _ensure(server: ServerName, data_dir: Path, *, throwaway: bool) -> Hold:
         except BaseException:
             lock.close()
             raise
-    return Hold(lock, keeper)
+    return Hold(server, run, lock, keeper)
 
 
 def prepare_directories(data_dir: Path) -> None:

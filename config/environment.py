@@ -72,6 +72,10 @@ def refuse_unsafe(*, deployment: str, debug: bool, listen_on: str, allowed_hosts
         raise ImproperlyConfigured(
             "DEBUG=1 shows tracebacks and settings: only with ATELIER_HOST and ALLOWED_HOSTS on this machine."
         )
+    if not hosts:
+        raise ImproperlyConfigured(
+            f"ATELIER_HOST={listen_on} lets others in: name the addresses they use in ALLOWED_HOSTS."
+        )
     if "*" in hosts:
         raise ImproperlyConfigured("ALLOWED_HOSTS=* accepts forged addresses: name the hosts.")
 

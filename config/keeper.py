@@ -7,7 +7,6 @@ in a few milliseconds and stays in memory.
 
 import argparse
 import contextlib
-import ctypes
 import fcntl
 import os
 import shutil
@@ -16,15 +15,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from config import embedded
+from config.processes import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _START_SECONDS = 60
 _STOP_SECONDS = 20
 _LOG_LINES = 8
@@ -41,15 +39,6 @@ _THROWAWAY_SETTINGS = {
 
 class StartError(Exception):
     """The server did not start; the message is for the user."""
-
-
-def die_with_parent(signal_number: int) -> Callable[[], None]:
-    """Return what a child calls before it becomes a program: then the kernel signals it when we end."""
-
-    def ask_the_kernel() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-
-    return ask_the_kernel
 
 
 class PostgresServer:

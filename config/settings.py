@@ -23,7 +23,9 @@ DEBUG = environment.flag("DEBUG")
 # Where the web server listens; deploy/ puts a proxy in front of it.
 LISTEN_HOST = os.environ.get("ATELIER_HOST") or "127.0.0.1"
 LISTEN_PORT = environment.number("ATELIER_PORT", 8000)
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS") or environment.LOCAL_NAMES
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS")
+if not ALLOWED_HOSTS and environment.is_loopback(LISTEN_HOST):
+    ALLOWED_HOSTS = environment.LOCAL_NAMES
 environment.refuse_unsafe(
     deployment=DEPLOYMENT, debug=DEBUG, listen_on=LISTEN_HOST, allowed_hosts=ALLOWED_HOSTS
 )
