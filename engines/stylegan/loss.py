@@ -1,0 +1,47 @@
+"""The losses of StyleGAN2: non-saturating logistic (1406.2661), R1 (1801.04406), path length (1912.04958)."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PATH_LENGTH_DECAY = 0.01
+
+
+def generator_loss(fake_logits: Tensor) -> Tensor:
+    """-log(sigmoid(D(G(z)))), averaged: the generator wants its images called real. Logits `[N]` to `[]`."""
+    return F.softplus(-fake_logits).mean()
+
+
+def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
+    """-log(1 - sigmoid(D(G(z)))) - log(sigmoid(D(x))), averaged. Logits `[N]` each to `[]`."""
+    return F.softplus(fake_logits).mean() + F.softplus(-real_logits).mean()
+
+
+def r1_penalty(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Squared norm of the gradient of the logits at real images (1801.04406, equation 9 without gamma / 2).
+
+    `images` `[N, 3, R, R]` to `[]`, the mean over the batch; differentiable with respect to the discriminator.
+    """
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminate(images).sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
+
+
+def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, rng: torch.Generator) -> Tensor:
+    """How far images move for a small step in w: |J^T y| for random images y (1912.04958, section 3.2).
+
+    `ws` `[N, num_ws, w_dim]` to `[N]`; differentiable with respect to the generator.
+    """
+    images = synthesize(ws)
+    pixels = images.shape[2] * images.shape[3]
+    direction = torch.randn(images.shape, generator=rng, device=images.device) / pixels**0.5
+    (gradient,) = torch.autograd.grad((images * direction).sum(), ws, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squared deviation of `lengths` `[N]` from their running mean `[]`, and the moved mean."""
+    mean = mean.lerp(lengths.detach().mean(), PATH_LENGTH_DECAY)
+    return (lengths - mean).square().mean(), mean

@@ -1,0 +1,56 @@
+"""Random numbers as a function of (seed, purpose, step).
+
+Nothing here has a state that runs along: every step makes fresh generators. So a resumed training draws exactly what an
+uninterrupted one would, and taking samples or snapshots in between changes nothing.
+"""
+
+import enum
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.errors import ConfigError
+
+MAX_SEED = 2**32 - 1
+
+
+class Purpose(enum.IntEnum):
+    """What random numbers are for; streams of different purpose are independent."""
+
+    INIT = 0
+    ORDER = 1  # of the training images; its step is the epoch
+    MIRROR = 2
+    GENERATOR = 3  # latents, style mixing and noise of a step's generator update
+    DISCRIMINATOR = 4
+    PATH_LENGTH = 5
+    AUGMENT_GENERATED = 6
+    AUGMENT_REAL = 7
+    AUGMENT_R1 = 8
+    AUGMENT_TO_FOOL = 9
+
+
+def numpy_rng(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:
+    """A fresh NumPy generator."""
+    return np.random.default_rng([seed, purpose, step])
+
+
+def torch_rng(
+    seed: int, purpose: Purpose, step: int = 0, device: str | torch.device = "cpu"
+) -> torch.Generator:
+    """A fresh torch generator."""
+    state = np.random.SeedSequence([seed, purpose, step]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(state[0]))
+
+
+def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
+    """float32 `[N, z_dim]`, one row for each seed whatever the company it comes in.
+
+    Uses NumPy's legacy generator because other StyleGAN tools do: the same seed gives the same picture there.
+    """
+    for seed in seeds:
+        if not 0 <= seed <= MAX_SEED:
+            raise ConfigError(f"Seeds go from 0 to {MAX_SEED}; you gave {seed}.")
+    rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]  # noqa: NPY002 (see above)
+    return torch.from_numpy(np.stack(rows).astype(np.float32))
