@@ -1,0 +1,103 @@
+"""What every page downloads and how its templates are written: budgets, no inline code, nothing from elsewhere."""
+
+import gzip
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import django_htmx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "static"
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+CSS_BUDGET = 25 * 1024
+JS_BUDGET = 40 * 1024
+PICTURE_BUDGET = 400 * 1024
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT / "templates").as_posix()
+
+
+def gzipped_size(paths) -> int:
+    return sum(len(gzip.compress(path.read_bytes(), 6)) for path in paths)
+
+
+@cache
+def included_names() -> frozenset[str]:
+    pattern = re.compile(r"""\{%-?\s*(?:include|extends)\s+["']([^"'#]+)["']""")
+    return frozenset(name for path in TEMPLATES for name in pattern.findall(path.read_text()))
+
+
+def test_css_stays_within_its_budget():
+    assert gzipped_size(STATIC.rglob("*.css")) <= CSS_BUDGET
+
+
+def test_javascript_with_htmx_stays_within_its_budget():
+    htmx = Path(django_htmx.__file__).parent / "static/django_htmx/htmx-2.min.js"
+    assert gzipped_size([htmx, *STATIC.rglob("*.js")]) <= JS_BUDGET
+
+
+def test_pictures_stay_few_and_small():
+    assert sum(path.stat().st_size for path in (STATIC / "img").iterdir()) <= PICTURE_BUDGET
+
+
+def test_every_css_file_has_its_layer():
+    imported = re.findall(r'@import url\("([^"]+)"\) layer\((\w+)\);', (STATIC / "css/main.css").read_text())
+    layers = {"reset", "tokens", "base", "components", "pages"}
+    assert {layer for _, layer in imported} == layers
+    assert {name for name, _ in imported} == {path.name for path in (STATIC / "css").iterdir()} - {"main.css"}
+
+
+@pytest.mark.parametrize("path", sorted((STATIC / "css").iterdir()), ids=lambda path: path.name)
+def test_css_uses_known_tokens_only(path):
+    tokens = set(re.findall(r"(--[\w-]+)\s*:", "".join(p.read_text() for p in (STATIC / "css").iterdir())))
+    assert set(re.findall(r"var\((--[\w-]+)", path.read_text())) <= tokens
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_templates_hold_no_inline_code(path):
+    text = re.sub(r"\{#.*?#\}|\{% comment %\}.*?\{% endcomment %\}", "", path.read_text(), flags=re.DOTALL)
+    assert not re.search(r"<style\b", text), "styles stand in static/css"
+    assert not re.search(r"\sstyle\s*=", text), "no style attribute passes the content security policy"
+    assert not re.search(r"\s(on[a-z]+|hx-on\S*)\s*=", text), "no handler attribute passes it either"
+    assert all("src=" in tag for tag in re.findall(r"<script\b[^>]*>", text)), "scripts stand in static/js"
+    assert "javascript:" not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*TEMPLATES, *STATIC.rglob("*.css"), *STATIC.rglob("*.js"), *STATIC.rglob("*.svg")],
+    ids=lambda path: path.name,
+)
+def test_nothing_is_loaded_from_elsewhere(path):
+    text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"""(?:src|srcset|action|url|import)\s*[=(]?\s*["'(]?(?:https?:)?//[a-z]""", text)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_every_template_is_a_page_or_a_part(path):
+    name = name_of(path)
+    is_page = re.search(r"\{%\s*extends\s", path.read_text()) is not None
+    is_part = name.startswith(("components/", "allauth/elements/")) or name in included_names()
+    assert is_page or is_part, "it extends nothing and nothing includes it"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_every_icon_that_is_used_is_drawn(path):
+    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (STATIC / "img/icons.svg").read_text()))
+    used = set(re.findall(r'components/icon\.html" with name="([\w-]+)"', path.read_text()))
+    used |= set(re.findall(r'\bicon="([\w-]+)"', path.read_text()))
+    assert used <= drawn
+
+
+def test_templates_are_formatted():
+    djade = shutil.which("djade", path=str(Path(sys.executable).parent))
+    assert djade is not None
+    command = [djade, "--target-version", "5.2", "--check", *map(str, TEMPLATES)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
