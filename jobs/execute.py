@@ -6,8 +6,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError, LeaseLost
 from jobs.leases import claim_job, fail_job, finish_job, requeue_job
 from jobs.models import Job, Queue, State
+from jobs.processes import Leaving
 from jobs.pulse import Pulse
 
 logger = logging.getLogger(__name__)
@@ -32,10 +32,9 @@ def run_next(
     *,
     queue: str,
     worker: str,
-    leaving: threading.Event | None = None,
+    leaving: Leaving | None = None,
     in_background: bool = True,
     now: datetime | None = None,
-    on_start: Callable[[Pulse], None] | None = None,
 ) -> Job | None:
     """Claim the fairest job of a queue, do it and end it. Return it as claimed, or None when none waits.
 
@@ -44,18 +43,17 @@ def run_next(
     Args:
         queue: whose jobs.
         worker: the name that goes on the row, `new_worker_name`.
-        leaving: set from outside when this worker has to go; the job is then saved and given back.
+        leaving: asked from outside when this worker has to go; the job is then saved and given back.
         in_background: whether a thread keeps the lease (`jobs.pulse`).
         now: rows that may start by then are eligible; by default this moment.
-        on_start: told the pulse of the attempt before its handler begins.
     """
+    leaving = leaving or Leaving()
+    if leaving.asked:
+        return None
     job = claim_job(queue=queue, worker=worker, device=device(), threads=threads_for(queue), now=now)
     if job is None:
         return None
-    leaving = leaving or threading.Event()
     pulse = Pulse(job, leaving=leaving, in_background=in_background)
-    if on_start is not None:
-        on_start(pulse)
     pulse.start()
     try:
         _attempt(job, pulse, leaving)
@@ -93,7 +91,7 @@ def threads_for(queue: str) -> int:
     return cores if is_alone else max(1, cores // 2)
 
 
-def _attempt(job: Job, pulse: Pulse, leaving: threading.Event) -> None:
+def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:
     """Run the handler and write its end. Raises LeaseLost."""
     try:
         with _workdir(job) as workdir:
@@ -102,7 +100,7 @@ def _attempt(job: Job, pulse: Pulse, leaving: threading.Event) -> None:
             pulse.stop()
             if outcome.state == "succeeded":
                 finish_job(job, State.SUCCEEDED, apply=outcome.apply, report=pulse.newest)
-            elif leaving.is_set():
+            elif leaving.asked:
                 requeue_job(job, cause="the worker had to leave", apply=outcome.apply, report=pulse.newest)
             else:
                 finish_job(job, State.STOPPED, apply=outcome.apply, report=pulse.newest)
@@ -127,6 +125,14 @@ def _workdir(job: Job) -> Iterator[Path]:
         yield Path(tempfile.mkdtemp(prefix=f"{job.attempt}-", dir=parent))
     finally:
         shutil.rmtree(parent, ignore_errors=True)
+
+
+def sweep_workdirs() -> None:
+    """Remove the scratch folders that killed attempts left on this machine."""
+    working = {str(pk) for pk in Job.objects.working().values_list("pk", flat=True)}
+    for folder in work_root().glob("*"):
+        if folder.name not in working:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def work_root() -> Path:

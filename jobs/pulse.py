@@ -16,6 +16,7 @@ from jobs import conf
 from jobs.exceptions import LeaseLost
 from jobs.leases import Requests, beat_job
 from jobs.models import Job, State
+from jobs.processes import Leaving
 from jobs.progress import Report, is_asked_to_look, publish
 from jobs.revisions import new_revision
 
@@ -25,8 +26,8 @@ logger = logging.getLogger(__name__)
 class Pulse:
     """Keeps one attempt alive and informed. `report` and `control` are called by the handler's thread."""
 
-    def __init__(self, job: Job, *, leaving: threading.Event, in_background: bool) -> None:
-        """Make a pulse. `leaving` is set when the worker has to go: the work is then asked to stop."""
+    def __init__(self, job: Job, *, leaving: Leaving, in_background: bool) -> None:
+        """Make a pulse. `leaving` is asked when the worker has to go: the work is then asked to stop."""
         self.newest: Report | None = None
         self._job = job
         self._leaving = leaving
@@ -64,7 +65,7 @@ class Pulse:
         if self._lost:
             raise LeaseLost(str(self._job))
         asked, given = self._asked, self._given
-        if self._leaving.is_set() or asked.state == State.STOPPING:
+        if self._leaving.asked or asked.state == State.STOPPING:
             return Control.STOP
         if asked.snapshot_requested_at != given.snapshot_requested_at:
             self._given = replace(given, snapshot_requested_at=asked.snapshot_requested_at)
@@ -73,10 +74,6 @@ class Pulse:
             self._given = replace(given, sample_requested_at=asked.sample_requested_at)
             return Control.SAMPLE
         return Control.CONTINUE
-
-    def look_now(self) -> None:
-        """Read the row at the next pulse (called from a signal handler, so it only sets a time)."""
-        self._next_beat = 0.0
 
     def _run(self) -> None:
         pause = conf.seconds("JOBS_PULSE_SECONDS")

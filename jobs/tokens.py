@@ -7,10 +7,12 @@ import contextlib
 import logging
 
 import redis
+from django.utils import timezone
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from jobs.models import Job
 from jobs.redis_client import hints
 from jobs.rq import FUNCTION, TokenJob
 
@@ -38,3 +40,9 @@ def top_up(queue: str, wanted: int) -> int:
             send(queue)
         return missing
     return 0
+
+
+def send_if_needed(queue: str) -> None:
+    """See to it that there is a token when rows still wait: called after each job."""
+    if Job.objects.eligible(queue, timezone.now()).exists():
+        top_up(queue, 1)

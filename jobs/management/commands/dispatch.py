@@ -1,0 +1,49 @@
+"""`manage.py dispatch`: the reconciler, every few seconds, until it is asked to leave."""
+
+import logging
+import signal
+import time
+from argparse import ArgumentParser
+from types import FrameType
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connections
+
+from jobs import conf
+from jobs.reconcile import reconcile
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Runs the reconciler."""
+
+    help = "Recover lost jobs, wake workers, enforce deadlines and stops. Safe to run more than once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the way of running."""
+        parser.add_argument("--once", action="store_true", help="do one round and leave")
+
+    def handle(self, *, once: bool, **_options: object) -> None:
+        """Go round; when the database is away, try again in the next round."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
+        while not once:
+            self._go_round()
+            time.sleep(conf.seconds("JOBS_RECONCILE_SECONDS"))
+        self._go_round()
+
+    def _go_round(self) -> None:
+        try:
+            done = reconcile()
+        except DatabaseError:
+            logger.exception("The database does not answer; trying again")
+            connections.close_all()
+        else:
+            if done:
+                logger.info("Reconciled: %s", done)
+
+
+def _leave(_signum: int, _frame: FrameType | None) -> None:
+    """End here and now: every change is one transaction, so nothing is left half done."""
+    raise SystemExit(0)

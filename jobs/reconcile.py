@@ -1,0 +1,102 @@
+"""What keeps the promise that no job is lost or stuck: rows are compared with what should be, and mended.
+
+Everything here locks the row, looks again and only then acts, so it may run twice at once.
+"""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs import tokens
+from jobs.exceptions import LeaseLost
+from jobs.leases import abandon_attempt
+from jobs.models import Job, Queue, State
+from jobs.moves import lock_attempt
+from jobs.services import stop_job
+from jobs.stopping import ask_worker_to_stop, kill_at
+
+logger = logging.getLogger(__name__)
+
+# So many rows in one round, so that a round stays short; the next one follows in seconds.
+_BATCH = 200
+# A worker that cannot even be told to kill its child has so long before its job is taken from it.
+_GIVE_UP_AFTER = timedelta(seconds=10)
+# So many tokens are kept ready for a queue in which rows wait; every job that ends adds one.
+_TOKENS_READY = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round has done, in jobs (and tokens)."""
+
+    recovered: int
+    overdue: int
+    pressed: int
+    tokens: int
+
+    def __bool__(self) -> bool:
+        return bool(self.recovered or self.overdue or self.pressed or self.tokens)
+
+
+def reconcile() -> Round:
+    """Do one round. Raises DatabaseError when PostgreSQL is away; without Redis only tokens are missing."""
+    now = timezone.now()
+    return Round(
+        recovered=_recover_lost_jobs(now),
+        overdue=_stop_overdue_jobs(now),
+        pressed=_press_unheeded_stops(now),
+        tokens=sum(_wake_workers(queue, now) for queue in Queue.values),
+    )
+
+
+def _recover_lost_jobs(now: datetime) -> int:
+    """Take jobs from workers that have not been heard of for a lease."""
+    return sum(
+        _abandon(job, cause="its worker was not heard of any more", if_silent_since=now)
+        for job in Job.objects.leased_out(now)[:_BATCH]
+    )
+
+
+def _stop_overdue_jobs(now: datetime) -> int:
+    overdue = Job.objects.filter(state=State.RUNNING, deadline_at__lt=now)[:_BATCH]
+    for job in overdue:
+        explanation = _("This reached its time limit and was stopped; what it had made is kept.")
+        stop_job(job=job, cause="past its deadline", explanation=explanation)
+    return len(overdue)
+
+
+def _press_unheeded_stops(now: datetime) -> int:
+    """Remind workers of stops that should be over, and give up on those that cannot be reached."""
+    pressed = 0
+    for job in Job.objects.filter(state=State.STOPPING).order_by("cancel_requested_at")[:_BATCH]:
+        due = kill_at(job)
+        if due is None or due > now:
+            continue
+        pressed += 1
+        if due + _GIVE_UP_AFTER < now:
+            _abandon(job, cause="it did not stop when asked")
+        else:
+            ask_worker_to_stop(job)
+    return pressed
+
+
+def _wake_workers(queue: str, now: datetime) -> int:
+    waiting = len(Job.objects.eligible(queue, now).values_list("pk")[:_TOKENS_READY])
+    return tokens.top_up(queue, waiting) if waiting else 0
+
+
+def _abandon(job: Job, *, cause: str, if_silent_since: datetime | None = None) -> bool:
+    """Take a job from its attempt, unless it has changed hands or been heard of meanwhile."""
+    with contextlib.suppress(LeaseLost), transaction.atomic():
+        row = lock_attempt(job)
+        if if_silent_since is not None and row.lease_until is not None and row.lease_until >= if_silent_since:
+            return False
+        abandon_attempt(row, cause=cause)
+        logger.warning("Took job %s from %s: %s", row, row.worker, cause)
+        return True
+    return False
