@@ -1,4 +1,4 @@
-"""What depends on a model in the apps above: they tell it in `AppConfig.ready`, the catalog doesn't know them."""
+"""What depends on a model in the apps above: each tells it in `AppConfig.ready`, unknown to the catalog."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -11,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", views.ready, name="ready"),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("", include("catalog.urls")),
+    path("", include("generation.urls")),
 ]
 
 handler400 = "config.views.bad_request"

@@ -5,8 +5,26 @@ from django.utils.translation import gettext_lazy as _
 
 
 class GenerationConfig(AppConfig):
-    """Names the app."""
+    """Names the app, its kind of job and what of it depends on models."""
 
     name = "generation"
     verbose_name = _("Generation")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell the floors below what they cannot know."""
+        from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
+        from generation.dependents import describe_pictures  # noqa: PLC0415
+        from generation.services import JOB_KIND  # noqa: PLC0415
+        from jobs.models import Queue  # noqa: PLC0415
+        from jobs.registry import JobKind, register  # noqa: PLC0415
+
+        register(
+            JobKind(
+                name=JOB_KIND,
+                queue=Queue.GENERATE,
+                handler="generation.jobs.make_pictures",
+                title=_("Making images"),
+            )
+        )
+        register_dependents(Dependents(name="pictures", describe=describe_pictures))

@@ -17,7 +17,11 @@ class Generation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="generations")
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="generation")
-    model_version = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="generations")
+    # Empty once the model is deleted; the pictures keep what they were made with in their provenance.
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="generations"
+    )
+    model_title = models.CharField(max_length=120)
     # Everything that made the pictures: seeds, truncation_psi; shown, remixed and written into the files.
     settings = models.JSONField()
     count = models.PositiveIntegerField()
@@ -29,7 +33,17 @@ class Generation(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.count} x {self.model_version}"
+        return f"{self.count} x {self.model_title}"
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, one for each picture, in order."""
+        return list(self.settings["seeds"])
+
+    @property
+    def truncation_psi(self) -> float:
+        """How far from the average picture: 0 is the average itself, 1 all that the model knows."""
+        return float(self.settings["truncation_psi"])
 
 
 class Picture(models.Model):
@@ -58,4 +72,4 @@ class Picture(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.generation} #{self.index}"
+        return f"{self.generation.model_title}, seed {self.seed}"

@@ -21,11 +21,12 @@ class Migration(migrations.Migration):
             name='Generation',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('model_title', models.CharField(max_length=120)),
                 ('settings', models.JSONField()),
                 ('count', models.PositiveIntegerField()),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('job', models.OneToOneField(on_delete=django.db.models.deletion.RESTRICT, related_name='generation', to='jobs.job')),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='generations', to='catalog.modelversion')),
+                ('model_version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='generations', to='catalog.modelversion')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='generations', to=settings.AUTH_USER_MODEL)),
             ],
             options={

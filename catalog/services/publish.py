@@ -1,21 +1,17 @@
-"""What can be done with models: publish, add a version, rename, delete."""
+"""Publishing: a model folder becomes an immutable version."""
 
 import uuid
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, RestrictedError
-from django.utils.text import slugify
-from django.utils.translation import gettext as _
+from django.db.models import Max
 
 from accounts.models import User
 from catalog import files
-from catalog.exceptions import ModelInUseError, NameTakenError
 from catalog.manifests import check_declared, folder_sha256, read_manifest
 from catalog.models import CatalogModel, Derivation, Licence, ModelFile, ModelVersion, Source, Visibility
-from catalog.registry import dependents_of
+from catalog.services.names import check_name_free
 
 # What a version was made from: the node of the lineage and a `Derivation.Role`.
 Parents = Iterable[tuple[Source, str]]
@@ -134,77 +130,3 @@ def _create_source(label: str, sha256: str, licence: Licence, attribution: str, 
         Derivation(child=source, parent=parent, role=role) for parent, role in parents
     )
     return source
-
-
-def suggest_names(*, owner: User, wanted: str, count: int = 3) -> list[str]:
-    """Return `count` names near the wanted one that the owner has not used."""
-    base = slugify(wanted)[:50].strip("-") or "model"
-    taken = set(
-        CatalogModel.objects.filter(owner=owner, name__startswith=base).values_list("name", flat=True)
-    )
-    found: list[str] = [] if base in taken or base == wanted else [base]
-    number = 2
-    while len(found) < count:
-        candidate = f"{base}-{number}"
-        if candidate not in taken:
-            found.append(candidate)
-        number += 1
-    return found
-
-
-def check_name_free(*, owner: User, name: str, other_than: CatalogModel | None = None) -> None:
-    """Raise NameTakenError, with free names, when the owner has another model of this name."""
-    taken = CatalogModel.objects.filter(owner=owner, name=name)
-    if other_than is not None:
-        taken = taken.exclude(pk=other_than.pk)
-    if taken.exists():
-        suggestions = suggest_names(owner=owner, wanted=name)
-        message = _("You already have a model called “%(name)s”. Free names are for example: %(free)s.")
-        raise NameTakenError(message % {"name": name, "free": ", ".join(suggestions)}, suggestions)
-
-
-def rename_model(*, model: CatalogModel, name: str, title: str) -> CatalogModel:
-    """Give a model another address and title. Raises NameTakenError when the owner uses the name already."""
-    try:
-        with transaction.atomic():
-            model.name, model.title = name, title
-            model.save(update_fields=["name", "title", "updated_at"])
-    except IntegrityError:
-        check_name_free(owner=model.owner, name=name, other_than=model)
-        raise
-    return model
-
-
-def delete_model(*, model: CatalogModel) -> None:
-    """Delete a model, its versions and the stored files that no other version has.
-
-    Lineage that others stand on stays, without the page. One transaction; files go after it is committed.
-    Raises ModelInUseError, and changes nothing, while something that is being made needs the model.
-    """
-    blocking = [sentence for dependents, sentence in dependents_of(model) if dependents.blocks]
-    if blocking:
-        raise ModelInUseError(" ".join(blocking))
-    versions = list(model.versions.select_related("source"))
-    hashes = set(ModelFile.objects.filter(version__in=versions).values_list("sha256", flat=True))
-    try:
-        with transaction.atomic():
-            model.delete()
-            _delete_ends_of_lineage([version.source for version in versions])
-            transaction.on_commit(partial(files.remove_unused, hashes))
-            for version in versions:
-                transaction.on_commit(partial(_forget_folder, version.sha256))
-    except RestrictedError as error:
-        raise ModelInUseError(
-            _("An experiment uses this model as its starting point. Delete the experiment first.")
-        ) from error
-
-
-def _delete_ends_of_lineage(sources: Iterable[Source]) -> None:
-    for source in sources:
-        if not source.made_into.exists():
-            source.delete()
-
-
-def _forget_folder(sha256: str) -> None:
-    if not ModelVersion.objects.filter(sha256=sha256).exists():
-        files.forget(sha256)

@@ -1,0 +1,19 @@
+"""What the page that deletes a model says of the pictures made with it."""
+
+from django.utils.translation import ngettext
+
+from catalog.models import CatalogModel
+from generation.models import Picture
+
+
+def describe_pictures(model: CatalogModel) -> str:
+    """Return how many pictures were made with any version of the model, and what becomes of them."""
+    count = Picture.objects.filter(generation__model_version__model=model).count()
+    if not count:
+        return ""
+    sentence = ngettext(
+        "%(count)d image was made with it. It stays in the gallery, but cannot be made again.",
+        "%(count)d images were made with it. They stay in the gallery, but cannot be made again.",
+        count,
+    )
+    return sentence % {"count": count}

@@ -1,0 +1,181 @@
+"""The gallery: everything ever made, and each picture with what made it."""
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.files import serve_file
+from accounts.middleware import AccountHttpRequest
+from generation import services
+from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, stream_zip
+from generation.forms import remix_values
+from generation.models import Picture
+from generation.provenance import from_json
+from generation.selectors import BadCursorError, Cursor, newer_than, older_than
+
+PAGE_SIZE = 48
+
+
+@require_safe
+@login_required
+def list_pictures(request: AccountHttpRequest) -> HttpResponse:
+    """Show the newest pictures, or those behind the cursor `after`; htmx gets the tiles alone."""
+    pictures = _own_pictures(request)
+    only_favourites = request.GET.get("show") == "favourites"
+    if only_favourites:
+        pictures = pictures.filter(is_favourite=True)
+    after = request.GET.get("after")
+    if after is not None:
+        pictures = older_than(pictures, _cursor(after))
+    page = list(pictures[: PAGE_SIZE + 1])
+    next_url = ""
+    if len(page) > PAGE_SIZE:
+        page.pop()
+        query = {"after": str(Cursor.of(page[-1]))} | ({"show": "favourites"} if only_favourites else {})
+        next_url = f"{reverse('generation:picture_list')}?{urlencode(query)}"
+    context = {
+        "pictures": page,
+        "next_url": next_url,
+        "only_favourites": only_favourites,
+        "is_first_page": after is None,
+    }
+    template = "generation/picture_list.html"
+    return render(request, f"{template}#tiles" if request.htmx and after else template, context)
+
+
+def _cursor(text: str) -> Cursor:
+    try:
+        return Cursor.parse(text)
+    except BadCursorError as error:
+        raise BadRequest("cursor") from error
+
+
+@require_safe
+@login_required
+def show_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Show a picture with everything that made it."""
+    picture = _own_picture(request, pk)
+    place = Cursor.of(picture)
+    record = from_json(picture.provenance)
+    version = picture.generation.model_version
+    remix = remix_values(picture.generation, [picture.seed])
+    context = {
+        "picture": picture,
+        "record": record,
+        "version": version,
+        "formats": list(FORMATS),
+        "remix_query": urlencode(remix) if version else "",
+        "newer": newer_than(_own_pictures(request), place).first(),
+        "older": older_than(_own_pictures(request), place).first(),
+    }
+    return render(request, "generation/picture_detail.html", context)
+
+
+@require_safe
+@login_required
+def serve_picture(request: AccountHttpRequest, pk: UUID, ending: str) -> HttpResponseBase:
+    """Serve a picture's file, as PNG as it was made or encoded anew; `?download=1` saves it."""
+    picture = _own_picture(request, pk)
+    download = "download" in request.GET
+    name = file_name(picture, ending)
+    content_type = FORMATS[ending][1]
+    if ending == "png":
+        return serve_file(
+            request,
+            picture.file,
+            content_type=content_type,
+            filename=name,
+            download=download,
+            immutable=True,
+        )
+    try:
+        content = convert(picture, ending)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return HttpResponse(
+        content,
+        content_type=content_type,
+        headers={
+            "Content-Disposition": content_disposition_header(download, name) or "inline",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+@require_POST
+@login_required
+def mark_favourite(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Make a picture a favourite (`favourite=1`) or no longer."""
+    picture = _own_picture(request, pk)
+    services.set_favourite(picture=picture, is_favourite=request.POST.get("favourite") == "1")
+    if request.htmx:
+        return render(request, "generation/picture_detail.html#favourite", {"picture": picture})
+    return redirect("generation:picture_detail", pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete a picture and its file."""
+    picture = _own_picture(request, pk)
+    if request.method != "POST":
+        return render(request, "generation/picture_delete.html", {"picture": picture})
+    following = older_than(_own_pictures(request), Cursor.of(picture)).first()
+    services.delete_picture(picture=picture)
+    messages.success(request, _("Deleted the image."))
+    if following is not None:
+        return redirect("generation:picture_detail", pk=following.pk)
+    return redirect("generation:picture_list")
+
+
+@require_POST
+@login_required
+def download_pictures(request: AccountHttpRequest) -> HttpResponseBase:
+    """Send the chosen pictures as a ZIP. One that isn't the user's makes the whole request 404."""
+    chosen = request.POST.getlist("pictures")
+    if not chosen or len(chosen) > MAX_ZIP_PICTURES:
+        messages.error(
+            request,
+            _("Choose 1 to %(max)d images, then download them.") % {"max": MAX_ZIP_PICTURES},
+        )
+        return redirect("generation:picture_list")
+    pictures = _own_pictures(request).filter(pk__in=_keys(chosen))
+    if pictures.count() != len(set(chosen)):
+        raise Http404
+    response = StreamingHttpResponse(stream_zip(pictures.iterator(chunk_size=50)), HTTPStatus.OK)
+    response["Content-Type"] = "application/zip"
+    response["Content-Disposition"] = 'attachment; filename="images.zip"'
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _keys(values: list[str]) -> set[UUID]:
+    try:
+        return {UUID(value) for value in values}
+    except ValueError as error:
+        raise Http404 from error
+
+
+def _own_pictures(request: AccountHttpRequest) -> QuerySet[Picture]:
+    pictures: QuerySet[Picture] = Picture.objects.owned_by(request.user).select_related("generation")
+    return pictures
+
+
+def _own_picture(request: AccountHttpRequest, pk: UUID) -> Picture:
+    pictures = _own_pictures(request).select_related("generation__model_version__model__owner")
+    return get_object_or_404(pictures, pk=pk)

@@ -1,0 +1,102 @@
+"""Making pictures, in a generate worker. Imports torch, so nothing in a web process may import it."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+
+import torch
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+from PIL import Image
+
+from catalog.exceptions import BrokenModelError
+from catalog.files import materialise
+from catalog.models import ModelVersion
+from engines.images import UInt8Array
+from engines.progress import Control
+from engines.provenance import write_png
+from engines.stylegan.generate import Generator
+from generation.models import Generation, Picture
+from generation.provenance import Recorder, to_json
+from jobs import warm
+from jobs.context import JobContext, Outcome
+from jobs.exceptions import JobError
+from jobs.files import attempt_prefix
+
+# Pictures that are made and shown together: few enough to stream in, enough to use the processor well.
+BATCH_SIZE = 8
+
+
+def make_pictures(context: JobContext) -> Outcome:
+    """Make the pictures of one order, batch by batch; each is in the gallery as soon as its batch is done.
+
+    An attempt goes on behind the batches that an earlier one finished. Stopping keeps what is made.
+    """
+    order = _order(context)
+    version = order.model_version
+    if version is None:
+        raise JobError(_("The model was deleted before the images were made. Choose another model."))
+    torch.set_num_threads(context.threads)
+    generator = _generator(version)
+    recorder = Recorder(owner=order.owner, version=version, truncation_psi=order.truncation_psi)
+    made = order.pictures.count()
+    for batch in _batches(order, made):
+        if context.report(step=batch[0][0], total=order.count) is Control.STOP:
+            return Outcome(state="stopped")
+        images = generator.images(
+            [seed for _index, seed in batch], truncation_psi=order.truncation_psi, batch_size=BATCH_SIZE
+        )
+        pictures = [
+            _store(context, order, recorder, index=index, seed=seed, pixels=pixels)
+            for (index, seed), pixels in zip(batch, images, strict=True)
+        ]
+        with context.fenced():
+            Picture.objects.bulk_create(pictures)
+            context.touch()
+        context.report(step=batch[-1][0] + 1, total=order.count)
+    return Outcome()
+
+
+def _order(context: JobContext) -> Generation:
+    order: Generation = Generation.objects.select_related(
+        "owner", "model_version__model__owner", "model_version__licence", "model_version__source"
+    ).get(job_id=context.job_id)
+    return order
+
+
+def _generator(version: ModelVersion) -> Generator:
+    try:
+        folder = materialise(version)
+    except BrokenModelError as error:
+        raise JobError(str(error.message)) from error
+    return warm.get(version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes)
+
+
+def _batches(order: Generation, made: int) -> Iterator[Sequence[tuple[int, int]]]:
+    """Yield (index, seed) of the pictures that are still to be made, a batch at a time."""
+    rest = list(enumerate(order.seeds))[made:]
+    for start in range(0, len(rest), BATCH_SIZE):
+        yield rest[start : start + BATCH_SIZE]
+
+
+def _store(
+    context: JobContext, order: Generation, recorder: Recorder, *, index: int, seed: int, pixels: UInt8Array
+) -> Picture:
+    """Write one picture's file under a key of this attempt and return its row, not inserted yet."""
+    height, width = pixels.shape[:2]
+    record = recorder.record(seed=seed, width=width, height=height)
+    encoded = io.BytesIO()
+    write_png(Image.fromarray(pixels), encoded, record)
+    key = f"{attempt_prefix(context.job)}{index:03d}.png"
+    return Picture(
+        owner=order.owner,
+        generation=order,
+        index=index,
+        seed=seed,
+        file=default_storage.save(key, ContentFile(encoded.getvalue())),
+        width=width,
+        height=height,
+        sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
+        provenance=to_json(record),
+    )

@@ -1,0 +1,72 @@
+"""What can be done with orders of pictures and with the pictures they made."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from catalog.models import ModelVersion
+from generation.exceptions import TooManyWaitingError
+from generation.models import Generation, Picture
+from generation.seeds import MAX_COUNT
+from jobs.selectors import active_jobs
+from jobs.services import submit_job
+
+JOB_KIND = "generation.pictures"
+
+
+def max_waiting() -> int:
+    """Return how many orders one person may have waiting or running: the setting GENERATIONS_WAITING_MAX."""
+    return int(getattr(settings, "GENERATIONS_WAITING_MAX", 20))
+
+
+@transaction.atomic
+def start_generation(
+    *, owner: User, version: ModelVersion, seeds: Sequence[int], truncation_psi: float
+) -> Generation:
+    """Order one picture for each seed from a model version that the owner may run.
+
+    Effect: inserts the order and its job, which waits in the generate queue, in one transaction.
+    Raises TooManyWaitingError when the owner has `max_waiting` orders under way already.
+    """
+    if not 1 <= len(seeds) <= MAX_COUNT:
+        raise ValueError(f"1 to {MAX_COUNT} seeds, not {len(seeds)}")
+    User.objects.select_for_update().get(pk=owner.pk)  # two orders at once are counted one after the other
+    if active_jobs(owner).filter(kind=JOB_KIND).count() >= max_waiting():
+        raise TooManyWaitingError(
+            _("You have %(count)d orders waiting. Wait until one is done, or stop one, then try again.")
+            % {"count": max_waiting()}
+        )
+    label = ngettext("%(count)d image from %(model)s", "%(count)d images from %(model)s", len(seeds))
+    job = submit_job(
+        owner=owner,
+        kind=JOB_KIND,
+        label=label % {"count": len(seeds), "model": version.model.title},
+        total=len(seeds),
+    )
+    return Generation.objects.create(
+        owner=owner,
+        job=job,
+        model_version=version,
+        model_title=version.model.title,
+        settings={"seeds": list(seeds), "truncation_psi": truncation_psi},
+        count=len(seeds),
+    )
+
+
+def set_favourite(*, picture: Picture, is_favourite: bool) -> None:
+    """Mark a picture as a favourite, or no longer."""
+    picture.is_favourite = is_favourite
+    picture.save(update_fields=["is_favourite"])
+
+
+@transaction.atomic
+def delete_picture(*, picture: Picture) -> None:
+    """Delete a picture and, once that is committed, its file."""
+    picture.delete()
+    transaction.on_commit(partial(default_storage.delete, picture.file))

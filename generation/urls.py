@@ -1,0 +1,37 @@
+"""Addresses of making pictures and of the gallery; included at the root."""
+
+from django.urls import path, register_converter
+
+from generation import gallery_views, views
+from generation.downloads import FORMATS
+
+app_name = "generation"
+
+
+class ImageEnding:
+    """The endings under which a picture can be had."""
+
+    regex = "|".join(FORMATS)
+
+    def to_python(self, value: str) -> str:
+        """Keep it as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Keep it as it is."""
+        return value
+
+
+register_converter(ImageEnding, "image_ending")
+
+urlpatterns = [
+    path("generate/", views.create_generation, name="generation_create"),
+    path("generate/<uuid:pk>/", views.show_generation, name="generation_detail"),
+    path("generate/<uuid:pk>/stop/", views.stop_generation, name="generation_stop"),
+    path("gallery/", gallery_views.list_pictures, name="picture_list"),
+    path("gallery/download/", gallery_views.download_pictures, name="picture_download"),
+    path("gallery/<uuid:pk>/", gallery_views.show_picture, name="picture_detail"),
+    path("gallery/<uuid:pk>/image.<image_ending:ending>", gallery_views.serve_picture, name="picture_image"),
+    path("gallery/<uuid:pk>/favourite/", gallery_views.mark_favourite, name="picture_favourite"),
+    path("gallery/<uuid:pk>/delete/", gallery_views.delete_picture, name="picture_delete"),
+]

@@ -1,0 +1,154 @@
+"""Ordering pictures and watching them come."""
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.middleware import AccountHttpRequest
+from accounts.models import User
+from catalog.selectors import runnable_models
+from generation import services
+from generation.exceptions import TooManyWaitingError
+from generation.forms import DEFAULT_COUNT, GenerateForm, remix_values
+from generation.models import Generation
+from generation.seeds import MAX_COUNT, parse_seeds
+from generation.selectors import latest_generations
+from jobs.http import poll_response
+from jobs.progress import read_progress
+from jobs.services import stop_job
+
+# Fields of the form that a link may fill in (Remix, "Make images" on a model's page).
+LINKED_FIELDS = ("model", "count", "first_seed", "seeds", "truncation_psi")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def create_generation(request: AccountHttpRequest) -> HttpResponse:
+    """Show the form, filled from the query; order what it asks for."""
+    if request.htmx.target == "make":
+        return render(request, "generation/generation_form.html#make", {"count": _count(request)})
+    if request.method != "POST":
+        linked = {name: request.GET[name][:1000] for name in LINKED_FIELDS if name in request.GET}
+        return _form_page(request, GenerateForm(user=_user(request), initial=linked))
+    form = GenerateForm(request.POST, user=_user(request))
+    if not form.is_valid():
+        return _form_page(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    order = form.order()
+    try:
+        generation = services.start_generation(
+            owner=_user(request),
+            version=order.version,
+            seeds=order.seeds,
+            truncation_psi=order.truncation_psi,
+        )
+    except TooManyWaitingError as error:
+        form.add_error(None, str(error))
+        response = _form_page(request, form, status=HTTPStatus.TOO_MANY_REQUESTS)
+        response["Retry-After"] = str(error.retry_after)
+        return response
+    return redirect("generation:generation_detail", pk=generation.pk)
+
+
+def _form_page(
+    request: AccountHttpRequest, form: GenerateForm, *, status: int = HTTPStatus.OK
+) -> HttpResponse:
+    context = {**_page_context(request, form), "count": _count(request)}
+    return render(request, "generation/generation_create.html", context, status=status)
+
+
+def _page_context(request: AccountHttpRequest, form: GenerateForm) -> dict[str, Any]:
+    """What every page with the form shows: the models to choose from and what was made last."""
+    models = list(runnable_models(request.user)[:MAX_MODELS_SHOWN])
+    chosen = form["model"].value() or ""
+    addresses = {version.model.address for version in models}
+    return {
+        "form": form,
+        "models": models,
+        "chosen": chosen if chosen in addresses else (models[0].model.address if models else ""),
+        "is_unknown_model": bool(chosen) and chosen not in addresses,
+        "history": latest_generations(_user(request)),
+    }
+
+
+# As many as fit a page of thumbnails; others are reached from their own page.
+MAX_MODELS_SHOWN = 48
+
+
+def _count(request: AccountHttpRequest) -> int:
+    """Return how many images the form asks for as it stands: what the button says."""
+    values = request.POST or request.GET
+    if values.get("seeds", "").strip():
+        try:
+            return len(parse_seeds(values["seeds"][:1000]))
+        except ValueError:
+            return 0
+    count = values.get("count", str(DEFAULT_COUNT))
+    is_number = count.isdecimal() and len(count) < 4 and 1 <= int(count) <= MAX_COUNT
+    return int(count) if is_number else 0
+
+
+@require_safe
+@login_required
+def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Show an order with its pictures as they come; `?rev=N` polls, `have` says how many the page shows."""
+    generation = _own_generation(request, pk)
+    progress = read_progress(generation.job)
+
+    def page() -> HttpResponse:
+        context = {"generation": generation, "progress": progress, **_slots(request, generation)}
+        if request.htmx:
+            return render(request, "generation/generation_detail.html#live", context)
+        values = remix_values(generation)
+        initial = {"model": values["model"], "truncation_psi": values["truncation_psi"]}
+        form = GenerateForm(user=_user(request), initial={**initial, "count": generation.count})
+        context |= {
+            **_page_context(request, form),
+            "count": generation.count,
+            "seeds": values["seeds"],
+            "remix_query": urlencode(values) if values["model"] else "",
+        }
+        return render(request, "generation/generation_detail.html", context)
+
+    return poll_response(request, progress, page)
+
+
+def _slots(request: AccountHttpRequest, generation: Generation) -> dict[str, Any]:
+    """One place for each picture ordered, filled where it is made; those that a poll lacks apart."""
+    pictures = {picture.index: picture for picture in generation.pictures.all()}
+    have = request.GET.get("have", "")
+    shown = int(have) if have.isdecimal() and len(have) < 4 else 0
+    is_open = generation.job.is_active
+    places = [pictures.get(index) for index in range(generation.count)]
+    return {
+        "places": places if is_open else [picture for picture in places if picture],
+        "fresh": [picture for index, picture in sorted(pictures.items()) if index >= shown],
+        "made": len(pictures),
+        "next_index": max(pictures, default=-1) + 1,
+        "missing": generation.count - len(pictures),
+    }
+
+
+@require_POST
+@login_required
+def stop_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Stop an order; what is made already stays."""
+    stop_job(job=_own_generation(request, pk).job)
+    return redirect("generation:generation_detail", pk=pk)
+
+
+def _own_generation(request: AccountHttpRequest, pk: UUID) -> Generation:
+    generations = Generation.objects.owned_by(request.user)
+    generations = generations.select_related("job", "model_version__model__owner")
+    generation: Generation = get_object_or_404(generations, pk=pk)
+    return generation
+
+
+def _user(request: AccountHttpRequest) -> User:
+    assert isinstance(request.user, User)  # behind login_required
+    return request.user
