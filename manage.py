@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from config import embedded_use
@@ -14,7 +15,7 @@ def main() -> None:
     try:
         with embedded_use.servers_for(sys.argv):
             execute_from_command_line(sys.argv)
-    except embedded_use.EmbeddedServerError as error:
+    except (ImproperlyConfigured, embedded_use.EmbeddedServerError) as error:
         sys.exit(f"{error}")
 
 

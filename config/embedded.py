@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -193,6 +195,14 @@ def prepare_directories(data_dir: Path) -> None:
         raise EmbeddedServerError(f"{run} belongs to somebody else. Remove it, or set ATELIER_DATA shorter.")
     run.chmod(mode)
     data_dir.chmod(mode)
+
+
+@contextmanager
+def exclusive(data_dir: Path, purpose: str) -> Iterator[None]:
+    """Hold the data directory for one purpose. Raises BlockingIOError when another process does."""
+    with (runtime_dir(data_dir) / f"{purpose}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def _is_shared(lock: IO[bytes]) -> bool:

@@ -1,6 +1,5 @@
 """The studio on one machine: everything that `manage.py studio` starts, in order."""
 
-import fcntl
 import http.client
 import signal
 import socket
@@ -105,7 +104,7 @@ class Studio:
             self._say_welcome(login)
             self._supervisor.programs += self._workers()
             if self.main_job and login is not None:
-                self._supervisor.programs.append(self._program("first-run", manage("first_run"), once=True))
+                self._supervisor.programs.append(self._first_run())
         if now - self._servers_seen_at > _LOOK_AFTER_SERVERS_SECONDS:
             self._servers_seen_at = now
             self._servers.ensure()
@@ -118,6 +117,9 @@ class Studio:
             "worker-light": ["worker", "light"],
         }
         return [self._program(name, manage(*command)) for name, command in commands.items()]
+
+    def _first_run(self) -> Program:
+        return self._program("first-run", manage("first_run", "--site", self.address), once=True)
 
     def _program(self, name: str, command: list[str], *, once: bool = False) -> Program:
         return Program(name=name, command=command, log=self._logs / f"{name}.log", once=once)
@@ -149,15 +151,14 @@ class Studio:
 @contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
     """Hold the data directory for one studio. Raises StudioError when another one runs in it."""
-    with (embedded.runtime_dir(data_dir) / "studio.lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudioError(
-                f"A studio runs already with the data in {data_dir}. "
-                "Stop it, or set ATELIER_DATA for a second one."
-            ) from error
-        yield
+    try:
+        with embedded.exclusive(data_dir, "studio"):
+            yield
+    except BlockingIOError as error:
+        raise StudioError(
+            f"A studio runs already with the data in {data_dir}. "
+            "Stop it, or set ATELIER_DATA for a second one."
+        ) from error
 
 
 def _check_port(host: str, port: int) -> None:
