@@ -1,0 +1,129 @@
+"""What every installation has from the start."""
+
+import json
+import shutil
+
+import pytest
+
+from accounts.models import User
+from catalog.licences import TITLES
+from catalog.models import CatalogModel, Licence, ModelVersion, Source
+from catalog.selectors import starting_points
+from catalog.services import seed_catalog
+from catalog.services.seed import seed_licences, seed_starters
+from tests.catalog.folders import make_folder
+
+CARD = {
+    "name": "drawn-faces",
+    "title": "Drawn faces",
+    "tagline": "Faces as a pencil sees them.",
+    "description": "A small generator.",
+    "training_data": "3,000 drawings made by the studio's own code.",
+    "known_limits": "Knows drawn faces only.",
+    "attribution": "Drawn faces by Atelier, CC0-1.0",
+    "licence": "cc0-1.0",
+    "dataset": {"title": "Drawn faces, 3,000 pictures", "licence": "cc0-1.0"},
+}
+
+
+@pytest.fixture
+def starters(tmp_path):
+    folder = make_folder(tmp_path / "starters" / "faces64")
+    (folder / "card.json").write_text(json.dumps(CARD))
+    return folder.parent
+
+
+def test_repeating_changes_nothing(db):
+    seed_catalog()
+    before = (Licence.objects.count(), CatalogModel.objects.count(), ModelVersion.objects.count())
+    seed_catalog()
+    after = (Licence.objects.count(), CatalogModel.objects.count(), ModelVersion.objects.count())
+    assert before == after
+
+
+def test_licences_are_the_promised_ones(licences):
+    assert set(Licence.objects.values_list("slug", flat=True)) == {
+        "all-rights-reserved",
+        "apache-2.0",
+        "cc-by-4.0",
+        "cc-by-nc-4.0",
+        "cc-by-sa-4.0",
+        "cc0-1.0",
+        "mit",
+        "own-work",
+    }
+
+
+def test_every_term_has_a_title(licences):
+    for licence in Licence.objects.all():
+        lists = (licence.permissions, licence.conditions, licence.limitations, licence.use_restrictions)
+        assert {term for terms in lists for term in terms} <= TITLES.keys(), licence
+        assert licence.summary
+
+
+def test_licences_do_not_contradict_themselves(licences):
+    for licence in Licence.objects.all():
+        assert not set(licence.permissions) & set(licence.limitations), licence
+        assert ("commercial-use" in licence.permissions) == licence.outputs_commercial, licence
+        assert ("modifications" in licence.permissions) == licence.derivatives, licence
+        assert ("same-license" in licence.conditions) == licence.share_alike, licence
+        assert ("include-copyright" in licence.conditions) == licence.attribution_required, licence
+
+
+def test_admins_own_licence_is_left_alone(licences):
+    Licence.objects.create(slug="house", name="House rules")
+    seed_licences()
+    assert Licence.objects.get(slug="house").name == "House rules"
+
+
+def test_starter_is_published_for_everybody(licences, starters, stranger):
+    seed_starters(starters)
+    version = starting_points(stranger).get()
+    model = version.model
+    assert model.address == "atelier/drawn-faces"
+    assert (model.visibility, model.is_starter) == ("public", True)
+    assert model.known_limits == "Knows drawn faces only."
+    assert version.licence_id == "cc0-1.0"
+    parent = version.source.parents.get()
+    assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn faces, 3,000 pictures")
+
+
+def test_starter_seeded_twice_is_one_version(licences, starters):
+    seed_starters(starters)
+    seed_starters(starters)
+    assert ModelVersion.objects.count() == 1
+    assert Source.objects.count() == 2
+
+
+def test_retrained_starter_is_a_new_version_of_the_same_model(licences, starters, tmp_path):
+    seed_starters(starters)
+    shutil.rmtree(starters / "faces64")
+    folder = make_folder(starters / "faces64", seed=9)
+    (folder / "card.json").write_text(json.dumps({**CARD, "tagline": "Better faces."}))
+    seed_starters(starters)
+    model = CatalogModel.objects.get()
+    assert model.versions.count() == 2
+    assert model.tagline == "Better faces."
+
+
+def test_folder_without_weights_is_passed_over(licences, starters):
+    (starters / "faces64" / "model.json").unlink()
+    seed_starters(starters)
+    assert not CatalogModel.objects.exists()
+
+
+def test_nobody_can_sign_in_as_the_publisher(licences, starters, client):
+    seed_starters(starters)
+    publisher = User.objects.get(handle="atelier")
+    assert not publisher.is_active
+    assert not publisher.has_usable_password()
+
+
+def test_shipped_starters_can_be_published(db):
+    """Whatever lies in the tree is complete: every text of the card, the grid, weights as model.json says."""
+    seed_catalog()
+    for version in ModelVersion.objects.all():
+        assert version.model.description
+        assert version.model.training_data
+        assert version.model.known_limits
+        assert version.files.filter(path="grid.png").exists()
