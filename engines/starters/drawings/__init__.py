@@ -1,7 +1,7 @@
 """Drawn picture families: deterministic illustrations from which samples and starters are made.
 
-`draw("faces", 7)` is the same picture on every machine, apart from rounding in antialiased edges between versions of
-Pillow. All pictures are made by this code alone and are released under CC0 1.0.
+`draw("faces", 7)` is the same picture on every machine, apart from rounding in antialiased edges between
+versions of Pillow. All pictures are made by this code alone and are released under CC0 1.0.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from . import cats, faces
 class Family:
     """A coherent set of drawn pictures.
 
-    `count` is how many distinct pictures the starter recipe draws, `sample_count` how many make up the sample dataset.
-    Any index from 0 upwards can be drawn. `caption(index)` describes one picture in a few words.
+    `count` is how many distinct pictures the starter recipe draws, `sample_count` how many make up the sample
+    dataset. Any index from 0 upwards can be drawn. `caption(index)` describes one picture in a few words.
     """
 
     name: str
@@ -66,13 +66,17 @@ def draw(family: str, index: int, size: int = 128) -> Image.Image:
     Returns an RGB image of size x size pixels. The same arguments always give the same picture.
     Raises ValueError for an unknown family, a negative index or a size below 16.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"There is no drawn family {family!r}. Choose one of: {', '.join(FAMILIES)}.")
+    _check_name(family)
     if index < 0:
         raise ValueError(f"A picture's index counts from 0; {index} is negative.")
     if size < 16:
         raise ValueError(f"A picture needs at least 16 pixels a side; {size} is too small.")
     return FAMILIES[family].painter(index, size, 3 if 64 < size <= 128 else 4)
+
+
+def _check_name(family: str) -> None:
+    if family not in FAMILIES:
+        raise ValueError(f"There is no drawn family {family!r}. Choose one of: {', '.join(FAMILIES)}.")
 
 
 def write_family(
@@ -86,10 +90,11 @@ def write_family(
 ) -> list[Path]:
     """Draws pictures `start` to `start + count - 1` of a family into a folder as PNG files.
 
-    Files are named by family and zero-padded index, such as `cats-00042.png`. Creates the folder where it is missing and
-    overwrites files of the same name. `on_progress(done, count)` is called after each picture.
+    Files are named by family and zero-padded index, such as `cats-00042.png`. Creates the folder where it is
+    missing and overwrites files of the same name. `on_progress(done, count)` is called after each picture.
     Returns the paths in order of index. Raises ValueError as `draw` does.
     """
+    _check_name(family)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for done, index in enumerate(range(start, start + count), start=1):

@@ -1,6 +1,7 @@
 """`cats`: cat heads seen from the front, framed like the faces.
 
-Coordinates are relative to the middle of the head: ears reach up to y = -38, the eyes lie at y = 0, the chin at y = 23.
+Coordinates are relative to the middle of the head: ears reach up to y = -37, the eyes lie at y = 0, the
+chin at y = 23.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from functools import partial
 
 from PIL import Image
 
-from .palette import CLOTHS, GROUNDS, distance
 from .paint import (
     Canvas,
     Colour,
@@ -26,11 +26,12 @@ from .paint import (
     lighter,
     mirrored,
     mix,
-    points,
     rotate,
+    shift,
     smooth,
     stroke,
 )
+from .palette import CLOTHS, GROUNDS, distance
 
 _SEED = 2
 """This family's own part of the random seed."""
@@ -41,15 +42,20 @@ GINGER = colour("ee9440")
 FURS = [
     (colour(code), name, weight)
     for code, name, weight in (
-        ("ee9440", "ginger", 3.0), ("f3cd96", "cream", 1.5), ("8a93a6", "grey", 2.5), ("b5733f", "brown", 2.0),
-        ("bfc5cf", "silver", 1.5), ("4a4453", "black", 2.0), ("f7f1e8", "white", 1.2), ("7a5548", "chocolate", 1.2),
+        ("ee9440", "ginger", 3.0), ("f3cd96", "cream", 1.5), ("8a93a6", "grey", 2.5),
+        ("b5733f", "brown", 2.0), ("bfc5cf", "silver", 1.5), ("4a4453", "black", 2.0),
+        ("f7f1e8", "white", 1.2), ("7a5548", "chocolate", 1.2),
     )
 ]  # fmt: skip
 EYES = [
     (colour(code), name)
-    for code, name in (("8fc24a", "green"), ("f2b632", "amber"), ("d9882b", "copper"), ("58b7e0", "blue"), ("4fc3a1", "aqua"))
+    for code, name in (
+        ("8fc24a", "green"), ("f2b632", "amber"), ("d9882b", "copper"), ("58b7e0", "blue"), ("4fc3a1", "aqua")
+    )
 ]  # fmt: skip
+BLUE_EYE = colour("58b7e0")
 PINK = colour("ef8f92")
+TONGUE = colour("ee7382")
 COATS = [("plain", 1.6), ("tabby", 3.0), ("calico", 1.6), ("siamese", 1.4), ("tuxedo", 2.0)]
 COLLARS = [("", 2.6), ("bell", 2.4), ("bow tie", 1.5), ("bandana", 1.5)]
 MOUTHS = [("calm", 3.0), ("smile", 3.0), ("tongue", 1.0), ("open", 1.0)]
@@ -94,8 +100,8 @@ def cat(index: int) -> Cat:
     ground, ground_name = dice.pick(
         [entry for entry in GROUNDS if min(distance(entry[0], tint) for tint in tints) > 95]
     )
-    eye, eye_name = (colour("58b7e0"), "blue") if coat == "siamese" else dice.pick(EYES)
-    odd = coat in ("plain", "calico", "tuxedo") and dice.chance(0.06)
+    eye, eye_name = (BLUE_EYE, "blue") if coat == "siamese" else dice.pick(EYES)
+    odd = eye != BLUE_EYE and coat != "tabby" and dice.chance(0.06)
     collar_colours = [c for c in CLOTHS if distance(c, ground) > 90 and distance(c, fur) > 100]
     return Cat(
         ground=ground,
@@ -104,8 +110,8 @@ def cat(index: int) -> Cat:
         fur=fur,
         fur_name=fur_name,
         side=dice.pick((-1, 1)),
-        eyes=(eye, EYES[3][0] if odd else eye),
-        eye_name="odd" if odd and eye != EYES[3][0] else eye_name,
+        eyes=(eye, BLUE_EYE if odd else eye),
+        eye_name="odd" if odd else eye_name,
         eye_size=dice.between(0.92, 1.1),
         eye_slant=dice.between(2.0, 13.0),
         pupil=dice.between(1.7, 3.7),
@@ -126,7 +132,7 @@ def cat(index: int) -> Cat:
 
 
 def _fur(dice: Dice, coat: str) -> tuple[Colour, str]:
-    """The main fur colour for a coat: calico cats are white, siamese cream, tuxedo cats dark enough for their bib."""
+    """The main fur colour of a coat: calico is white, siamese cream, tuxedo darker than its white bib."""
     if coat == "calico":
         return WHITE, "white"
     if coat == "siamese":
@@ -146,9 +152,8 @@ def caption(index: int) -> str:
         "siamese": "siamese cat", "tuxedo": f"{pet.fur_name} and white cat",
     }[pet.coat]  # fmt: skip
     worn = [{"bell": "collar with a bell"}.get(pet.collar, pet.collar)] if pet.collar else []
-    return ", ".join(
-        ["portrait of a " + kind, f"{pet.eye_name} eyes", *worn, f"{pet.ground_name} background"]
-    )
+    facts = ["portrait of a " + kind, f"{pet.eye_name} eyes", *worn, f"{pet.ground_name} background"]
+    return ", ".join(facts)
 
 
 def draw(index: int, size: int, oversampling: int) -> Image.Image:
@@ -175,10 +180,8 @@ def _paint_body(canvas: Canvas, pet: Cat) -> None:
     body = canvas.fill(pet.fur, mirrored((0, 12), (-18, 14), (-24, 28), (-30, 44), (-33, 66), (0, 68)))
     if pet.coat == "tabby":
         for y in (34, 42, 50):
-            bands = [
-                flip(stroke((34, y + 3), (24, y), (15, y + 3), width=3, taper=0.9), side) for side in (1, -1)
-            ]
-            canvas.glaze(darker(pet.fur, 0.45), *bands, inside=body)
+            band = stroke((34, y + 3), (24, y), (15, y + 3), width=3, taper=0.9)
+            canvas.glaze(darker(pet.fur, 0.45), band, flip(band, -1), inside=body)
     if pet.coat == "calico":
         canvas.glaze(GINGER, ellipse(pet.side * 27, 40, 13, 15), inside=body)
         canvas.glaze(INK, ellipse(pet.side * -28, 48, 11, 12), inside=body)
@@ -196,17 +199,14 @@ def _paint_collar(canvas: Canvas, pet: Cat, body: Mask) -> None:
     tint = pet.collar_colour
     dark, light = darker(tint, 0.55), lighter(tint, 0.45)
     if pet.collar == "bandana":
-        cloth = canvas.mask(
-            smooth((-25, 22), (0, 29), (25, 22), (22, 30), (9, 40), (0, 47), (-9, 40), (-22, 30))
-        )
-        cloth = canvas.paint(cloth.within(body), tint)
+        shape = smooth((-25, 22), (0, 29), (25, 22), (22, 30), (9, 40), (0, 47), (-9, 40), (-22, 30))
+        cloth = canvas.paint(canvas.mask(shape).within(body), tint)
         for x, y in ((-13, 31), (-4, 33), (5, 34), (13, 31), (0, 41)):
             canvas.glaze(lighter(tint, 0.75), ellipse(x, y, 1.3), inside=cloth)
         canvas.glaze(dark, ellipse(1, 23, 25, 5), inside=cloth, opacity=0.75, soft=2)
         return
-    band = canvas.mask(smooth((-27, 22.5), (-14, 27), (0, 28.4), (14, 27), (27, 22.5), (27, 28), (14, 32), (0, 33.6), (-14, 32),
-                              (-27, 28)))  # fmt: skip
-    band = canvas.paint(band.within(body), tint)
+    strap = stroke((-29, 24.4), (-14, 29.5), (0, 31), (14, 29.5), (29, 24.4), width=5.2)
+    band = canvas.paint(canvas.mask(strap).within(body), tint)
     canvas.glaze(light, ellipse(-12, 28, 8, 1.4, turn=8), inside=band, opacity=0.6, soft=0.8)
     canvas.glaze(dark, ellipse(18, 26, 10, 6), inside=band, opacity=0.6, soft=2)
     if pet.collar == "bell":
@@ -232,10 +232,10 @@ def _paint_ear(canvas: Canvas, pet: Cat, side: int) -> None:
         tint = GINGER if side == pet.side else INK
     tall = pet.ear_height
     outer = smooth(
-        (3, -17), (12, -26 * tall), (20.5, -36.5 * tall), (25, -36.5 * tall), (28, -21), (27, -2), (14, -8)
+        (0, -17), (9.5, -25.5 * tall), (19.5, -35 * tall), (24, -35 * tall), (28, -21), (28, -1), (14, -8)
     )
     inner = smooth(
-        (10, -18), (16, -25 * tall), (22, -32.5 * tall), (24, -31.5 * tall), (25.4, -20), (23.5, -8)
+        (8.5, -18), (14, -24.5 * tall), (20.8, -31 * tall), (23, -30 * tall), (25.2, -20), (23.5, -8)
     )
     turned = partial(_turned, degrees=lean, side=side)
     ear = canvas.fill(tint, turned(outer))
@@ -292,9 +292,8 @@ def _paint_coat(canvas: Canvas, pet: Cat, head: Mask) -> None:
         tint = _points_colour(pet)
         canvas.glaze(tint, ellipse(x, 7, 14, 15), ellipse(x, -4, 9, 12), inside=head, opacity=0.95, soft=4)
     elif pet.coat == "tuxedo":
-        blaze = smooth((x, -17), (x + 2.6, -8), (x + 4.5, 2), (x + 12, 8), (x + 16, 16), (10, 26), (-10, 26), (x - 16, 16),
-                       (x - 12, 8), (x - 4.5, 2), (x - 2.6, -8))  # fmt: skip
-        canvas.glaze(WHITE, blaze, inside=head)
+        blaze = mirrored((0, -17), (-2.6, -8), (-4.5, 2), (-12, 8), (-16, 16), (-10, 26), (0, 28))
+        canvas.glaze(WHITE, shift(blaze, x, 0), inside=head)
 
 
 def _paint_stripes(canvas: Canvas, pet: Cat, head: Mask) -> None:
@@ -302,23 +301,16 @@ def _paint_stripes(canvas: Canvas, pet: Cat, head: Mask) -> None:
     x = pet.turn * 0.7
     marks = [stroke((x, -25), (x, -17), (x, -11), width=3.2, taper=0.8)]
     for side in (-1, 1):
-        marks.append(
-            stroke(
-                (x + side * 6.5, -25), (x + side * 6.2, -17), (x + side * 7.5, -10.5), width=3.2, taper=0.8
-            )
-        )
-        marks.append(stroke((side * 14.5, -24), (side * 13, -18), (side * 14, -13), width=2.6, taper=0.8))
-        for k in range(pet.stripes):
-            y = 1.5 + 5.2 * k
-            marks.append(
-                stroke((side * 34, y), (side * 25, y + 1.6), (side * 18.5, y + 1.0), width=3, taper=0.8)
-            )
+        brow = stroke((6.5, -25), (6.2, -17), (7.5, -10.5), width=3.2, taper=0.8)
+        temple = stroke((14.5, -24), (13, -18), (14, -13), width=2.6, taper=0.8)
+        cheek = stroke((34, 1.5), (25, 3.1), (18.5, 2.5), width=3, taper=0.8)
+        marks += [shift(flip(brow, side), x, 0), flip(temple, side)]
+        marks += [shift(flip(cheek, side), 0, 5.2 * k) for k in range(pet.stripes)]
     canvas.glaze(tint, *marks, inside=head)
     light = lighter(pet.fur, 0.45)
     for side in (-1, 1):
-        canvas.glaze(
-            light, ellipse(pet.turn + side * 11.5, -1, 8.6, 7.4), inside=head, opacity=0.55, soft=1.5
-        )
+        rim = ellipse(pet.turn + side * 11.5, -1, 8.6, 7.4)
+        canvas.glaze(light, rim, inside=head, opacity=0.55, soft=1.5)
 
 
 def _paint_muzzle(canvas: Canvas, pet: Cat, head: Mask) -> None:
@@ -326,7 +318,8 @@ def _paint_muzzle(canvas: Canvas, pet: Cat, head: Mask) -> None:
     base = {"siamese": mix(pet.fur, _points_colour(pet), 0.5), "tuxedo": WHITE, "calico": WHITE}.get(pet.coat)
     snout = lighter(pet.fur, 0.6 if brightness(pet.fur) > 0.35 else 0.3) if base is None else base
     pads = [ellipse(x + side * 5 * size, 13.2, 6.6 * size, 5.2 * size) for side in (-1, 1)]
-    canvas.glaze(darker(snout, 0.45), *(pad + (0.4, 1.3) for pad in pads), inside=head, opacity=0.4, soft=1)
+    cast = [shift(pad, 0.4, 1.3) for pad in pads]
+    canvas.glaze(darker(snout, 0.45), *cast, inside=head, opacity=0.4, soft=1)
     if pet.mouth in ("open", "tongue"):
         _paint_tongue(canvas, pet, x)
     fur = canvas.paint(canvas.mask(*pads, soft=0.35), snout)
@@ -334,33 +327,23 @@ def _paint_muzzle(canvas: Canvas, pet: Cat, head: Mask) -> None:
     line = darker(mix(snout, INK, 0.55), 0.3)
     rise = 1.6 if pet.mouth in ("smile", "open") else 0.2
     for side in (-1, 1):
-        lip = stroke(
-            (x, 11),
-            (x + side * 0.5, 14.2),
-            (x + side * 3.4, 15.6),
-            (x + side * 6.2, 14.2 - rise),
-            width=1.2,
-            taper=0.3,
-        )
-        canvas.fill(line, lip)
+        lip = stroke((0, 11), (0.5, 14.2), (3.4, 15.6), (6.2, 14.2 - rise), width=1.2, taper=0.3)
+        canvas.fill(line, shift(flip(lip, side), x, 0))
         dots = [ellipse(x + side * dx, dy, 0.5) for dx, dy in ((5, 11.6), (7.4, 11), (6.6, 13))]
         canvas.paint(canvas.mask(*dots), line, 0.55)
-    nose = canvas.fill(
-        pet.nose, smooth((x - 3.4, 7.2), (x, 6.7), (x + 3.4, 7.2), (x + 2, 9.6), (x, 11), (x - 2, 9.6))
-    )
+    tip = smooth((-3.4, 7.2), (0, 6.7), (3.4, 7.2), (2, 9.6), (0, 11), (-2, 9.6))
+    nose = canvas.fill(pet.nose, shift(tip, x, 0))
     canvas.glaze(lighter(pet.nose, 0.6), ellipse(x - 0.9, 7.8, 1.3, 0.7), inside=nose, opacity=0.8, soft=0.3)
 
 
 def _paint_tongue(canvas: Canvas, pet: Cat, x: float) -> None:
     if pet.mouth == "open":
-        gap = canvas.fill(
-            colour("5e1a2c"), smooth((x - 4.4, 15), (x + 4.4, 15), (x + 3, 20), (x, 21.6), (x - 3, 20))
-        )
-        canvas.glaze(colour("ee7382"), ellipse(x, 21, 3, 2.4), inside=gap)
+        gap = smooth((x - 4.4, 15), (x + 4.4, 15), (x + 3, 20), (x, 21.6), (x - 3, 20))
+        throat = canvas.fill(colour("5e1a2c"), gap)
+        canvas.glaze(TONGUE, ellipse(x, 21, 3, 2.4), inside=throat)
         return
-    tongue = canvas.fill(
-        colour("ee7382"), smooth((x - 2.4, 14), (x + 2.4, 14), (x + 2.5, 18.6), (x, 20.4), (x - 2.5, 18.6))
-    )
+    tip = smooth((x - 2.4, 14), (x + 2.4, 14), (x + 2.5, 18.6), (x, 20.4), (x - 2.5, 18.6))
+    tongue = canvas.fill(TONGUE, tip)
     canvas.glaze(colour("c74f63"), stroke((x, 14), (x, 18.6), width=0.8), inside=tongue, opacity=0.7)
 
 
@@ -370,19 +353,12 @@ def _paint_eye(canvas: Canvas, pet: Cat, side: int, iris: Colour) -> None:
     slant = -side * pet.eye_slant
     dark = darker(mix(pet.fur, INK, 0.75), 0.5)
     canvas.fill(dark, ellipse(x, y, rx + 1.2, ry + 1.1, turn=slant))
-    canvas.fill(
-        dark,
-        stroke(
-            (x - side * rx * 0.7, y + ry * 0.5), (x - side * (rx + 1.8), y + ry * 0.95), width=1.6, taper=0.5
-        ),
-    )
+    corner = stroke((-rx * 0.7, ry * 0.5), (-rx - 1.8, ry * 0.95), width=1.6, taper=0.5)
+    canvas.fill(dark, shift(flip(corner, side), x, y))
     ball = canvas.fill(iris, ellipse(x, y, rx, ry, turn=slant))
-    canvas.glaze(
-        darker(iris, 0.55), ellipse(x, y - ry, rx * 1.2, ry * 0.75), inside=ball, opacity=0.7, soft=1.2
-    )
-    canvas.glaze(
-        lighter(iris, 0.65), ellipse(x, y + ry * 0.65, rx * 0.7, ry * 0.4), inside=ball, opacity=0.8, soft=0.9
-    )
+    above, below = ellipse(x, y - ry, rx * 1.2, ry * 0.75), ellipse(x, y + ry * 0.65, rx * 0.7, ry * 0.4)
+    canvas.glaze(darker(iris, 0.55), above, inside=ball, opacity=0.7, soft=1.2)
+    canvas.glaze(lighter(iris, 0.65), below, inside=ball, opacity=0.8, soft=0.9)
     gaze = x + pet.turn * 0.4 - side * 0.5
     canvas.glaze((24, 18, 30), ellipse(gaze, y, pet.pupil, ry * 0.84), inside=ball)
     canvas.fill((255, 255, 255), ellipse(gaze - 1.9, y - 2.2, 1.7), ellipse(gaze + 1.8, y + 2.2, 0.8))
@@ -393,11 +369,5 @@ def _paint_whiskers(canvas: Canvas, pet: Cat) -> None:
     tint = WHITE if brightness(pet.ground) < 0.75 else mix(WHITE, INK, 0.55)
     for side in (-1, 1):
         for y, end, drop in ((11.0, 8.0, -0.8), (13.2, 13.6, 0.0), (15.2, 19.0, 0.8)):
-            hair = stroke(
-                (x + side * 8, y),
-                (x + side * 22, (y + end) / 2 - 1 + drop),
-                (x + side * 34, end + drop),
-                width=0.9,
-                taper=0.7,
-            )
-            canvas.paint(canvas.mask(hair), tint, 0.9)
+            hair = stroke((8, y), (22, (y + end) / 2 - 1 + drop), (34, end + drop), width=0.85, taper=0.7)
+            canvas.paint(canvas.mask(shift(flip(hair, side), x, 0)), tint, 0.9)

@@ -9,7 +9,6 @@ from PIL import Image
 
 from . import wardrobe
 from .hair import STYLES, paint_back, paint_front
-from .palette import CLOTHS, GROUNDS, distance
 from .paint import (
     Canvas,
     Colour,
@@ -21,13 +20,16 @@ from .paint import (
     colour,
     darker,
     ellipse,
+    flip,
     lighter,
     mirrored,
     mix,
+    shift,
     skin_shadow,
     smooth,
     stroke,
 )
+from .palette import CLOTHS, GROUNDS, distance
 
 _SEED = 1
 """This family's own part of the random seed."""
@@ -36,9 +38,10 @@ SKINS = [colour(c) for c in ("ffe0cc", "fbd0b0", "f2bd94", "e3a475", "c98652", "
 HAIRS = [
     (colour(code), name, weight)
     for code, name, weight in (
-        ("2b2230", "black", 4), ("46302b", "dark brown", 4), ("74452c", "brown", 4), ("a8632f", "chestnut", 3),
-        ("d8572a", "red", 2.5), ("e3a548", "golden", 3), ("f0cf86", "blond", 2.5), ("a9abb5", "grey", 1.5),
-        ("ece8e4", "white", 1), ("e86f9e", "pink", 1.2), ("3f9aa8", "teal", 1), ("7b5cc4", "violet", 1),
+        ("2b2230", "black", 4), ("46302b", "dark brown", 4), ("74452c", "brown", 4),
+        ("a8632f", "chestnut", 3), ("d8572a", "red", 2.5), ("e3a548", "golden", 3),
+        ("f0cf86", "blond", 2.5), ("a9abb5", "grey", 1.5), ("ece8e4", "white", 1),
+        ("e86f9e", "pink", 1.2), ("3f9aa8", "teal", 1), ("7b5cc4", "violet", 1),
     )
 ]  # fmt: skip
 DEEP_HAIRS = ("black", "dark brown", "brown", "grey", "white", "pink", "teal", "violet")
@@ -177,7 +180,7 @@ def draw(index: int, size: int, oversampling: int) -> Image.Image:
     with place(turn=who.tilt, pivot=(0, 34)):
         paint_back(canvas, style, who.hair, who.side)
     with place():
-        wardrobe.paint_clothes(canvas, who.clothes, who.cloth, who.accent, who.skin)
+        wardrobe.paint_clothes(canvas, who.clothes, main=who.cloth, accent=who.accent, skin=who.skin)
     with place(turn=who.tilt, pivot=(0, 34)):
         _paint_head(canvas, who)
     return canvas.picture()
@@ -211,11 +214,14 @@ def _paint_head(canvas: Canvas, who: Face) -> None:
         paint_front(canvas, STYLES["buzz cut"], who.hair, who.side, head=head, shadow=shadow)
     if who.earring:
         x = 21.0 if not style.covers_ears else 20.0
-        wardrobe.paint_earrings(canvas, who.earring, who.metal, x * who.width, 10.2)
+        wardrobe.paint_earrings(canvas, who.earring, metal=who.metal, x=x * who.width, y=10.2)
     if who.glasses:
-        wardrobe.paint_glasses(canvas, who.glasses, who.frame, who.eye_gap, 1.0, who.turn)
+        wardrobe.paint_glasses(
+            canvas, who.glasses, frame=who.frame, eye_x=who.eye_gap, eye_y=1.0, turn=who.turn
+        )
     if who.hat:
-        wardrobe.paint_hat(canvas, who.hat, who.hat_colour, who.accent, who.side, head, shadow)
+        colours = {"main": who.hat_colour, "accent": who.accent, "shadow": shadow}
+        wardrobe.paint_hat(canvas, who.hat, side=who.side, head=head, **colours)
 
 
 def _head_outline(who: Face) -> Outline:
@@ -264,10 +270,12 @@ def _paint_mouth(canvas: Canvas, who: Face) -> None:
     if who.mouth in ("grin", "open"):
         depth = 4.6 if who.mouth == "grin" else 6.0
         w = 6.8 if who.mouth == "grin" else 4.8
-        shape = smooth((x - w, y - 1.6), (x, y - 0.9), (x + w, y - 1.6), (x + w * 0.62, y + depth * 0.6), (x, y + depth),
-                       (x - w * 0.62, y + depth * 0.6))  # fmt: skip
+        shape = smooth(
+            (x - w, y - 1.6), (x, y - 0.9), (x + w, y - 1.6),
+            (x + w * 0.62, y + depth * 0.6), (x, y + depth), (x - w * 0.62, y + depth * 0.6),
+        )  # fmt: skip
         if full:
-            canvas.fill(lip, (shape - (x, y + 0.6)) * 1.18 + (x, y + 0.6))
+            canvas.fill(lip, shift(shift(shape, -x, -y - 0.6) * 1.18, x, y + 0.6))
         inside = canvas.fill(colour("5e1a2c"), shape)
         canvas.glaze(colour("ee7382"), ellipse(x, y + depth, w * 0.6, 2.2), inside=inside)
         canvas.glaze((255, 252, 246), ellipse(x, y - 1.8, w * 0.9, 2.6), inside=inside)
@@ -277,19 +285,13 @@ def _paint_mouth(canvas: Canvas, who: Face) -> None:
     lift *= 0.7 if full else 1.0
     left, right = (x - 5.8, y - lift * 0.6 + slant), (x + 5.8, y - lift * 0.6 - slant)
     if full:
-        lower = smooth(
-            left,
-            (x, y + 0.2),
-            right,
-            (x + 2.8, y + lift + 1.6),
-            (x, y + lift + 2.3),
-            (x - 2.8, y + lift + 1.6),
-        )
+        base = y + lift + 1.6
+        lower = smooth(left, (x, y + 0.2), right, (x + 2.8, base), (x, base + 0.7), (x - 2.8, base))
         upper = smooth(left, (x - 1.9, y - 1.0), (x, y - 0.5), (x + 1.9, y - 1.0), right, (x, y + lift))
         canvas.fill(lip, lower, upper)
         canvas.paint(canvas.mask(ellipse(x - 0.8, y + lift + 0.9, 1.7, 0.6), soft=0.3), (255, 235, 235), 0.55)
-    line = stroke(left, (x - 2.6, y + lift * 0.75 + slant * 0.4), (x, y + lift), (x + 2.6, y + lift * 0.75 - slant * 0.4), right,
-                  width=1.5, taper=0.35)  # fmt: skip
+    near, far = y + lift * 0.75 + slant * 0.4, y + lift * 0.75 - slant * 0.4
+    line = stroke(left, (x - 2.6, near), (x, y + lift), (x + 2.6, far), right, width=1.5, taper=0.35)
     canvas.fill(darker(lip, 0.65 if full else 0.35), line)
 
 
@@ -297,29 +299,26 @@ def _paint_eyes(canvas: Canvas, who: Face) -> None:
     for side in (-1, 1):
         _paint_eye(canvas, who, side)
         x, y = who.turn + side * who.eye_gap, -7.6 - 1.2 * who.eye_open
-        brow = stroke(
-            (x - side * 4.8, y + 0.4 + who.brow_tilt), (x + side * 0.4, y - 1.1), (x + side * 5.2, y + 1.0 - who.brow_tilt * 0.4),
-            width=who.brow_weight, taper=0.5,
-        )  # fmt: skip
+        inner, outer = 0.4 + who.brow_tilt, 1.0 - who.brow_tilt * 0.4
+        brow = stroke((-4.8, inner), (0.4, -1.1), (5.2, outer), width=who.brow_weight, taper=0.5)
         tint = darker(who.hair, 0.35 if brightness(who.hair) > 0.3 else 0.1)
-        canvas.fill(mix(tint, darker(who.skin, 0.6), 0.25), brow)
+        canvas.fill(mix(tint, darker(who.skin, 0.6), 0.25), shift(flip(brow, side), x, y))
 
 
 def _paint_eye(canvas: Canvas, who: Face, side: int) -> None:
     x, y, tall = who.turn + side * who.eye_gap, 1.0, 4.5 * who.eye_open
     white = canvas.fill((255, 253, 250), ellipse(x, y, 5.1, tall))
-    canvas.glaze(
-        (150, 140, 185), ellipse(x, y - tall * 1.05, 6, tall * 0.7), inside=white, opacity=0.55, soft=0.7
-    )
+    above = ellipse(x, y - tall * 1.05, 6, tall * 0.7)
+    canvas.glaze((150, 140, 185), above, inside=white, opacity=0.55, soft=0.7)
     gaze = x + who.turn * 0.35
     canvas.glaze(darker(who.iris, 0.35), ellipse(gaze, y + 0.1, 3.7), inside=white)
-    canvas.glaze(
-        lighter(who.iris, 0.18), ellipse(gaze, y + 1.0, 2.7, 2.4), inside=white, opacity=0.9, soft=0.5
-    )
+    glow = ellipse(gaze, y + 1.0, 2.7, 2.4)
+    canvas.glaze(lighter(who.iris, 0.18), glow, inside=white, opacity=0.9, soft=0.5)
     canvas.glaze((28, 18, 32), ellipse(gaze, y + 0.1, 1.9), inside=white)
     canvas.fill((255, 255, 255), ellipse(gaze - 1.3, y - 1.4, 1.15), ellipse(gaze + 1.3, y + 1.6, 0.55))
-    lid = [stroke((x - 5.4, y - tall * 0.1), (x - 3.2, y - tall * 0.82), (x, y - tall * 1.04), (x + 3.2, y - tall * 0.82),
-                  (x + 5.4, y - tall * 0.1), width=1.5, taper=0.45)]  # fmt: skip
+    low, high = -tall * 0.1, -tall * 0.82
+    arc = stroke((-5.4, low), (-3.2, high), (0, -tall * 1.04), (3.2, high), (5.4, low), width=1.5, taper=0.45)
+    lid = [shift(arc, x, y)]
     if who.lashes:
         lid += [
             stroke((x + side * 3.6, y - tall * 0.7), (x + side * 6.6, y - tall * 0.95), width=1.3, taper=0.7),
@@ -335,16 +334,17 @@ def _paint_beard(canvas: Canvas, who: Face, head: Mask) -> None:
     w, chin = who.width, who.chin
     gap = [(-9.5, 11.5), (0, 10.6), (9.5, 11.5)]
     whiskers = smooth(
-        (-20.6 * w, 1), (-18.2 * w, 7), (-14 * w, 11.2), *gap, (14 * w, 11.2), (18.2 * w, 7), (20.6 * w, 1),
-        (20.4 * w, 11), (17 * w, 20), (9, chin + 2.6), (0, chin + 3.6), (-9, chin + 2.6), (-17 * w, 20), (-20.4 * w, 11),
+        (-20.6 * w, 1), (-18.2 * w, 7), (-14 * w, 11.2), *gap, (14 * w, 11.2), (18.2 * w, 7),
+        (20.6 * w, 1), (20.4 * w, 11), (17 * w, 20), (9, chin + 2.6), (0, chin + 3.6), (-9, chin + 2.6),
+        (-17 * w, 20), (-20.4 * w, 11),
     )  # fmt: skip
-    moustache = smooth((0, 12), (4, 11.4), (8, 13.6), (10, 16.4), (5, 15.6), (0, 14.6), (-5, 15.6), (-10, 16.4), (-8, 13.6),
-                       (-4, 11.4)) + (who.turn * 1.2, 0)  # fmt: skip
+    moustache = mirrored((0, 12), (-4, 11.4), (-8, 13.6), (-10, 16.4), (-5, 15.6), (0, 14.6))
+    moustache = shift(moustache, who.turn * 1.2, 0)
     if who.beard == "stubble":
         canvas.glaze(darker(who.skin, 0.45), whiskers, inside=head, opacity=0.5, soft=1.2)
         return
     if who.beard == "moustache":
-        canvas.fill(tint, moustache + (0, 0.6))
+        canvas.fill(tint, shift(moustache, 0, 0.6))
         return
     if who.beard == "goatee":
         mass = canvas.fill(tint, ellipse(who.turn, chin - 0.6, 6.4, 5), moustache)

@@ -1,7 +1,7 @@
 """Hair for the drawn faces: every style is a mass behind the head and a shape in front of it.
 
-Coordinates are relative to the middle of the head: the crown lies at y = -26, the eyes at y = 1, the chin at y = 26,
-the temples at x = -20 and 20.
+Coordinates are relative to the middle of the head: the crown lies at y = -26, the eyes at y = 1, the chin at
+y = 26, the temples at x = -20 and 20.
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .paint import Canvas, Colour, Mask, Outline, darker, ellipse, flip, lighter, mirrored, smooth, stroke
+from .paint import (
+    Canvas,
+    Colour,
+    Mask,
+    Outline,
+    darker,
+    ellipse,
+    flip,
+    lighter,
+    mirrored,
+    shift,
+    smooth,
+    stroke,
+)
 
 Shapes = list[Outline]
 
@@ -27,8 +40,9 @@ class HairStyle:
     curly: bool = False
 
 
-def curls(rx: float, ry: float, y: float, size: float, start: float, end: float, count: int) -> Shapes:
-    """Balls set along an ellipse around (0, y), from angle start to end in degrees (0 = right, 90 = down)."""
+def curls(radii: tuple[float, float], y: float, size: float, arc: tuple[float, float], count: int) -> Shapes:
+    """Balls set along an ellipse around (0, y), over an arc in degrees (0 = right, 90 = down)."""
+    (rx, ry), (start, end) = radii, arc
     angles = [math.radians(start + (end - start) * i / (count - 1)) for i in range(count)]
     swell = (1.0, 1.14, 0.94, 1.08)
     return [
@@ -52,8 +66,9 @@ def _buzz() -> Shapes:
 def _crop() -> Shapes:
     return [
         smooth(
-            (-20.8, 1), (-22.4, -9), (-21, -22), (-12, -30.5), (3, -32.5), (16, -29), (22.4, -19), (22.4, -8), (20.8, 1),
-            (18.4, -6), (16, -13), (6, -12), (-3, -16.5), (-12, -14.5), (-16.5, -11), (-18.4, -6),
+            (-20.8, 1), (-22.4, -9), (-21, -22), (-12, -30.5), (3, -32.5), (16, -29), (22.4, -19),
+            (22.4, -8), (20.8, 1), (18.4, -6), (16, -13), (6, -12), (-3, -16.5), (-12, -14.5),
+            (-16.5, -11), (-18.4, -6),
         )
     ]  # fmt: skip
 
@@ -61,8 +76,8 @@ def _crop() -> Shapes:
 def _quiff() -> Shapes:
     return [
         smooth(
-            (-20.8, 0), (-22, -9), (-22.5, -20), (-20, -32), (-8, -38), (6, -36.5), (17, -30), (22, -18), (21.8, -8),
-            (20.8, 0), (18.2, -7), (15, -15), (4, -18), (-6, -17), (-15, -14.5), (-18.2, -7),
+            (-20.8, 0), (-22, -9), (-22.5, -20), (-20, -32), (-8, -38), (6, -36.5), (17, -30), (22, -18),
+            (21.8, -8), (20.8, 0), (18.2, -7), (15, -15), (4, -18), (-6, -17), (-15, -14.5), (-18.2, -7),
         )
     ]  # fmt: skip
 
@@ -70,30 +85,30 @@ def _quiff() -> Shapes:
 def _pixie() -> Shapes:
     return [
         smooth(
-            (-20.4, 8), (-23.4, -4), (-22.4, -20), (-12, -30), (3, -31.8), (17, -27), (23.4, -14), (23, 0), (20.4, 9),
-            (19, 0), (16.5, -8), (10, -14), (4, -8.5), (-6, -6.5), (-16, -7.5), (-19, -1),
+            (-20.4, 8), (-23.4, -4), (-22.4, -20), (-12, -30), (3, -31.8), (17, -27), (23.4, -14), (23, 0),
+            (20.4, 9), (19, 0), (16.5, -8), (10, -14), (4, -8.5), (-6, -6.5), (-16, -7.5), (-19, -1),
         )
     ]  # fmt: skip
 
 
 def _curly_crop() -> Shapes:
-    return [*curls(18, 15, -13, 7.2, 172, 368, 12), *curls(11, 6, -20, 7, 180, 360, 5)]
+    return [*curls((18, 15), -13, 7.2, (172, 368), 12), *curls((11, 6), -20, 7, (180, 360), 5)]
 
 
 def _afro_back() -> Shapes:
-    return [ellipse(0, -8, 29, 27), *curls(27, 25, -8, 7, 130, 410, 17)]
+    return [ellipse(0, -8, 29, 27), *curls((27, 25), -8, 7, (130, 410), 17)]
 
 
 def _afro_front() -> Shapes:
-    return curls(18.5, 12, -14.5, 6.4, 172, 368, 10)
+    return curls((18.5, 12), -14.5, 6.4, (172, 368), 10)
 
 
 def _bob_front() -> Shapes:
     return [
         smooth(
-            (-20.5, 24), (-25, 19), (-25.5, 2), (-24, -16), (-14, -29), (0, -32.5), (14, -29), (24, -16), (25.5, 2),
-            (25, 19), (20.5, 24), (18.6, 14), (18.4, 0), (17, -8.5), (8, -8), (0, -7.4), (-8, -8), (-17, -8.5),
-            (-18.4, 0), (-18.6, 14),
+            (-20.5, 24), (-25, 19), (-25.5, 2), (-24, -16), (-14, -29), (0, -32.5), (14, -29), (24, -16),
+            (25.5, 2), (25, 19), (20.5, 24), (18.6, 14), (18.4, 0), (17, -8.5), (8, -8), (0, -7.4),
+            (-8, -8), (-17, -8.5), (-18.4, 0), (-18.6, 14),
         )
     ]  # fmt: skip
 
@@ -104,8 +119,8 @@ def _bob_back() -> Shapes:
 
 def _parted_front() -> Shapes:
     side = smooth(
-        (1.5, -30.5), (-13, -30), (-23.5, -17), (-26, 4), (-26.5, 26), (-25, 42), (-20, 43), (-17.5, 30), (-19, 14),
-        (-18.6, 0), (-15, -10), (-6, -18), (1.5, -22),
+        (1.5, -30.5), (-13, -30), (-23.5, -17), (-26, 4), (-26.5, 26), (-25, 42), (-20, 43), (-17.5, 30),
+        (-19, 14), (-18.6, 0), (-15, -10), (-6, -18), (1.5, -22),
     )  # fmt: skip
     return [side, flip(side, -1)]
 
@@ -117,17 +132,18 @@ def _long_back() -> Shapes:
 def _swept_front() -> Shapes:
     return [
         smooth(
-            (-22, 40), (-26.5, 30), (-27, 8), (-24.5, -15), (-15, -29), (2, -33), (17, -28), (24.5, -14), (26.5, 8),
-            (26, 30), (22, 40), (18.4, 28), (19, 10), (17.5, -5), (13, -18), (4, -13), (-8, -6), (-17.4, 2), (-18.6, 14),
-            (-18, 28),
+            (-22, 40), (-26.5, 30), (-27, 8), (-24.5, -15), (-15, -29), (2, -33), (17, -28), (24.5, -14),
+            (26.5, 8), (26, 30), (22, 40), (18.4, 28), (19, 10), (17.5, -5), (13, -18), (4, -13), (-8, -6),
+            (-17.4, 2), (-18.6, 14), (-18, 28),
         )
     ]  # fmt: skip
 
 
 def _wavy_front() -> Shapes:
     side = smooth(
-        (1.5, -31), (-14, -31), (-25, -19), (-26, -6), (-29.5, 4), (-27, 14), (-31, 24), (-28, 34), (-29, 43),
-        (-21, 43), (-20.5, 33), (-17.5, 25), (-20.5, 15), (-18, 4), (-18.5, -5), (-12, -14), (1.5, -21),
+        (1.5, -31), (-14, -31), (-25, -19), (-26, -6), (-29.5, 4), (-27, 14), (-31, 24), (-28, 34),
+        (-29, 43), (-21, 43), (-20.5, 33), (-17.5, 25), (-20.5, 15), (-18, 4), (-18.5, -5), (-12, -14),
+        (1.5, -21),
     )  # fmt: skip
     return [side, flip(side, -1)]
 
@@ -135,25 +151,17 @@ def _wavy_front() -> Shapes:
 def _wavy_back() -> Shapes:
     return [
         mirrored(
-            (0, -29),
-            (-20, -26),
-            (-26, -8),
-            (-29, 6),
-            (-27, 15),
-            (-30, 25),
-            (-28, 35),
-            (-29, 45),
-            (-16, 52),
-            (0, 53),
+            (0, -29), (-20, -26), (-26, -8), (-29, 6), (-27, 15), (-30, 25), (-28, 35), (-29, 45),
+            (-16, 52), (0, 53),
         )
-    ]
+    ]  # fmt: skip
 
 
 def _bun_front() -> Shapes:
     return [
         smooth(
-            (-20.2, 6), (-22, -6), (-20.5, -20), (-11, -29), (0, -31), (11, -29), (20.5, -20), (22, -6), (20.2, 6),
-            (18.8, -3), (15.5, -12), (8, -17), (0, -18.5), (-8, -17), (-15.5, -12), (-18.8, -3),
+            (-20.2, 6), (-22, -6), (-20.5, -20), (-11, -29), (0, -31), (11, -29), (20.5, -20), (22, -6),
+            (20.2, 6), (18.8, -3), (15.5, -12), (8, -17), (0, -18.5), (-8, -17), (-15.5, -12), (-18.8, -3),
         )
     ]  # fmt: skip
 
@@ -169,8 +177,8 @@ def _space_buns_back() -> Shapes:
 def _fringe_front() -> Shapes:
     return [
         smooth(
-            (-20.2, 10), (-23, -3), (-22, -18), (-13, -28.5), (0, -31.5), (13, -28.5), (22, -18), (23, -3), (20.2, 10),
-            (19, 0), (16.6, -8), (9, -9), (0, -7.6), (-9, -9), (-16.6, -8), (-19, 0),
+            (-20.2, 10), (-23, -3), (-22, -18), (-13, -28.5), (0, -31.5), (13, -28.5), (22, -18), (23, -3),
+            (20.2, 10), (19, 0), (16.6, -8), (9, -9), (0, -7.6), (-9, -9), (-16.6, -8), (-19, 0),
         )
     ]  # fmt: skip
 
@@ -212,13 +220,13 @@ def _ponytail_back() -> Shapes:
 def _curly_long_back() -> Shapes:
     return [
         mirrored((0, -26), (-22, -20), (-27, 8), (-24, 34), (0, 38)),
-        *curls(26.5, 31, 4, 7.6, 118, 422, 19),
+        *curls((26.5, 31), 4, 7.6, (118, 422), 19),
     ]
 
 
 def _curly_long_front() -> Shapes:
     return [
-        *curls(17.5, 11.5, -15.5, 6.6, 176, 364, 9),
+        *curls((17.5, 11.5), -15.5, 6.6, (176, 364), 9),
         *(ellipse(side * x, y, r) for side in (-1, 1) for x, y, r in LONG_CURLS),
     ]
 
@@ -267,7 +275,7 @@ def paint_front(
     shapes = [flip(shape, side) for shape in style.front()]
     if not shapes:
         return
-    cast = [shape + (0.6, 2.2) for shape in shapes]
+    cast = [shift(shape, 0.6, 2.2) for shape in shapes]
     canvas.glaze(shadow, *cast, inside=head, opacity=0.55, soft=1.3)
     mass = canvas.mask(*shapes)
     canvas.paint(mass, tint, 0.9 if style.name == "buzz cut" else 1.0)

@@ -1,7 +1,8 @@
-"""A small painting kit: outlines, soft masks, a canvas, colours and dice, shared by the drawn families.
+"""A small painting kit shared by the drawn families: dice, colours, outlines, soft masks and a canvas.
 
-Everything is laid out on a square of 100 x 100 units, y downwards, whatever the pixel size. A canvas is painted
-larger than asked for and reduced at the end, so edges come out smooth. Only NumPy and Pillow are used, and no fonts.
+Everything is laid out on a square of 100 x 100 units, y downwards, whatever the pixel size. A canvas is
+painted larger than asked for and reduced at the end, so edges come out smooth. Only NumPy and Pillow are
+used, and no fonts.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ LIGHT: Colour = (255, 246, 228)
 class Dice:
     """Reproducible choices for one picture.
 
-    Only `Generator.random()` is used underneath: NumPy keeps that stream unchanged between its versions, which it
-    does not promise for `choice` or `normal`.
+    Only `Generator.random()` is used underneath: it is the stream least likely to change between versions of
+    NumPy, which promises nothing for `choice` or `normal`.
     """
 
     def __init__(self, *entropy: int) -> None:
@@ -127,7 +128,7 @@ def mirrored(*half: tuple[float, float]) -> Outline:
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, turn: float = 0.0) -> Outline:
     """An ellipse around (x, y); `turn` in degrees, clockwise as seen."""
-    return rotate(_CIRCLE * (rx, rx if ry is None else ry), turn) + (x, y)
+    return shift(rotate(_CIRCLE * (rx, rx if ry is None else ry), turn), x, y)
 
 
 def rotate(outline: Outline, degrees: float, pivot: tuple[float, float] = (0.0, 0.0)) -> Outline:
@@ -138,6 +139,12 @@ def rotate(outline: Outline, degrees: float, pivot: tuple[float, float] = (0.0, 
     matrix = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     turned: Outline = (outline - pivot) @ matrix + pivot
     return turned
+
+
+def shift(outline: Outline, x: float, y: float) -> Outline:
+    """The outline moved by (x, y)."""
+    moved: Outline = outline + np.array([x, y])
+    return moved
 
 
 def flip(outline: Outline, side: int) -> Outline:
@@ -171,7 +178,7 @@ def stroke(*pairs: tuple[float, float], width: float, taper: float = 0.0) -> Out
 
 @dataclass(frozen=True)
 class Mask:
-    """Where paint goes: an alpha image (mode L) whose upper left corner lies at (left, top) pixels of a canvas."""
+    """Where paint goes: an alpha image (mode L), its upper left corner at pixel (left, top) of a canvas."""
 
     left: int
     top: int
@@ -250,7 +257,7 @@ class Canvas:
         turn: float = 0.0,
         pivot: tuple[float, float] = (0.0, 0.0),
     ) -> Iterator[None]:
-        """Lays the origin of what is drawn inside at (x, y), enlarged by `zoom` and turned (degrees) about the pivot."""
+        """Moves the origin of what is drawn inside to (x, y), zooms, and turns by degrees about the pivot."""
         saved = self._shift, self._zoom, self._turn, self._pivot
         self._shift, self._zoom, self._turn, self._pivot = (x, y), zoom, turn, pivot
         try:
@@ -265,13 +272,14 @@ class Canvas:
         margin = soft * self._scale * 2.5 + 1
         left, top = (math.floor(v - margin) for v in corners.min(0))
         right, bottom = (math.ceil(v + margin) for v in corners.max(0))
-        # What shows on the canvas; at least one pixel, so that a shape wholly outside needs no special case.
-        x0, y0 = min(max(left, 0), self._side - 1), min(max(top, 0), self._side - 1)
-        width, height = max(1, min(right, self._side) - x0), max(1, min(bottom, self._side) - y0)
+        x0, y0 = max(left, 0), max(top, 0)
+        width, height = min(right, self._side) - x0, min(bottom, self._side) - y0
+        if width <= 0 or height <= 0:
+            return Mask(0, 0, Image.new("L", (1, 1), 0))  # nothing of it shows
         if not soft:
             alpha = _polygons(shapes, (x0, y0), 1.0, (width, height))
             return Mask(x0, y0, alpha)
-        # A blurred mask carries no detail, so it is made small and enlarged: the same look in a fraction of the time.
+        # A blurred mask carries no detail, so it is made small and enlarged: the same look in less time.
         reduction = max(1.0, soft * self._scale / 2)
         small = math.ceil((right - left) / reduction) + 1, math.ceil((bottom - top) / reduction) + 1
         alpha = _polygons(shapes, (left, top), reduction, small)

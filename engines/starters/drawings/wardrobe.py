@@ -13,6 +13,7 @@ from .paint import (
     lighter,
     mirrored,
     points,
+    shift,
     skin_shadow,
     smooth,
     stroke,
@@ -28,7 +29,7 @@ NECK = mirrored((0, 14), (-9.6, 14), (-9.4, 26), (-10.5, 33), (-15, 37), (-9, 44
 SHOULDERS = mirrored((0, 33.5), (-10, 33.5), (-19, 37), (-29, 42), (-35, 50), (-38, 62), (-20, 66), (0, 66))
 
 
-def paint_clothes(canvas: Canvas, kind: str, main: Colour, accent: Colour, skin: Colour) -> None:
+def paint_clothes(canvas: Canvas, kind: str, *, main: Colour, accent: Colour, skin: Colour) -> None:
     """Paints neck, shoulders and a piece of clothing."""
     if kind == "hoodie":
         hood = canvas.fill(darker(main, 0.2), mirrored((0, 24), (-14, 26), (-22, 34), (-20, 44), (0, 46)))
@@ -51,10 +52,10 @@ def paint_clothes(canvas: Canvas, kind: str, main: Colour, accent: Colour, skin:
         )
     canvas.glaze(darker(base, 0.6), ellipse(32, 58, 22, 20), inside=body, opacity=0.5, soft=6)
     canvas.glaze(lighter(base, 0.4), ellipse(-22, 40, 13, 5, turn=-24), inside=body, opacity=0.5, soft=3)
-    _paint_neck(canvas, kind, main, accent, skin, body)
+    _paint_neck(canvas, kind, body, main=main, accent=accent, skin=skin)
 
 
-def _paint_neck(canvas: Canvas, kind: str, main: Colour, accent: Colour, skin: Colour, body: Mask) -> None:
+def _paint_neck(canvas: Canvas, kind: str, body: Mask, *, main: Colour, accent: Colour, skin: Colour) -> None:
     """Paints the neck in the opening of the clothes and the collar around it."""
     if kind == "turtleneck":
         roll = canvas.fill(main, mirrored((0, 24), (-10.5, 24.5), (-11.6, 31), (-12.6, 37.5), (0, 40.5)))
@@ -74,7 +75,7 @@ def _paint_neck(canvas: Canvas, kind: str, main: Colour, accent: Colour, skin: C
         "hoodie": darker(main, 0.35),
     }
     if kind in rim:
-        canvas.glaze(rim[kind], (opening - (0, 34)) * 1.17 + (0, 34.2), inside=body)
+        canvas.glaze(rim[kind], shift(shift(opening, 0, -34) * 1.17, 0, 34.2), inside=body)
     throat = canvas.mask(opening)
     neck = canvas.fill(skin, NECK[NECK[:, 1] < 34])
     canvas.paint(throat, skin)
@@ -103,7 +104,7 @@ def _paint_collar(canvas: Canvas, kind: str, main: Colour, accent: Colour) -> No
             )
 
 
-def paint_earrings(canvas: Canvas, kind: str, metal: Colour, x: float, y: float) -> None:
+def paint_earrings(canvas: Canvas, kind: str, *, metal: Colour, x: float, y: float) -> None:
     """Paints a pair of earrings ("stud", "hoop" or "drop") hanging from (-x, y) and (x, y)."""
     for side in (-1, 1):
         if kind == "hoop":
@@ -121,22 +122,24 @@ def paint_earrings(canvas: Canvas, kind: str, metal: Colour, x: float, y: float)
             canvas.fill(lighter(metal, 0.8), ellipse(side * x - 0.5, y + 0.1, 0.6))
 
 
-def paint_glasses(canvas: Canvas, kind: str, frame: Colour, eye_x: float, eye_y: float, turn: float) -> None:
+def paint_glasses(
+    canvas: Canvas, kind: str, *, frame: Colour, eye_x: float, eye_y: float, turn: float
+) -> None:
     """Paints glasses in front of eyes at (turn - eye_x, eye_y) and (turn + eye_x, eye_y)."""
     y = eye_y + 0.8
     lens = _lens(kind)
     inner = lens * 0.82
     for side in (-1, 1):
         place = (turn + side * eye_x * 1.04, y)
-        glass = canvas.mask(flip(inner, side) + place)
+        glass = canvas.mask(shift(flip(inner, side), *place))
         if kind == "sunglasses":
-            canvas.fill(frame, flip(lens, side) + place)
+            canvas.fill(frame, shift(flip(lens, side), *place))
             canvas.paint(glass, DARK_GLASS)
             canvas.paint(glass.fading(0.0, 0.7), lighter(frame, 0.2), 0.8)
             gleam = stroke((place[0] - 3.5, y - 3), (place[0] - 0.5, y - 4.2), width=1.2, taper=0.5)
             canvas.paint(canvas.mask(gleam), (255, 255, 255), 0.6)
             continue
-        canvas.paint(canvas.mask(flip(lens, side) + place).without(glass), frame)
+        canvas.paint(canvas.mask(shift(flip(lens, side), *place)).without(glass), frame)
         canvas.paint(glass, (235, 246, 255), 0.14)
         gleam = stroke((place[0] - 4, y + 1), (place[0] + 0.5, y - 4.6), width=1.4, taper=0.4)
         canvas.paint(canvas.mask(gleam).within(glass), (255, 255, 255), 0.4)
@@ -155,17 +158,17 @@ def _lens(kind: str) -> Outline:
 
 
 def paint_hat(
-    canvas: Canvas, kind: str, main: Colour, accent: Colour, side: int, head: Mask, shadow: Colour
+    canvas: Canvas, kind: str, *, main: Colour, accent: Colour, shadow: Colour, side: int, head: Mask
 ) -> None:
     """Paints a hat with the shadow it casts on the face; `side` = -1 mirrors it."""
     crown, brim = _hat_shapes(kind)
     crown, brim = flip(crown, side), flip(brim, side)
-    canvas.glaze(shadow, brim + (0.5, 2.6), inside=head, opacity=0.6, soft=1.3)
+    canvas.glaze(shadow, shift(brim, 0.5, 2.6), inside=head, opacity=0.6, soft=1.3)
     if kind != "headband":
         top = canvas.fill(main, crown)
         canvas.glaze(darker(main, 0.65), ellipse(24, -18, 15, 22), inside=top, opacity=0.55, soft=5)
         canvas.glaze(lighter(main, 0.45), ellipse(-9, -31, 10, 6, turn=-20), inside=top, opacity=0.55, soft=3)
-        canvas.glaze(darker(main, 0.7), brim + (0, -1.6), inside=top, opacity=0.5, soft=1.2)
+        canvas.glaze(darker(main, 0.7), shift(brim, 0, -1.6), inside=top, opacity=0.5, soft=1.2)
     edge = canvas.fill(accent if kind in ("beanie", "headband") else darker(main, 0.12), brim)
     tint = accent if kind in ("beanie", "headband") else main
     canvas.glaze(darker(tint, 0.65), ellipse(24, -14, 12, 12), inside=edge, opacity=0.5, soft=4)
