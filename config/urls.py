@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("", include("catalog.urls")),
+    path("", include("training.urls")),
     path("", include("generation.urls")),
 ]
 

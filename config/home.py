@@ -1,0 +1,88 @@
+"""What the home page shows of somebody's studio."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from engines.starters.drawings import FAMILIES
+from generation.models import Generation, Picture
+from jobs.models import ACTIVE_STATES, Job
+from jobs.progress import Progress, read_progress
+from training.models import Dataset, Experiment, Upload
+
+_LATEST_PICTURES = 12
+_WORKS_SHOWN = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A job under way, as a line of the home page. `picture` is the address of what it made so far."""
+
+    job: Job
+    progress: Progress
+    title: str
+    url: str
+    picture: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What happens now, or what is waited for."""
+        place = self.progress.queue_position
+        if place:
+            return _("Number %(place)d in the queue") % {"place": place}
+        return self.progress.message or str(self.job.label)
+
+
+def home_context(user: User) -> dict[str, Any]:
+    """Return what the home page shows; `rev` changes whenever something of it does."""
+    if not any(model.objects.owned_by(user).exists() for model in (Dataset, Experiment, Generation)):
+        # What shows most quickly what a training does comes first.
+        samples = sorted(FAMILIES.values(), key=lambda family: family.sample_count)
+        return {"is_new": True, "samples": samples, "rev": "new"}
+    works = works_under_way(user)
+    pictures = list(Picture.objects.owned_by(user)[:_LATEST_PICTURES])
+    shown = [f"{work.job.pk}.{work.progress.rev}" for work in works] + [
+        str(picture.pk) for picture in pictures
+    ]
+    rev = hashlib.sha256(" ".join(shown).encode()).hexdigest()[:16]
+    return {"works": works, "pictures": pictures, "rev": rev}
+
+
+def works_under_way(user: User) -> list[Work]:
+    """Return trainings, orders of pictures and datasets being filled, the newest first."""
+    works = [*_trainings(user), *_orders(user), *_fillings(user)]
+    return sorted(works, key=lambda work: work.job.created_at, reverse=True)[:_WORKS_SHOWN]
+
+
+def _trainings(user: User) -> Iterator[Work]:
+    experiments = Experiment.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES)
+    for experiment in experiments.select_related("job"):
+        latest = experiment.snapshots.order_by("-step").first()
+        yield Work(
+            job=experiment.job,
+            progress=read_progress(experiment.job),
+            title=experiment.name,
+            url=reverse("training:experiment_detail", args=[experiment.pk]),
+            picture=reverse("training:snapshot_grid", args=[experiment.pk, latest.pk]) if latest else "",
+        )
+
+
+def _orders(user: User) -> Iterator[Work]:
+    orders = Generation.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES)
+    for order in orders.select_related("job"):
+        url = reverse("generation:generation_detail", args=[order.pk])
+        yield Work(job=order.job, progress=read_progress(order.job), title=order.job.label, url=url)
+
+
+def _fillings(user: User) -> Iterator[Work]:
+    uploads = Upload.objects.filter(dataset__owner=user, job__state__in=ACTIVE_STATES)
+    for upload in uploads.select_related("job", "dataset"):
+        if upload.job is not None:
+            url = reverse("training:dataset_detail", args=[upload.dataset_id])
+            progress = read_progress(upload.job)
+            yield Work(job=upload.job, progress=progress, title=upload.dataset.name, url=url)
