@@ -3,6 +3,7 @@
 import logging
 import secrets
 import sys
+from http import HTTPStatus
 
 import redis
 from django.conf import settings
@@ -14,14 +15,27 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.http import login_redirect_for_fragment
+from accounts.middleware import AccountHttpRequest
+from config.home import home_context
+
 logger = logging.getLogger(__name__)
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """The first page: the landing page, or for somebody who is signed in, their studio."""
-    page = "home/home_detail.html" if request.user.is_authenticated else "home/landing_detail.html"
-    return render(request, page)
+def home(request: AccountHttpRequest) -> HttpResponse:
+    """The first page: the landing page, or for somebody who is signed in, their studio; it polls itself."""
+    user = request.user
+    if not user.is_authenticated:
+        if request.htmx:  # signed out meanwhile
+            return login_redirect_for_fragment(request.htmx.current_url_abs_path)
+        return render(request, "home/landing_detail.html")
+    context = home_context(user)
+    if not request.htmx:
+        return render(request, "home/home_detail.html", context)
+    if request.GET.get("rev") == context["rev"]:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, "home/home_detail.html#live", context | {"is_live": True})
 
 
 @require_safe
