@@ -1,0 +1,72 @@
+"""Renaming an own model."""
+
+import pytest
+from django.urls import reverse
+
+from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
+
+
+@pytest.fixture
+def url(version):
+    return reverse("catalog:model_rename", args=[version.model.owner.handle, version.model.name])
+
+
+def test_owner_renames(owner_client, version, url):
+    assert owner_client.get(url).status_code == 200
+    response = owner_client.post(url, {"title": " New  name ", "name": "New-name"})
+    version.model.refresh_from_db()
+    assert (version.model.title, version.model.name) == ("New name", "new-name")
+    assert response["Location"].endswith("/new-name/")
+
+
+def test_taken_name_is_422_with_suggestions_and_the_form_filled(owner_client, publish, owner, url):
+    publish(owner, "cats", seed=1)
+    response = owner_client.post(url, {"title": "My title", "name": "cats"})
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "cats-2" in page
+    assert 'value="My title"' in page
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"title": "", "name": "x"},
+        {"title": "X", "name": ""},
+        {"title": "X", "name": "a b"},
+        {"title": "X", "name": "../x"},
+        {"title": "X", "name": "x" * 61},
+        {"title": "X" * 121, "name": "x"},
+        {"title": "a\u202eb", "name": "x"},
+        {"title": "a\0b", "name": "x"},
+    ],
+)
+def test_bad_input_is_422(owner_client, version, url, values):
+    assert owner_client.post(url, values).status_code == 422
+    version.model.refresh_from_db()
+    assert version.model.title == "Faces"
+
+
+def test_other_fields_cannot_be_posted(owner_client, version, url, stranger):
+    values = {"title": "X", "name": "x", "owner": stranger.pk, "visibility": "public", "is_starter": "on"}
+    owner_client.post(url, values)
+    version.model.refresh_from_db()
+    assert version.model.owner != stranger
+    assert version.model.visibility == "private"
+    assert not version.model.is_starter
+
+
+def test_stranger_gets_404_even_for_a_public_model(stranger_client, public_version, url):
+    public = reverse("catalog:model_rename", args=[public_version.model.owner.handle, "cats"])
+    for address in (url, public):
+        assert stranger_client.get(address).status_code == 404
+        assert stranger_client.post(address, {"title": "X", "name": "x"}).status_code == 404
+
+
+def test_anonymous_is_asked_to_sign_in(client, url):
+    assert asks_to_sign_in(client.get(url))
+    assert asks_to_sign_in(client.post(url))
+
+
+def test_wrong_methods(owner_client, url):
+    assert wrong_methods_are_refused(owner_client, url, {"get", "post"})
