@@ -5,8 +5,19 @@ from django.utils.translation import gettext_lazy as _
 
 
 class TrainingConfig(AppConfig):
-    """Names the app."""
+    """Names the app, its kinds of jobs and what of it depends on models."""
 
     name = "training"
     verbose_name = _("Training")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell the floors below what they cannot know."""
+        from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
+        from jobs.registry import register  # noqa: PLC0415
+        from training.dependents import describe_experiments  # noqa: PLC0415
+        from training.kinds import KINDS  # noqa: PLC0415
+
+        for kind in KINDS:
+            register(kind)
+        register_dependents(Dependents(name="experiments", describe=describe_experiments, blocks=True))

@@ -29,3 +29,7 @@ class ExperimentBusy(TrainingError):
 
 class SnapshotMissing(TrainingError):
     """There is no snapshot to save or to show."""
+
+
+class SettingsRefused(TrainingError):
+    """A setting of an experiment is out of its range."""

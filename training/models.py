@@ -4,7 +4,6 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +32,9 @@ class Dataset(models.Model):
     sample_family = models.CharField(max_length=40, blank=True)
     source_note = models.TextField(_("source of the pictures"), blank=True)
     licence = models.ForeignKey(Licence, on_delete=models.PROTECT, verbose_name=_("licence"))
+    # Counted along in the transactions that add and remove pictures, so that no page counts 25,000 rows.
+    picture_count = models.PositiveIntegerField(default=0, editable=False)
+    size_bytes = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = OwnedQuerySet.as_manager()
@@ -50,7 +52,8 @@ class DatasetImage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
     name = models.CharField(max_length=255)
-    # Of the bytes that arrived, so that adding a file again is recognised; and of the pixels as kept.
+    # Of the bytes that arrived, so that adding a file again is recognised without decoding it; and of the
+    # pixels as kept, before they are encoded.
     upload_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
     file = models.CharField(max_length=200)
@@ -61,7 +64,12 @@ class DatasetImage(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["created_at", "id"]
+        # The newest first: what has just arrived is what one looks for.
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["dataset", "-created_at", "-id"], name="training_image_pages"),
+            models.Index(fields=["dataset", "upload_sha256"], name="training_image_arrived"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "sha256"], name="training_image_once_per_dataset")
         ]
@@ -94,10 +102,16 @@ class UploadedFile(models.Model):
         WAITING = "waiting", _("Waiting")
         ACCEPTED = "accepted", _("Added")
         DUPLICATE = "duplicate", _("Already here")
+        OPENED = "opened", _("Opened")
         REFUSED = "refused", _("Refused")
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=255)
+    # The ZIP that it came in and its place there: an attempt that goes on knows which members are done.
+    archive = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="members"
+    )
+    position = models.PositiveIntegerField(default=0)
     # Where the bytes wait until they are checked; empty afterwards, and for members of a ZIP.
     file = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.WAITING)
@@ -105,18 +119,25 @@ class UploadedFile(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["upload", "status"], name="training_file_status")]
+        constraints = [
+            models.UniqueConstraint(fields=["archive", "position"], name="training_member_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class DatasetVersion(models.Model):
-    """A dataset as one training saw it: frozen, fingerprinted, never updated."""
+    """A dataset as one training saw it: frozen and fingerprinted. The database refuses every UPDATE of it.
+
+    When the dataset is deleted its pictures go, and the version stays as the record of what was used.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.SET_NULL, null=True, related_name="versions")
     name = models.CharField(max_length=80)
-    # SHA-256 over the pictures' SHA-256 in order, and the crop.
+    # SHA-256 over the crop and the pictures' SHA-256 in order.
     sha256 = models.CharField(max_length=64)
     # The SHA-256 and stored file of every picture, in the order in which training reads them.
     pictures = models.JSONField()
@@ -128,6 +149,11 @@ class DatasetVersion(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "sha256", "licence"], name="training_version_once_per_dataset"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.count})"
@@ -146,10 +172,9 @@ class Experiment(models.Model):
     preset = models.CharField(max_length=40)
     resolution = models.PositiveIntegerField(default=64)
     mirror = models.BooleanField(_("mirror"), default=True)
-    steps = models.PositiveIntegerField(
-        _("steps"), validators=[MinValueValidator(100), MaxValueValidator(25_000)]
-    )
+    steps = models.PositiveIntegerField(_("steps"))
     seed = models.PositiveIntegerField(_("seed"), default=0)
+    # What was chosen over the preset: fields of engines.stylegan.config.TrainConfig.
     settings = models.JSONField(default=dict, blank=True)
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="experiment")
     saved_model = models.ForeignKey(

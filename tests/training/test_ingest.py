@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from tests.training import files
+from tests.training import crafted
 from training.exceptions import FileRefused
 from training.ingest import KEPT_SHORTER_SIDE, THUMBNAIL_SIDE, CheckedPicture, check_picture
 from training.limits import Limits
@@ -25,24 +25,24 @@ def kept(content: bytes) -> Image.Image:
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF"])
 def test_formats_are_recognised_by_content(image_format):
-    checked = check(files.encoded(files.picture(1), image_format))
+    checked = check(crafted.encoded(crafted.picture(1), image_format))
     assert (checked.width, checked.height) == (96, 80)
     assert Image.open(io.BytesIO(checked.content)).size == (96, 80)
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "BMP", "TIFF"])
 def test_lossless_pictures_stay_exact(image_format):
-    assert np.array_equal(kept(files.encoded(files.picture(2), image_format)), files.picture(2))
+    assert np.array_equal(kept(crafted.encoded(crafted.picture(2), image_format)), crafted.picture(2))
 
 
 def test_the_same_pixels_have_the_same_hash_in_every_lossless_format():
-    hashes = {check(files.encoded(files.picture(3), name)).sha256 for name in ("PNG", "BMP", "TIFF")}
+    hashes = {check(crafted.encoded(crafted.picture(3), name)).sha256 for name in ("PNG", "BMP", "TIFF")}
     assert len(hashes) == 1
-    assert check(files.png(4)).sha256 not in hashes
+    assert check(crafted.png(4)).sha256 not in hashes
 
 
 def test_lossy_pictures_are_kept_as_fine_jpeg():
-    arrived = files.encoded(files.picture(5), "JPEG", quality=90)
+    arrived = crafted.encoded(crafted.picture(5), "JPEG", quality=90)
     image = kept(arrived)
     assert image.format == "JPEG"
     before = np.asarray(Image.open(io.BytesIO(arrived)), dtype=float)
@@ -50,12 +50,12 @@ def test_lossy_pictures_are_kept_as_fine_jpeg():
 
 
 def test_large_pictures_are_kept_smaller():
-    arrived = files.encoded(files.picture(1, width=4000, height=3000), "JPEG")
+    arrived = crafted.encoded(crafted.picture(1, width=4000, height=3000), "JPEG")
     assert kept(arrived).size == (2731, KEPT_SHORTER_SIDE)
 
 
 def test_thumbnails_show_the_whole_picture():
-    thumbnail = Image.open(io.BytesIO(check(files.png(1, width=800, height=400)).thumbnail))
+    thumbnail = Image.open(io.BytesIO(check(crafted.png(1, width=800, height=400)).thumbnail))
     assert thumbnail.format == "WEBP"
     assert thumbnail.size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
 
@@ -65,7 +65,7 @@ def test_orientation_is_applied_and_metadata_dropped():
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Artist] = "Somebody"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (47.0, 22.0, 1.0)
-    arrived = files.encoded(files.picture(6), "JPEG", exif=exif, comment=b"a secret")
+    arrived = crafted.encoded(crafted.picture(6), "JPEG", exif=exif, comment=b"a secret")
     image = kept(arrived)
     assert image.size == (80, 96)
     assert not image.getexif()
@@ -74,42 +74,42 @@ def test_orientation_is_applied_and_metadata_dropped():
 
 
 def test_text_chunks_and_trailers_do_not_survive():
-    polyglot = files.png(7) + b"<script>alert(1)</script>"
+    polyglot = crafted.png(7) + b"<script>alert(1)</script>"
     assert b"script" not in check(polyglot).content
 
 
 def test_colour_profiles_are_applied():
     linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert kept(files.encoded(files.picture(8), "PNG", icc_profile=linear)).mode == "RGB"
+    assert kept(crafted.encoded(crafted.picture(8), "PNG", icc_profile=linear)).mode == "RGB"
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    converted = np.asarray(kept(files.encoded(files.picture(8), "PNG", icc_profile=srgb)), dtype=int)
-    assert np.abs(converted - np.asarray(files.picture(8), dtype=int)).max() <= 2
+    converted = np.asarray(kept(crafted.encoded(crafted.picture(8), "PNG", icc_profile=srgb)), dtype=int)
+    assert np.abs(converted - np.asarray(crafted.picture(8), dtype=int)).max() <= 2
 
 
 def test_transparency_is_laid_on_white():
-    image = files.picture(9).convert("RGBA")
+    image = crafted.picture(9).convert("RGBA")
     image.putalpha(Image.new("L", image.size, 0))
     image.paste((200, 10, 10, 255), (0, 0, 40, 40))
-    pixels = np.asarray(kept(files.encoded(image)))
+    pixels = np.asarray(kept(crafted.encoded(image)))
     assert tuple(pixels[70, 70]) == (255, 255, 255)
     assert tuple(pixels[5, 5]) == (200, 10, 10)
 
 
 def test_sixteen_bit_pictures_keep_their_contrast():
     deep = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    pixels = np.asarray(kept(files.encoded(Image.fromarray(deep))))
+    pixels = np.asarray(kept(crafted.encoded(Image.fromarray(deep))))
     assert pixels.min() == 0
     assert pixels.max() == 255
 
 
 def test_grey_palette_and_cmyk_pictures_become_rgb():
     for image, image_format in (
-        (files.picture(1).convert("L"), "PNG"),
-        (files.picture(1).convert("P"), "PNG"),
-        (files.picture(1).convert("CMYK"), "JPEG"),
-        (files.picture(1).convert("1"), "TIFF"),
+        (crafted.picture(1).convert("L"), "PNG"),
+        (crafted.picture(1).convert("P"), "PNG"),
+        (crafted.picture(1).convert("CMYK"), "JPEG"),
+        (crafted.picture(1).convert("1"), "TIFF"),
     ):
-        assert kept(files.encoded(image, image_format)).mode == "RGB"
+        assert kept(crafted.encoded(image, image_format)).mode == "RGB"
 
 
 @pytest.mark.parametrize(
@@ -119,20 +119,20 @@ def test_grey_palette_and_cmyk_pictures_become_rgb():
         pytest.param(b"hello, I am text", "Use JPEG, PNG", id="text"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Use JPEG, PNG", id="svg"),
         pytest.param(b"<html><script>1</script></html>", "Use JPEG, PNG", id="html"),
-        pytest.param(files.encoded(files.picture(1), "GIF"), "Use JPEG, PNG", id="gif"),
+        pytest.param(crafted.encoded(crafted.picture(1), "GIF"), "Use JPEG, PNG", id="gif"),
         pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", id="heic"),
-        pytest.param(files.png(1, width=1, height=1), "too small: 1 × 1", id="one-pixel"),
-        pytest.param(files.png(1, width=500, height=20), "too small", id="narrow"),
-        pytest.param(files.encoded(Image.new("RGB", (99, 99))), "all black", id="black"),
-        pytest.param(files.encoded(Image.new("RGB", (99, 99), "red"), "JPEG"), "flat colour", id="flat"),
-        pytest.param(files.encoded(Image.new("RGBA", (99, 99))), "flat colour", id="transparent"),
-        pytest.param(files.png(1)[:3000], "damaged or incomplete", id="truncated-png"),
-        pytest.param(files.encoded(files.picture(1), "JPEG")[:-400], "damaged", id="truncated-jpeg"),
-        pytest.param(files.encoded(files.picture(1), "WEBP")[:-200], "damaged", id="truncated-webp"),
-        pytest.param(files.png_of_claimed_size(20_000, 10_000), "64 megapixels", id="200-megapixels"),
-        pytest.param(files.png_of_claimed_size(65_000, 65_000), "64 megapixels", id="bomb"),
-        pytest.param(files.png_of_claimed_size(10_000, 6_500), "64 megapixels", id="65-megapixels"),
-        pytest.param(files.png_of_claimed_size(900, 900), "damaged or incomplete", id="missing-pixels"),
+        pytest.param(crafted.png(1, width=1, height=1), "too small: 1 × 1", id="one-pixel"),
+        pytest.param(crafted.png(1, width=500, height=20), "too small", id="narrow"),
+        pytest.param(crafted.encoded(Image.new("RGB", (99, 99))), "all black", id="black"),
+        pytest.param(crafted.encoded(Image.new("RGB", (99, 99), "red"), "JPEG"), "flat colour", id="flat"),
+        pytest.param(crafted.encoded(Image.new("RGBA", (99, 99))), "flat colour", id="transparent"),
+        pytest.param(crafted.png(1)[:3000], "damaged or incomplete", id="truncated-png"),
+        pytest.param(crafted.encoded(crafted.picture(1), "JPEG")[:-400], "damaged", id="truncated-jpeg"),
+        pytest.param(crafted.encoded(crafted.picture(1), "WEBP")[:-200], "damaged", id="truncated-webp"),
+        pytest.param(crafted.png_of_claimed_size(20_000, 10_000), "64 megapixels", id="200-megapixels"),
+        pytest.param(crafted.png_of_claimed_size(65_000, 65_000), "64 megapixels", id="bomb"),
+        pytest.param(crafted.png_of_claimed_size(10_000, 6_500), "64 megapixels", id="65-megapixels"),
+        pytest.param(crafted.png_of_claimed_size(900, 900), "damaged or incomplete", id="missing-pixels"),
     ],
 )
 def test_refused_with_the_reason(content, reason):
@@ -143,12 +143,12 @@ def test_refused_with_the_reason(content, reason):
 @pytest.mark.parametrize("image_format", ["WEBP", "TIFF", "PNG"])
 def test_too_many_frames_are_refused(image_format):
     with pytest.raises(FileRefused, match="more than 3 frames"):
-        check(files.animation(5, image_format), Limits(max_frames=3))
+        check(crafted.animation(5, image_format), Limits(max_frames=3))
 
 
 def test_an_animation_within_the_limit_gives_its_first_frame():
-    first = files.picture(1)
-    content = files.encoded(first, "WEBP", save_all=True, append_images=[files.picture(2)], lossless=True)
+    first = crafted.picture(1)
+    content = crafted.encoded(first, "WEBP", save_all=True, append_images=[crafted.picture(2)], lossless=True)
     assert np.abs(np.asarray(kept(content), int) - np.asarray(first, int)).mean() < 2
 
 
@@ -156,12 +156,12 @@ def test_the_verdict_on_size_comes_before_decoding():
     """A header that promises four billion pixels costs no memory."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(FileRefused):
-        check(files.png_of_claimed_size(65_000, 65_000))
+        check(crafted.png_of_claimed_size(65_000, 65_000))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 
 
 def test_memory_stays_flat_over_many_pictures():
-    content = files.encoded(files.picture(1, width=1200, height=900), "JPEG")
+    content = crafted.encoded(crafted.picture(1, width=1200, height=900), "JPEG")
     for _ in range(5):
         check(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

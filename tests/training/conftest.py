@@ -1,0 +1,140 @@
+import io
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from accounts.models import User
+from catalog.models import Licence, ModelVersion
+from catalog.services import publish_version
+from catalog.services.seed import seed_licences
+from engines.checkpoint import write_model
+from engines.manifest import DISCRIMINATOR_FILE, GENERATOR_FILE, STYLEGAN2, ModelInfo
+from engines.stylegan.config import Architecture
+from engines.stylegan.networks import Discriminator, Generator
+from jobs.testing import run_pending
+from tests.training import crafted
+from training import files, services
+from training.ingest import make_thumbnail, pixel_sha256
+from training.models import Dataset, DatasetImage, Experiment
+
+TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(settings: object, tmp_path: Path) -> None:
+    """Each test trains and caches models in folders of its own."""
+    settings.DATA_DIR = tmp_path / "data"
+
+
+@pytest.fixture
+def licence(db: None) -> Licence:
+    seed_licences()
+    return Licence.objects.get(slug="own-work")
+
+
+@pytest.fixture
+def make_dataset(licence: Licence) -> Callable[..., Dataset]:
+    """Return a function that makes a dataset with checked pictures of 64 x 64 pixels."""
+
+    def make(owner: User, count: int = 0, name: str = "Shells") -> Dataset:
+        dataset = services.create_dataset(owner=owner, name=name, licence=licence)
+        fill(dataset, count)
+        return dataset
+
+    return make
+
+
+@pytest.fixture
+def dataset(make_dataset: Callable[..., Dataset], owner: User) -> Dataset:
+    """The owner's dataset of 50 pictures: just enough to train on."""
+    return make_dataset(owner, 50)
+
+
+@pytest.fixture
+def empty_dataset(make_dataset: Callable[..., Dataset], owner: User) -> Dataset:
+    return make_dataset(owner, name="Empty")
+
+
+@pytest.fixture
+def starting_point(licence: Licence, owner: User, tmp_path: Path) -> ModelVersion:
+    """A model of the owner's with tiny random networks at 16 pixels."""
+    return publish_tiny(owner, licence, tmp_path / "tiny", TINY)
+
+
+@pytest.fixture
+def starting_point_64(licence: Licence, owner: User, tmp_path: Path) -> ModelVersion:
+    """The same at 64 pixels, the size that the form offers."""
+    architecture = Architecture(
+        resolution=64, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=2
+    )
+    return publish_tiny(owner, licence, tmp_path / "tiny64", architecture, name="tiny-64")
+
+
+@pytest.fixture
+def experiment(dataset: Dataset, starting_point: ModelVersion, owner: User) -> Experiment:
+    """A training of 8 quick steps that waits for a worker."""
+    return services.start_experiment(
+        owner=owner,
+        dataset=dataset,
+        starting_point=starting_point,
+        steps=8,
+        settings={"batch": 4, "snapshot_every": 4},
+    )
+
+
+@pytest.fixture
+def trained(experiment: Experiment) -> Experiment:
+    """The same training, done."""
+    run_pending("train")
+    experiment.refresh_from_db()
+    return experiment
+
+
+def publish_tiny(
+    owner: User, licence: Licence, folder: Path, architecture: Architecture, name: str = "tiny"
+) -> ModelVersion:
+    folder.mkdir()
+    info = ModelInfo(family=STYLEGAN2, architecture=architecture.as_dict(), name=name)
+    networks = {
+        GENERATOR_FILE: Generator(architecture).state_dict(),
+        DISCRIMINATOR_FILE: Discriminator(architecture).state_dict(),
+    }
+    write_model(folder, info, networks)
+    return publish_version(owner=owner, folder=folder, name=name, title=name.title(), licence=licence)
+
+
+def fill(dataset: Dataset, count: int, first: int = 0) -> list[DatasetImage]:
+    """Put pictures into a dataset as the light job would, without its checks."""
+    images = [
+        _stored(dataset, crafted.picture(seed, width=64, height=64)) for seed in range(first, first + count)
+    ]
+    DatasetImage.objects.bulk_create(images)
+    dataset.picture_count += count
+    dataset.size_bytes += sum(image.size_bytes for image in images)
+    dataset.save()
+    return images
+
+
+def _stored(dataset: Dataset, picture: Image.Image) -> DatasetImage:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    image_id = uuid.uuid4()
+    content, thumbnail = buffer.getvalue(), make_thumbnail(picture)
+    file, small = files.store_picture(
+        dataset.pk, image_id, content=content, extension="png", thumbnail=thumbnail
+    )
+    return DatasetImage(
+        id=image_id,
+        dataset=dataset,
+        name=f"{image_id.hex[:6]}.png",
+        upload_sha256=image_id.hex * 2,
+        sha256=pixel_sha256(picture),
+        file=file,
+        thumbnail=small,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(content) + len(thumbnail),
+    )

@@ -1,0 +1,222 @@
+"""Forms of datasets and experiments."""
+
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.licences import OWN_WORK
+from catalog.models import ModelVersion
+from catalog.selectors import starting_points
+from engines.stylegan.config import MAX_STEPS, PRESETS
+from training.exceptions import DatasetUnfit
+from training.models import Crop, Dataset, Experiment, Snapshot
+from training.services.experiments import SCRATCH_PRESET
+from training.services.versions import judge_ready
+
+MIN_STEPS = 10
+MAX_SEED = 2**31 - 1
+
+
+def clean_line(text: str) -> str:
+    """One printable line. Raises ValidationError for signs that cannot be shown."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        raise ValidationError(gettext("The name holds signs that cannot be shown. Type it again."))
+    return line
+
+
+class DatasetForm(forms.ModelForm[Dataset]):
+    """A new dataset: its name and what may be done with its pictures."""
+
+    class Meta:
+        model = Dataset
+        fields = ["name", "licence", "source_note"]
+        labels = {"licence": _("What may be done with the pictures")}
+        help_texts = {"source_note": _("Where the pictures come from, for your own records.")}
+        widgets = {"source_note": forms.Textarea(attrs={"rows": 3, "maxlength": 1000})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["licence"].initial = OWN_WORK
+        self.fields["source_note"].validators.append(MaxLengthValidator(1000))
+
+    def clean_name(self) -> str:
+        """One line."""
+        return clean_line(self.cleaned_data["name"])
+
+
+class StartingPointField(forms.ModelChoiceField[ModelVersion]):
+    """A model's newest version; what is chosen is shown by its model's title."""
+
+    def label_from_instance(self, obj: ModelVersion) -> str:
+        """Return the title of the version's model."""
+        return obj.model.title
+
+
+class ExperimentForm(forms.Form):
+    """A new experiment. Fields that are left empty take what the preset of the starting point says."""
+
+    dataset = forms.ModelChoiceField(
+        queryset=Dataset.objects.none(),
+        label=_("Dataset"),
+        error_messages={"invalid_choice": _("There is no such dataset. Choose one of yours.")},
+    )
+    starting_point = StartingPointField(
+        queryset=ModelVersion.objects.none(),
+        label=_("Starting point"),
+        required=False,
+        empty_label=_("From scratch"),
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": _("There is no such starting point. Choose one of these.")},
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        required=False,
+        help_text=_("Left empty, it is named after the dataset."),
+    )
+    crop = forms.ChoiceField(
+        label=_("How pictures become squares"), choices=Crop.choices, initial=Crop.CENTER
+    )
+    mirror = forms.BooleanField(
+        label=_("Mirror"),
+        required=False,
+        initial=True,
+        help_text=_("Show each picture also left-right reversed. Switch it off for letters and signs."),
+    )
+    steps = forms.IntegerField(
+        label=_("Steps"),
+        min_value=MIN_STEPS,
+        max_value=MAX_STEPS,
+        error_messages={
+            "min_value": _("Train for at least %(limit_value)s steps."),
+            "max_value": _("Train for at most 25,000 steps."),
+        },
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=MAX_SEED,
+        required=False,
+        help_text=_("The same seed and settings give the same model."),
+    )
+    gamma = forms.FloatField(
+        label=_("Gamma"),
+        min_value=0,
+        max_value=1000,
+        required=False,
+        help_text=_(
+            "Weight of the discriminator's gradient penalty (R1). Raise it when training is unstable."
+        ),
+    )
+    ada_target = forms.FloatField(
+        label=_("ADA target"),
+        min_value=0,
+        max_value=0.95,
+        required=False,
+        help_text=_(
+            "How sure the discriminator may be before pictures are augmented more. 0 switches it off."
+        ),
+    )
+    learning_rate = forms.FloatField(label=_("Learning rate"), min_value=1e-6, max_value=0.1, required=False)
+    freeze_d = forms.IntegerField(
+        label=_("Frozen layers"),
+        min_value=0,
+        max_value=20,
+        required=False,
+        help_text=_("Layers of the discriminator, counted from the picture, that keep what they know."),
+    )
+    snapshot_every = forms.IntegerField(
+        label=_("Steps between snapshots"), min_value=MIN_STEPS, max_value=MAX_STEPS, required=False
+    )
+
+    ADVANCED = ("gamma", "ada_target", "learning_rate", "freeze_d", "snapshot_every")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.versions = list(starting_points(user))
+        datasets, points = self.fields["dataset"], self.fields["starting_point"]
+        assert isinstance(datasets, forms.ModelChoiceField)
+        assert isinstance(points, StartingPointField)
+        datasets.queryset = Dataset.objects.owned_by(user)
+        points.queryset = starting_points(user)
+        points.initial = self.versions[0].pk if self.versions else None
+        preset = PRESETS[SCRATCH_PRESET]
+        standard = preset.config(dataset=Path(), run_dir=Path(), start=Path() if self.versions else None)
+        self.fields["steps"].initial = standard.steps
+        self.fields["steps"].help_text = gettext(
+            "About %(transfer)s suit a starting point, %(scratch)s training from scratch."
+        ) % {"transfer": f"{preset.transfer_steps:,}", "scratch": f"{preset.scratch_steps:,}"}
+        for name in self.ADVANCED:
+            self.fields[name].widget.attrs["placeholder"] = getattr(standard, name)
+
+    def clean_name(self) -> str:
+        """One line."""
+        return clean_line(self.cleaned_data["name"])
+
+    def clean_dataset(self) -> Dataset:
+        """Refuse a dataset that cannot be trained on as it stands."""
+        dataset: Dataset = self.cleaned_data["dataset"]
+        try:
+            judge_ready(dataset)
+        except DatasetUnfit as error:
+            raise ValidationError(str(error)) from error
+        return dataset
+
+    @property
+    def advanced_fields(self) -> list[forms.BoundField]:
+        """The fields that are folded away."""
+        return [self["seed"], *(self[name] for name in self.ADVANCED)]
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        """Whether something that is folded away needs attention."""
+        return any(field.errors for field in self.advanced_fields)
+
+    def values(self) -> dict[str, Any]:
+        """Return what `start_experiment` takes, without the owner."""
+        chosen = self.cleaned_data
+        settings = {name: chosen[name] for name in self.ADVANCED if chosen[name] is not None}
+        plain = {
+            name: chosen[name] for name in ("dataset", "starting_point", "name", "crop", "mirror", "steps")
+        }
+        return {**plain, "seed": chosen["seed"] or 0, "settings": settings}
+
+
+class SnapshotField(forms.ModelChoiceField[Snapshot]):
+    """A snapshot, shown by its step."""
+
+    def label_from_instance(self, obj: Snapshot) -> str:
+        """Return the snapshot's step in words."""
+        return gettext("Step %(step)s") % {"step": f"{obj.step:,}"}
+
+
+class SaveModelForm(forms.Form):
+    """Which snapshot becomes a model, and what the model is called."""
+
+    snapshot = SnapshotField(
+        queryset=Snapshot.objects.none(),
+        label=_("Snapshot"),
+        empty_label=None,
+        error_messages={"invalid_choice": _("There is no such snapshot. Choose one of these.")},
+    )
+    name = forms.CharField(label=_("Name of the model"), max_length=80)
+
+    def __init__(self, *args: Any, experiment: Experiment, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["snapshot"]
+        assert isinstance(field, SnapshotField)
+        field.queryset = experiment.snapshots.exclude(folder="").order_by("-step")
+        self.fields["name"].initial = experiment.name
+        if experiment.saved_model_id:
+            del self.fields["name"]
+
+    def clean_name(self) -> str:
+        """One line."""
+        return clean_line(self.cleaned_data["name"])

@@ -1,0 +1,206 @@
+"""The light job that checks what arrived: each file gets its verdict, a bad one never holds up the others."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from typing import IO
+
+from django.core.files.storage import default_storage
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from engines.progress import Control
+from jobs.context import JobContext, Outcome
+from jobs.exceptions import JobError
+from training import files, limits
+from training.archives import Archive, Member, is_zip, too_many_bytes
+from training.exceptions import FileRefused
+from training.ingest import CheckedPicture, check_picture
+from training.models import Dataset, DatasetImage, Upload, UploadedFile
+
+Status = UploadedFile.Status
+_CHUNK = 1 << 20
+
+
+def run_upload(context: JobContext) -> Outcome:
+    """Check every waiting file of the job's upload. A later attempt begins where the last one ended."""
+    upload = Upload.objects.select_related("dataset").filter(job_id=context.job_id).first()
+    if upload is None:
+        raise JobError(dataset_gone())
+    intake = Intake(context, upload)
+    is_done = intake.run()
+    return Outcome(state="succeeded" if is_done else "stopped")
+
+
+def dataset_gone() -> str:
+    """The message to the owner of a job whose dataset was deleted meanwhile."""
+    return _("The dataset was deleted while this job was running. Nothing else was touched.")
+
+
+class Intake:
+    """One attempt at one upload. Pictures come in one at a time, so memory stays flat."""
+
+    def __init__(self, context: JobContext, upload: Upload) -> None:
+        self._context = context
+        self._upload = upload
+        self._dataset: Dataset = upload.dataset
+        self._limits = limits.current()
+        # What the upload holds, as far as it is known: a ZIP's members count once it has been opened.
+        known = upload.files.values_list("status", flat=True)
+        self._done = sum(status != Status.WAITING for status in known)
+        self._total = len(known)
+
+    def run(self) -> bool:
+        """Check all that waits. Return whether it was finished, and not told to stop."""
+        waiting = self._upload.files.filter(status=Status.WAITING, archive=None)
+        for file in waiting:
+            if self._report() is Control.STOP:
+                return False
+            if not self._take(file):
+                return False
+        self._report()
+        return True
+
+    def _report(self) -> Control:
+        return self._context.report(step=self._done, total=self._total, message=self._upload.dataset.name)
+
+    def _take(self, file: UploadedFile) -> bool:
+        """Deal with one file. Return False when told to stop inside a ZIP."""
+        try:
+            with default_storage.open(file.file) as stored:
+                if is_zip(stored):
+                    return self._open_archive(file, stored)
+                if stored.size > self._limits.max_picture_bytes:
+                    self._settle(file, Status.REFUSED, str(too_many_bytes(self._limits)))
+                else:
+                    self._judge(file, stored)
+        except FileNotFoundError:
+            self._settle(file, Status.REFUSED, _("This file did not arrive whole. Add it again."))
+        return True
+
+    def _open_archive(self, file: UploadedFile, stored: IO[bytes]) -> bool:
+        try:
+            archive = Archive(stored, self._limits)
+        except FileRefused as refusal:
+            self._settle(file, Status.REFUSED, str(refusal))
+            return True
+        done = set(file.members.values_list("position", flat=True))
+        left = [member for member in archive.members if member.position not in done]
+        self._total += len(left)
+        for entry, member in self._members(file, left):
+            if self._report() is Control.STOP:
+                return False
+            try:
+                with archive.open(member, str(self._context.workdir)) as unpacked:
+                    self._judge(entry, unpacked)
+            except FileRefused as refusal:
+                self._settle(entry, Status.REFUSED, str(refusal))
+        self._settle(file, Status.OPENED, "")
+        return True
+
+    def _members(self, file: UploadedFile, left: list[Member]) -> Iterator[tuple[UploadedFile, Member]]:
+        for member in left:
+            yield (
+                UploadedFile(upload=self._upload, archive=file, position=member.position, name=member.name),
+                member,
+            )
+
+    def _judge(self, file: UploadedFile, stream: IO[bytes]) -> None:
+        arrived = _sha256(stream)
+        if self._dataset.images.filter(upload_sha256=arrived).exists():
+            self._settle(file, Status.DUPLICATE, "")
+            return
+        try:
+            picture = check_picture(stream, self._limits)
+        except FileRefused as refusal:
+            self._settle(file, Status.REFUSED, str(refusal))
+            return
+        self._keep(file, picture, arrived)
+
+    def _keep(self, file: UploadedFile, picture: CheckedPicture, arrived: str) -> None:
+        """Store a picture, then let the database decide whether it is new and there is room for it."""
+        if self._dataset.images.filter(sha256=picture.sha256).exists():
+            self._settle(file, Status.DUPLICATE, "")
+            return
+        image_id = uuid.uuid4()
+        keys = files.store_picture(
+            self._dataset.pk,
+            image_id,
+            content=picture.content,
+            extension=picture.extension,
+            thumbnail=picture.thumbnail,
+        )
+        image = DatasetImage(
+            id=image_id,
+            dataset=self._dataset,
+            name=file.name,
+            upload_sha256=arrived,
+            sha256=picture.sha256,
+            file=keys[0],
+            thumbnail=keys[1],
+            width=picture.width,
+            height=picture.height,
+            size_bytes=len(picture.content) + len(picture.thumbnail),
+        )
+        is_kept = False
+        try:
+            is_kept = self._settle(file, Status.ACCEPTED, "", image)
+        finally:
+            if not is_kept:
+                files.remove_files(keys)
+
+    def _settle(
+        self, file: UploadedFile, status: Status, reason: str, image: DatasetImage | None = None
+    ) -> bool:
+        """Write one file's verdict, with its picture. Return whether the picture is in the dataset now."""
+        waiting_key = file.file
+        with self._context.fenced():
+            dataset = lock_dataset(self._dataset.pk)
+            file.status, file.reason, file.file = status, reason, ""
+            if image is not None:
+                file.status, file.reason = self._verdict(dataset, image)
+            if file.status == Status.ACCEPTED and image is not None:
+                image.save(force_insert=True)
+                count_in(dataset, [image])
+            file.save()
+        self._done += 1
+        if waiting_key:
+            files.remove_files([waiting_key])
+        return file.status == Status.ACCEPTED
+
+    def _verdict(self, dataset: Dataset, image: DatasetImage) -> tuple[Status, str]:
+        """The last word, with the dataset's row locked: another upload may have filled it meanwhile."""
+        if dataset.images.filter(sha256=image.sha256).exists():
+            return Status.DUPLICATE, ""
+        is_full = (
+            dataset.picture_count >= self._limits.max_pictures
+            or dataset.size_bytes + image.size_bytes > self._limits.max_dataset_bytes
+        )
+        if is_full:
+            return Status.REFUSED, _("The dataset is full. Remove pictures, or start another dataset.")
+        return Status.ACCEPTED, ""
+
+
+def lock_dataset(dataset_id: uuid.UUID) -> Dataset:
+    """Return the dataset, its row locked until the transaction ends. Raises JobError when it was deleted."""
+    dataset: Dataset | None = Dataset.objects.select_for_update().filter(pk=dataset_id).first()
+    if dataset is None:
+        raise JobError(dataset_gone())
+    return dataset
+
+
+def count_in(dataset: Dataset, added: list[DatasetImage]) -> None:
+    """Count pictures that were just inserted. The dataset's row is locked."""
+    Dataset.objects.filter(pk=dataset.pk).update(
+        picture_count=F("picture_count") + len(added),
+        size_bytes=F("size_bytes") + sum(image.size_bytes for image in added),
+    )
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    stream.seek(0)
+    while chunk := stream.read(_CHUNK):
+        digest.update(chunk)
+    stream.seek(0)
+    return digest.hexdigest()

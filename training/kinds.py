@@ -1,0 +1,28 @@
+"""The kinds of jobs that this app registers."""
+
+from django.utils.translation import gettext_lazy as _
+
+from jobs.models import Queue
+from jobs.registry import JobKind
+
+UPLOAD = JobKind(
+    name="training.upload",
+    queue=Queue.LIGHT,
+    handler="training.intake.run_upload",
+    title=_("Checking pictures"),
+    on_end="training.services.note_upload_end",
+)
+SAMPLE = JobKind(
+    name="training.sample",
+    queue=Queue.LIGHT,
+    handler="training.drawing.run_sample",
+    title=_("Drawing a sample dataset"),
+)
+EXPERIMENT = JobKind(
+    name="training.experiment",
+    queue=Queue.TRAIN,
+    handler="training.jobs.run_experiment",
+    title=_("Training"),
+    resumable=True,
+)
+KINDS = (UPLOAD, SAMPLE, EXPERIMENT)

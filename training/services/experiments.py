@@ -1,0 +1,197 @@
+"""Starting, steering, saving and deleting experiments."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from catalog.models import CatalogModel, Derivation, ModelVersion, Source
+from catalog.services import add_version, publish_version, suggest_names
+from engines.errors import ConfigError
+from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
+from jobs.files import fetch_folder
+from jobs.services import request_sample, request_snapshot, resume_job, stop_job, submit_job
+from training import files
+from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
+from training.kinds import EXPERIMENT
+from training.models import Crop, Dataset, Experiment, Snapshot
+from training.services.versions import freeze_version
+
+SCRATCH_PRESET = "cpu64"
+
+
+def start_experiment(
+    *,
+    owner: User,
+    dataset: Dataset,
+    starting_point: ModelVersion | None,
+    steps: int,
+    name: str = "",
+    crop: str = Crop.CENTER,
+    mirror: bool = True,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """Freeze the dataset and submit a training on it, from a model or, with None, from scratch.
+
+    `settings` overrides single fields of the preset's TrainConfig (gamma, ada_target, learning_rate, ...).
+    Effect: inserts the frozen version, the experiment and its job in one transaction. The caller has made
+    sure that the owner may use both dataset and starting point.
+    Raises DatasetUnfit (too few pictures, still being checked) and SettingsRefused (out of range).
+    """
+    preset_name, preset = choose_preset(starting_point)
+    overrides = dict(settings or {})
+    try:
+        preset.config(
+            dataset=Path(),
+            run_dir=Path(),
+            start=Path() if starting_point else None,
+            steps=steps,
+            seed=seed,
+            mirror=mirror,
+            **overrides,
+        )
+    except ConfigError as error:
+        raise SettingsRefused(str(error)) from error
+    with transaction.atomic():
+        version = freeze_version(dataset=dataset, crop=crop)
+        name = name or default_name(dataset, starting_point)
+        job = submit_job(owner=owner, kind=EXPERIMENT.name, label=name, total=steps)
+        return Experiment.objects.create(
+            owner=owner,
+            name=name,
+            dataset_version=version,
+            starting_point=starting_point,
+            preset=preset_name,
+            resolution=preset.architecture.resolution,
+            mirror=mirror,
+            steps=steps,
+            seed=seed,
+            settings=overrides,
+            job=job,
+        )
+
+
+def choose_preset(starting_point: ModelVersion | None) -> tuple[str, Preset]:
+    """The name and the preset that fit a starting point: its networks' sizes decide."""
+    if starting_point is None:
+        return SCRATCH_PRESET, PRESETS[SCRATCH_PRESET]
+    preset = preset_for(Architecture.from_dict(starting_point.manifest["architecture"]))
+    name = next((name for name, known in PRESETS.items() if known.title == preset.title), SCRATCH_PRESET)
+    return name, preset
+
+
+def default_name(dataset: Dataset, starting_point: ModelVersion | None) -> str:
+    """What an experiment is called when nobody said."""
+    if starting_point is None:
+        return dataset.name
+    full = _("%(dataset)s from %(model)s") % {
+        "dataset": dataset.name, "model": starting_point.model.title,
+    }  # fmt: skip
+    return full[:80]
+
+
+def stop_experiment(*, experiment: Experiment) -> None:
+    """Stop the training: it keeps what it has learned, as a snapshot. One that waits is canceled."""
+    stop_job(job=experiment.job)
+
+
+def resume_experiment(*, experiment: Experiment) -> None:
+    """Let a stopped or failed training go on from its checkpoint, as if it had never stopped.
+
+    Raises DatasetUnfit when its pictures were deleted, MoveRefusedError when it is neither stopped nor
+    failed.
+    """
+    if experiment.dataset_version.dataset_id is None:
+        raise DatasetUnfit(
+            _("The pictures of this experiment were deleted, so it cannot go on. Its snapshots can be saved.")
+        )
+    resume_job(job=experiment.job)
+
+
+def request_experiment_sample(*, experiment: Experiment) -> None:
+    """Have a running training show its samples now. Raises MoveRefusedError when it does not run."""
+    request_sample(job=experiment.job)
+
+
+def request_experiment_snapshot(*, experiment: Experiment) -> None:
+    """Have a running training keep a snapshot now. Raises MoveRefusedError when it does not run."""
+    request_snapshot(job=experiment.job)
+
+
+def save_model(
+    *, experiment: Experiment, snapshot: Snapshot | None = None, name: str | None = None
+) -> ModelVersion:
+    """Make a model of the owner's from a snapshot, by default the last one; another snapshot adds a version.
+
+    Effect: publishes the snapshot's files with their lineage (starting point and dataset), private, under the
+    dataset's licence; then notes the model at the experiment. Saving the same snapshot again changes nothing.
+    Raises SnapshotMissing when there is no snapshot with weights.
+    """
+    snapshot = snapshot or _last_snapshot(experiment)
+    if snapshot is None or not snapshot.folder:
+        raise SnapshotMissing(_("There is no snapshot to save yet. Wait for the first one."))
+    title = name or experiment.name
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        fetch_folder(snapshot.folder, folder)
+        version = _publish(experiment, folder, title)
+    if experiment.saved_model_id != version.model_id:
+        experiment.saved_model = version.model
+        experiment.save(update_fields=["saved_model"])
+    return version
+
+
+def _publish(experiment: Experiment, folder: Path, title: str) -> ModelVersion:
+    parents: list[tuple[Source, str]] = [(experiment.dataset_version.source, Derivation.Role.DATASET)]
+    if experiment.starting_point is not None:
+        parents.append((experiment.starting_point.source, Derivation.Role.STARTING_POINT))
+    licence = experiment.dataset_version.licence
+    if experiment.saved_model is not None:
+        return add_version(model=experiment.saved_model, folder=folder, licence=licence, parents=parents)
+    return publish_version(
+        owner=experiment.owner,
+        folder=folder,
+        name=suggest_names(owner=experiment.owner, wanted=title, count=1)[0],
+        title=title,
+        licence=licence,
+        type=CatalogModel.Type.GENERATE,
+        parents=parents,
+        saved_from=experiment.job_id,
+        training_data=_describe_data(experiment),
+    )
+
+
+def _describe_data(experiment: Experiment) -> str:
+    version = experiment.dataset_version
+    return _("%(count)d pictures of the dataset %(name)s, SHA-256 %(sha256)s.") % {
+        "count": version.count,
+        "name": version.name,
+        "sha256": version.sha256[:12],
+    }
+
+
+def _last_snapshot(experiment: Experiment) -> Snapshot | None:
+    return experiment.snapshots.exclude(folder="").order_by("-step").first()
+
+
+@transaction.atomic
+def delete_experiment(*, experiment: Experiment) -> None:
+    """Delete an experiment with its snapshots; a model that was saved from it stays, and so does the receipt.
+
+    One that waits is canceled. One transaction; files go after its commit. Raises ExperimentBusy while it
+    runs.
+    """
+    job = stop_job(job=experiment.job) if experiment.job.state == "queued" else experiment.job
+    if job.is_active:
+        raise ExperimentBusy(_("This experiment is running. Stop it first, then delete it."))
+    run = files.run_folder(experiment.pk)
+    experiment.delete()
+    transaction.on_commit(partial(files.remove_prefix, f"jobs/{job.pk}/"))
+    transaction.on_commit(partial(shutil.rmtree, run, ignore_errors=True))

@@ -1,0 +1,52 @@
+"""Addresses of datasets and experiments; included at the root."""
+
+from django.urls import path, register_converter
+
+from training.views import datasets, experiments
+
+
+class PictureSize:
+    """The two sizes in which a dataset's picture is served."""
+
+    regex = "thumb|full"
+
+    def to_python(self, value: str) -> str:
+        """Return it as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Return it as it is."""
+        return value
+
+
+register_converter(PictureSize, "picture_size")
+
+app_name = "training"
+urlpatterns = [
+    path("datasets/", datasets.list_datasets, name="dataset_list"),
+    path("datasets/new/", datasets.create_dataset, name="dataset_create"),
+    path("datasets/sample/<slug:family>/", datasets.create_sample, name="dataset_sample"),
+    path("datasets/<uuid:pk>/", datasets.show_dataset, name="dataset_detail"),
+    path("datasets/<uuid:pk>/add/", datasets.add_files, name="dataset_add"),
+    path("datasets/<uuid:pk>/delete/", datasets.delete_dataset, name="dataset_delete"),
+    path(
+        "datasets/<uuid:pk>/images/<uuid:image_pk>/<picture_size:size>",
+        datasets.show_image,
+        name="image_show",
+    ),
+    path("datasets/<uuid:pk>/images/<uuid:image_pk>/remove/", datasets.remove_image, name="image_remove"),
+    path("experiments/", experiments.list_experiments, name="experiment_list"),
+    path("experiments/new/", experiments.create_experiment, name="experiment_create"),
+    path("experiments/<uuid:pk>/", experiments.show_experiment, name="experiment_detail"),
+    path("experiments/<uuid:pk>/stop/", experiments.stop_experiment, name="experiment_stop"),
+    path("experiments/<uuid:pk>/resume/", experiments.resume_experiment, name="experiment_resume"),
+    path("experiments/<uuid:pk>/sample/", experiments.request_sample, name="experiment_sample"),
+    path("experiments/<uuid:pk>/snapshot/", experiments.request_snapshot, name="experiment_snapshot"),
+    path("experiments/<uuid:pk>/save/", experiments.save_model, name="experiment_save"),
+    path("experiments/<uuid:pk>/delete/", experiments.delete_experiment, name="experiment_delete"),
+    path(
+        "experiments/<uuid:pk>/snapshots/<uuid:snapshot_pk>/grid.png",
+        experiments.show_grid,
+        name="snapshot_grid",
+    ),
+]

@@ -1,0 +1,184 @@
+"""Pages of datasets."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest, TooManyFilesSent
+from django.core.files import File
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.files import serve_file
+from engines.starters.drawings import FAMILIES
+from training import limits, selectors, services
+from training.exceptions import DatasetFull
+from training.forms import DatasetForm
+from training.models import Dataset, DatasetImage
+from training.views.receiving import UploadTooLarge, receive_files
+from training.views.requests import StudioRequest
+
+CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+
+
+@require_safe
+@login_required
+def list_datasets(request: StudioRequest) -> HttpResponse:
+    """Show the datasets of whoever asks, and the samples that can be had."""
+    datasets = selectors.datasets_with_covers(request.user)
+    families = {dataset.sample_family for dataset in datasets}
+    samples = [family for family in FAMILIES.values() if family.name not in families]
+    return render(request, "training/dataset_list.html", {"datasets": datasets, "samples": samples})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def create_dataset(request: StudioRequest) -> HttpResponse:
+    """Make a dataset, empty at first."""
+    form = DatasetForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        dataset = services.create_dataset(owner=request.user, **form.cleaned_data)
+        return redirect("training:dataset_detail", dataset.pk)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+    return render(request, "training/dataset_form.html", {"form": form}, status=status)
+
+
+@require_POST
+@login_required
+def create_sample(request: StudioRequest, family: str) -> HttpResponse:
+    """Have a sample dataset drawn; with `next=train` go on to a new experiment with it."""
+    if family not in FAMILIES:
+        raise Http404
+    dataset = services.create_sample_dataset(owner=request.user, family=family)
+    if request.POST.get("next") == "train":
+        return redirect(f"{reverse('training:experiment_create')}?{urlencode({'dataset': str(dataset.pk)})}")
+    return redirect("training:dataset_detail", dataset.pk)
+
+
+@require_safe
+@login_required
+def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Show a dataset; with `?rev=` what has changed of it, with `?after=` the pictures that follow."""
+    dataset = _own_dataset(request, pk)
+    if request.htmx and "rev" in request.GET:
+        filling = selectors.filling(dataset)
+        if request.GET["rev"] == filling.rev:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        context = _context(request, dataset, filling) | {"is_live": True}
+        return render(request, "training/dataset_detail.html#live", context)
+    if request.htmx and "after" in request.GET:
+        return render(request, "training/dataset_detail.html#pages", _context(request, dataset))
+    return render(request, "training/dataset_detail.html", _context(request, dataset))
+
+
+@csrf_exempt  # the form's token is checked in `_receive`, once the handler that counts bytes stands
+@require_POST
+@login_required
+def add_files(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Take files for a dataset: a form with many, or one at a time from the page's script."""
+    dataset = _own_dataset(request, pk)
+    allowed = limits.current()
+    try:
+        arrived = receive_files(request, max_bytes=allowed.max_upload_bytes)
+        return _receive(request, dataset, arrived)
+    except UploadTooLarge:
+        problem = _("One upload takes at most %(limit)d GB. Send the files in several uploads.")
+        problem %= {"limit": allowed.max_upload_bytes >> 30}
+        return _refuse_files(request, dataset, problem, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TooManyFilesSent:
+        problem = _("One form takes at most %(limit)d files. Send them in several forms, or as a ZIP.")
+        problem %= {"limit": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
+        return _refuse_files(request, dataset, problem, HTTPStatus.BAD_REQUEST)
+
+
+@csrf_protect
+def _receive(request: StudioRequest, dataset: Dataset, arrived: list[File[bytes]]) -> HttpResponse:
+    if not arrived:
+        problem = _("Choose at least one file, then press Upload.")
+        return _refuse_files(request, dataset, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        services.add_files(dataset=dataset, arrived=arrived)
+    except DatasetFull as error:
+        return _refuse_files(request, dataset, str(error), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if request.htmx:
+        context = _context(request, dataset) | {"is_live": True, "is_sent": True}
+        return render(request, "training/dataset_detail.html#live", context)
+    return redirect("training:dataset_detail", dataset.pk)
+
+
+def _refuse_files(request: StudioRequest, dataset: Dataset, problem: str, status: HTTPStatus) -> HttpResponse:
+    if request.htmx:
+        return render(request, "training/dataset_detail.html#problem", {"problem": problem}, status=status)
+    context = {**_context(request, dataset), "problem": problem}
+    return render(request, "training/dataset_detail.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Ask, naming what depends on the dataset; then delete it."""
+    dataset = _own_dataset(request, pk)
+    if request.method == "POST":
+        services.delete_dataset(dataset=dataset)
+        messages.success(request, _("%(name)s was deleted.") % {"name": dataset.name})
+        return redirect("training:dataset_list")
+    context = {"dataset": dataset, "dependents": selectors.dependents_of_dataset(dataset)}
+    return render(request, "training/dataset_delete.html", context)
+
+
+@require_safe
+@login_required
+def show_image(request: StudioRequest, pk: UUID, image_pk: UUID, size: str) -> HttpResponseBase:
+    """Serve a picture as it is kept (`full`) or its thumbnail (`thumb`)."""
+    image = _own_image(request, pk, image_pk)
+    key = image.thumbnail if size == "thumb" else image.file
+    extension = key.rpartition(".")[2]
+    return serve_file(request, key, content_type=CONTENT_TYPES[extension], immutable=True)
+
+
+@require_POST
+@login_required
+def remove_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpResponse:
+    """Take a picture out of the dataset."""
+    image = _own_image(request, pk, image_pk)
+    services.remove_image(image=image)
+    if request.htmx:
+        context = _context(request, _own_dataset(request, pk)) | {"is_live": True}
+        return render(request, "training/dataset_detail.html#facts", context)
+    return redirect("training:dataset_detail", pk)
+
+
+def _own_dataset(request: StudioRequest, pk: UUID) -> Dataset:
+    datasets = Dataset.objects.owned_by(request.user).select_related("licence")
+    found: Dataset = get_object_or_404(datasets, pk=pk)
+    return found
+
+
+def _own_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> DatasetImage:
+    return get_object_or_404(DatasetImage, pk=image_pk, dataset_id=pk, dataset__owner=request.user)
+
+
+def _context(
+    request: StudioRequest, dataset: Dataset, filling: selectors.Filling | None = None
+) -> dict[str, object]:
+    try:
+        page = selectors.picture_page(dataset, request.GET.get("after", ""))
+    except ValueError as error:
+        raise BadRequest("a tampered cursor") from error
+    return {
+        "dataset": dataset,
+        "filling": filling or selectors.filling(dataset),
+        "verdicts": selectors.verdicts(dataset),
+        "readiness": selectors.readiness(dataset.picture_count),
+        "page": page,
+        # A first page that is not full yet grows while pictures come in; further pages stay as they are.
+        "shows_all": not request.GET.get("after") and not page.next_cursor,
+    }

@@ -1,0 +1,230 @@
+"""Pages of experiments."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.files import serve_file
+from catalog.exceptions import CatalogError
+from jobs.exceptions import MoveRefusedError
+from jobs.http import poll_response
+from jobs.models import State
+from jobs.progress import read_progress
+from training import selectors, services
+from training.exceptions import DatasetUnfit, TrainingError
+from training.forms import ExperimentForm, SaveModelForm
+from training.models import Dataset, Experiment, Snapshot
+from training.views.requests import StudioRequest
+
+
+@require_safe
+@login_required
+def list_experiments(request: StudioRequest) -> HttpResponse:
+    """Show the experiments of whoever asks, by how far they are."""
+    experiments = selectors.experiments_with_covers(request.user)
+    groups = [
+        (title, [experiment for experiment in experiments if experiment.job.state in states])
+        for title, states in selectors.GROUPS
+    ]
+    is_active = any(experiment.job.is_active for experiment in experiments)
+    context = {"groups": groups, "is_empty": not experiments, "is_active": is_active}
+    template = "training/experiment_list.html#runs" if request.htmx else "training/experiment_list.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def create_experiment(request: StudioRequest) -> HttpResponse:
+    """Choose dataset, starting point and settings; then start."""
+    if request.method == "POST":
+        return _start(request)
+    chosen = _chosen_dataset(request)
+    form = ExperimentForm(user=request.user, initial={"dataset": chosen})
+    context = {"form": form, **_readiness(chosen)}
+    template = "training/experiment_form.html#readiness" if request.htmx else "training/experiment_form.html"
+    return render(request, template, context)
+
+
+def _start(request: StudioRequest) -> HttpResponse:
+    form = ExperimentForm(request.POST, user=request.user)
+    if form.is_valid():
+        try:
+            experiment = services.start_experiment(owner=request.user, **form.values())
+        except TrainingError as error:
+            form.add_error(error.field or None, str(error))
+        else:
+            return redirect("training:experiment_detail", experiment.pk)
+    context = {"form": form, **_readiness(None)}
+    return render(request, "training/experiment_form.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def _chosen_dataset(request: StudioRequest) -> Dataset | None:
+    """The dataset that `?dataset=` names, if it is the user's."""
+    try:
+        pk = UUID(request.GET.get("dataset", ""))
+    except ValueError:
+        return None
+    found: Dataset | None = Dataset.objects.owned_by(request.user).filter(pk=pk).first()
+    return found
+
+
+def _readiness(dataset: Dataset | None) -> dict[str, object]:
+    if dataset is None:
+        return {}
+    return {
+        "dataset": dataset,
+        "filling": selectors.filling(dataset),
+        "readiness": selectors.readiness(dataset.picture_count),
+    }
+
+
+@require_safe
+@login_required
+def show_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Show an experiment; with `?rev=` what has changed of it since, or 204."""
+    experiment = _own_experiment(request, pk)
+    if not request.htmx:
+        return render(request, "training/experiment_detail.html", _detail(request, experiment))
+    progress = read_progress(experiment.job)
+
+    def render_live() -> HttpResponse:
+        context = _detail(request, experiment) | {"is_live": True}
+        return render(request, "training/experiment_detail.html#live", context)
+
+    return poll_response(request, progress, render_live)
+
+
+def _detail(
+    request: StudioRequest, experiment: Experiment, form: SaveModelForm | None = None
+) -> dict[str, Any]:
+    """Everything the page shows. A poll says what its film's newest picture is, and gets newer ones only."""
+    snapshots = list(experiment.snapshots.all())
+    frames = [selectors.Frame.of(experiment, snapshot) for snapshot in snapshots]
+    chart = selectors.loss_chart(experiment)
+    can_save = any(snapshot.folder for snapshot in snapshots)
+    newest = str(snapshots[-1].pk) if snapshots else ""
+    return {
+        "experiment": experiment,
+        "job": experiment.job,
+        "progress": read_progress(experiment.job),
+        "frames": frames,
+        "newest": newest,
+        "has_new_frames": newest != request.GET.get("newest", ""),
+        "chart": chart,
+        "log": selectors.log_lines(experiment.job, snapshots),
+        "can_resume": experiment.job.state in (State.STOPPED, State.FAILED)
+        and experiment.dataset_version.dataset_id is not None,
+        "is_queued": experiment.job.state == State.QUEUED,
+        "is_running": experiment.job.state == State.RUNNING,
+        "can_save": can_save,
+        "form": form or (SaveModelForm(experiment=experiment) if can_save else None),
+    }
+
+
+@require_POST
+@login_required
+def stop_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Stop a training, keeping what it has learned; cancel one that waits."""
+    return _steer(request, pk, services.stop_experiment)
+
+
+@require_POST
+@login_required
+def resume_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Let a stopped or failed training go on."""
+    return _steer(request, pk, services.resume_experiment)
+
+
+@require_POST
+@login_required
+def request_sample(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Have a running training show its samples now."""
+    return _steer(request, pk, services.request_experiment_sample)
+
+
+@require_POST
+@login_required
+def request_snapshot(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Have a running training keep a snapshot now."""
+    return _steer(request, pk, services.request_experiment_snapshot)
+
+
+def _steer(request: StudioRequest, pk: UUID, service: Callable[..., None]) -> HttpResponse:
+    experiment = _own_experiment(request, pk)
+    try:
+        service(experiment=experiment)
+    except (DatasetUnfit, MoveRefusedError) as error:
+        messages.error(request, str(error))
+    if not request.htmx:
+        return redirect("training:experiment_detail", pk)
+    context = _detail(request, _own_experiment(request, pk)) | {"is_live": True}
+    return render(request, "training/experiment_detail.html#live", context)
+
+
+@require_POST
+@login_required
+def save_model(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Make a model of a snapshot."""
+    experiment = _own_experiment(request, pk)
+    form = SaveModelForm(request.POST, experiment=experiment)
+    if form.is_valid():
+        try:
+            version = services.save_model(
+                experiment=experiment,
+                snapshot=form.cleaned_data["snapshot"],
+                name=form.cleaned_data.get("name"),
+            )
+        except (TrainingError, CatalogError) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(
+                request, _("%(name)s is one of your models now.") % {"name": version.model.title}
+            )
+            return redirect("catalog:model_detail", request.user.handle, version.model.name)
+    context = _detail(request, experiment, form)
+    return render(request, "training/experiment_detail.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete."""
+    experiment = _own_experiment(request, pk)
+    if request.method == "POST":
+        try:
+            services.delete_experiment(experiment=experiment)
+        except TrainingError as error:
+            messages.error(request, str(error))
+            return redirect("training:experiment_detail", pk)
+        messages.success(request, _("%(name)s was deleted.") % {"name": experiment.name})
+        return redirect("training:experiment_list")
+    return render(request, "training/experiment_delete.html", {"experiment": experiment})
+
+
+@require_safe
+@login_required
+def show_grid(request: StudioRequest, pk: UUID, snapshot_pk: UUID) -> HttpResponseBase:
+    """Serve the pictures of the fixed seeds at one snapshot."""
+    snapshot = get_object_or_404(Snapshot, pk=snapshot_pk, experiment_id=pk, experiment__owner=request.user)
+    # A resumed training writes the same step again: the attempt in the address makes it another picture.
+    return serve_file(request, snapshot.grid, content_type="image/png", immutable="attempt" in request.GET)
+
+
+def _own_experiment(request: StudioRequest, pk: UUID) -> Experiment:
+    experiments = (
+        Experiment.objects.owned_by(request.user)
+        .select_related("job", "owner", "dataset_version__dataset", "starting_point__model__owner")
+        .select_related("saved_model__owner", "starting_point__source", "dataset_version__licence")
+        .defer("dataset_version__pictures")
+    )
+    found: Experiment = get_object_or_404(experiments, pk=pk)
+    return found
