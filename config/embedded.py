@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ SERVER_USER = "pgserver"
 _PROJECT = Path(__file__).resolve().parent.parent
 # The kernel's limit for the path of a unix socket, without the final NUL.
 _LONGEST_SOCKET_PATH = 107
+_SETTLE_SECONDS = 30.0
 
 
 class EmbeddedServerError(Exception):
@@ -73,6 +75,11 @@ def postgres_socket_dir(data_dir: Path) -> Path:
 def redis_socket(data_dir: Path) -> Path:
     """Return the path of Redis's socket."""
     return runtime_dir(data_dir) / "redis.sock"
+
+
+def postgres_socket(data_dir: Path) -> Path:
+    """Return the path of PostgreSQL's socket."""
+    return postgres_socket_dir(data_dir) / f".s.PGSQL.{POSTGRES_PORT}"
 
 
 def postgres_program(name: str) -> Path:
@@ -173,7 +180,8 @@ def _ensure(server: ServerName, data_dir: Path, *, throwaway: bool) -> Hold:
         lock = (run / f"{server}.use.lock").open("ab")
         fcntl.flock(lock, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
         try:
-            keeper = None if _keeper_is_there(run, server) else _start_keeper(server, data_dir, throwaway)
+            is_there = _is_served(run, server, _sockets(data_dir)[server])
+            keeper = None if is_there else _start_keeper(server, data_dir, throwaway)
         except BaseException:
             lock.close()
             raise
@@ -217,6 +225,37 @@ def _is_shared(lock: IO[bytes]) -> bool:
         fcntl.flock(lock, fcntl.LOCK_UN)
         return True
     fcntl.flock(lock, fcntl.LOCK_UN)
+    return False
+
+
+def listens(path: Path) -> bool:
+    """Whether something takes connections at a socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _sockets(data_dir: Path) -> dict[ServerName, Path]:
+    return {"postgres": postgres_socket(data_dir), "redis": redis_socket(data_dir)}
+
+
+def _is_served(run: Path, server: ServerName, path: Path) -> bool:
+    """Whether a keeper runs the server; waits while it notices that the server was killed.
+
+    Raises EmbeddedServerError when it neither serves nor ends.
+    """
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while _keeper_is_there(run, server):
+        if listens(path):
+            return True
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"The embedded {server} runs and does not answer. Stop it and try again."
+            )
+        time.sleep(0.01)
     return False
 
 

@@ -53,7 +53,7 @@ class PostgresServer:
         self._cluster = self._home / "data"
         self._socket_dir = embedded.postgres_socket_dir(data_dir)
         self.log = self._home / "server.log"
-        self.socket = self._socket_dir / f".s.PGSQL.{embedded.POSTGRES_PORT}"
+        self.socket = embedded.postgres_socket(data_dir)
 
     def prepare(self) -> None:
         """Make the directories and, the first time, the cluster with its database."""
@@ -206,15 +206,6 @@ def _open_the_way_to(path: Path) -> None:
             directory.chmod(mode | 0o001)
 
 
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
 def run(server: PostgresServer | RedisServer, use_lock: Path) -> None:
     """Start the server, say "ready", wait until nobody holds it, stop it.
 
@@ -239,7 +230,7 @@ def run(server: PostgresServer | RedisServer, use_lock: Path) -> None:
 
 def _wait_until_ready(server: PostgresServer | RedisServer, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _answers(server.socket) or not _accepts(server):
+    while not embedded.listens(server.socket) or not _accepts(server):
         if child.poll() is not None:
             raise StartError(f"It ended with code {child.returncode}. {tail(server.log)}")
         if time.monotonic() > deadline:

@@ -113,16 +113,20 @@ def test_a_killed_holder_leaves_no_server(tmp_path, holder, number):
 
 
 def test_a_killed_server_is_started_again(tmp_path):
-    first = embedded.ensure_redis(tmp_path)
+    with embedded.ensure_redis(tmp_path) as first:
+        _kill_redis(tmp_path)
+        with embedded.ensure_redis(tmp_path) as second:
+            assert second.started_it
+            assert _redis_answers(tmp_path)
+            first.release()
+            assert _redis_answers(tmp_path)
+
+
+def _kill_redis(tmp_path):
     with redis.Redis.from_url(embedded.redis_url(tmp_path)) as client:
         pid = client.info("server")["process_id"]
     os.kill(pid, signal.SIGKILL)
     _until(lambda: not _redis_answers(tmp_path))
-    second = embedded.ensure_redis(tmp_path)
-    assert _redis_answers(tmp_path)
-    first.release()
-    assert _redis_answers(tmp_path)
-    second.release()
 
 
 def test_a_forked_child_does_not_let_go_for_its_parent(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 
 from config.logs import JsonFormatter, PlainFormatter, WithoutTraceback
 
@@ -33,10 +32,8 @@ def test_json_is_one_object_a_line_with_its_extra_fields():
 
 
 def test_a_traceback_is_kept():
-    try:
-        raise ValueError("broken")
-    except ValueError:
-        failed = record("failed", exc_info=sys.exc_info())
+    error = ValueError("broken")
+    failed = record("failed", exc_info=(ValueError, error, None))
     assert "ValueError: broken" in PlainFormatter().format(failed)
     assert "ValueError: broken" in json.loads(JsonFormatter().format(failed))["traceback"]
     assert not WithoutTraceback().filter(failed)
