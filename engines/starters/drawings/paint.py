@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -208,7 +208,7 @@ class Mask:
         return self.alpha.crop((box[0] - self.left, box[1] - self.top, box[2] - self.left, box[3] - self.top))
 
 
-@cache
+@lru_cache(maxsize=128)
 def _levels(opacity: float) -> list[int]:
     return [round(level * opacity) for level in range(256)]
 
