@@ -44,7 +44,7 @@ def claim_job(
     """
     claimed_at = timezone.now()
     fairest = Job.objects.eligible(queue, now or claimed_at).filter(kind__in=registry.names(queue))
-    job: Job | None = fairest.select_for_update(skip_locked=True, of=("self",)).first()
+    job: Job | None = fairest.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
     if job is None:
         return None
     keeps_threads = registry.get(job.kind).resumable and job.threads > 0
@@ -115,9 +115,7 @@ def requeue_job(
     if row.state == State.STOPPING:
         move_job(row, State.STOPPED, cause=cause, finished_at=timezone.now(), **_written_down(report))
         return
-    move_job(
-        row, State.QUEUED, cause=cause, queued_at=timezone.now(), not_before=None, **_written_down(report)
-    )
+    move_job(row, State.QUEUED, cause=cause, not_before=None, **_written_down(report))
 
 
 @transaction.atomic
@@ -143,7 +141,7 @@ def fail_job(job: Job, *, error: str, cause: str, reference: str = "", is_final:
         return
     now = timezone.now()
     pause = timedelta(seconds=conf.seconds("JOBS_RETRY_SECONDS") * 2 ** (failures - 1))
-    move_job(row, State.QUEUED, cause=cause, failures=failures, queued_at=now, not_before=now + pause)
+    move_job(row, State.QUEUED, cause=cause, failures=failures, not_before=now + pause)
 
 
 @transaction.atomic
@@ -158,7 +156,7 @@ def abandon_attempt(job: Job, *, cause: str) -> None:
     if row.state == State.STOPPING:
         move_job(row, State.STOPPED, cause=cause, finished_at=timezone.now())
     elif row.step > row.claimed_step:
-        move_job(row, State.QUEUED, cause=cause, queued_at=timezone.now(), not_before=None)
+        move_job(row, State.QUEUED, cause=cause, not_before=None)
     else:
         fail_job(row, error=str(_LOST), cause=cause)
 

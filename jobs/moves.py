@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 def lock_job(job: Job) -> Job:
     """Return the job as it stands now, its row locked until the transaction ends."""
-    locked: Job = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
+    locked: Job = Job.objects.select_for_update(of=("self",), no_key=True).get(pk=job.pk)
     return locked
 
 
 def lock_attempt(job: Job) -> Job:
     """Return the job, locked, if `job.attempt` still holds it. Raises LeaseLost otherwise."""
     held: Job | None = (
-        Job.objects.select_for_update(of=("self",))
+        Job.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk=job.pk, attempt=job.attempt, state__in=WORKING_STATES)
         .first()
     )

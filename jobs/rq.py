@@ -56,7 +56,7 @@ class TokenJob(Job):
         known = {name: value for name, value in raw_data.items() if name in _FIELDS}
         try:
             super().restore(known | {b"data": payload})
-        except (ValueError, TypeError) as error:
+        except Exception as error:
             raise NoSuchJobError(f"{self.key} is not a token") from error
 
     def perform(self) -> None:

@@ -49,7 +49,9 @@ def wait_for(job: Job, condition: Callable[[Job], bool]) -> Job:
         if condition(job):
             return job
         time.sleep(0.02)
-    pytest.fail(f"{job} is {job.state} at step {job.step}: {list(job.events.values_list('cause', flat=True))}")
+    pytest.fail(
+        f"{job} is {job.state} at step {job.step}: {list(job.events.values_list('cause', flat=True))}"
+    )
 
 
 def test_a_job_whose_worker_takes_sigkill_finishes_by_itself(start, submit):

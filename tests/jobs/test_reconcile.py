@@ -1,0 +1,144 @@
+"""The reconciler, one duty at a time."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from jobs import tokens
+from jobs.models import Job, State
+from jobs.reconcile import reconcile
+from jobs.services import stop_job
+
+pytestmark = pytest.mark.django_db
+
+
+def now(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)
+
+
+def ago(**span: int):
+    return timezone.now() - timedelta(**span)
+
+
+def test_nothing_to_do():
+    assert not reconcile()
+
+
+def test_a_job_whose_lease_has_expired_waits_again(submit, claim):
+    job = submit("count")
+    claim()
+    Job.objects.update(lease_until=ago(seconds=1), step=3)
+
+    assert reconcile().recovered == 1
+
+    assert (now(job).state, now(job).failures, now(job).attempt) == (State.QUEUED, 0, 1)
+    assert tokens.token_queue("train").count == 1
+
+
+def test_a_job_that_is_heard_of_is_left_alone(submit, claim):
+    job = submit("count")
+    claim()
+
+    assert not reconcile()
+
+    assert now(job).state == State.RUNNING
+
+
+def test_a_job_that_has_lost_its_last_chance_has_failed(submit, claim):
+    job = submit("count")
+    claim()
+    Job.objects.update(lease_until=ago(seconds=1), failures=2)
+
+    reconcile()
+
+    assert now(job).state == State.FAILED
+    assert "Try again later" in now(job).error
+
+
+def test_a_stopping_job_whose_worker_is_dead_is_stopped(submit, claim):
+    job = submit("count")
+    claim()
+    stop_job(job=job)
+    Job.objects.update(lease_until=ago(seconds=1))
+
+    assert reconcile().recovered == 1
+
+    assert now(job).state == State.STOPPED
+
+
+def test_rows_without_tokens_get_tokens(submit):
+    for _job in range(3):
+        submit("count")
+
+    assert reconcile().tokens == 3
+    assert tokens.token_queue("train").count == 3
+    assert not reconcile()
+
+
+def test_a_thousand_rows_get_a_few_tokens(submit):
+    for _job in range(20):
+        submit("count")
+
+    assert reconcile().tokens == 16
+
+
+def test_rows_that_must_wait_get_no_token(submit):
+    submit("count")
+    Job.objects.update(not_before=timezone.now() + timedelta(minutes=1))
+
+    assert not reconcile()
+
+
+def test_without_redis_rows_are_mended_all_the_same(submit, claim, without_redis):
+    job = submit("count")
+    claim()
+    Job.objects.update(lease_until=ago(seconds=1))
+
+    assert reconcile().recovered == 1
+
+    assert now(job).state == State.QUEUED
+
+
+def test_a_job_past_its_deadline_is_stopped_and_says_why(submit, claim):
+    job = submit("count", deadline_at=timezone.now() - timedelta(seconds=1))
+    claim()
+
+    assert reconcile().overdue == 1
+
+    assert now(job).state == State.STOPPING
+    assert "time limit" in now(job).error
+    assert job.events.get(to_state=State.STOPPING).cause == "past its deadline"
+
+
+def test_an_unheeded_stop_is_pressed_and_then_taken_away(submit, claim):
+    job = submit("noop")
+    claim("generate")
+    stop_job(job=job)
+    assert reconcile().pressed == 0
+
+    Job.objects.update(cancel_requested_at=ago(seconds=5))
+    assert reconcile().pressed == 1
+    assert now(job).state == State.STOPPING
+
+    Job.objects.update(cancel_requested_at=ago(seconds=15))
+    reconcile()
+    assert now(job).state == State.STOPPED
+
+
+def test_a_training_gets_more_time_to_save_itself(submit, claim):
+    submit("count")
+    claim()
+    stop_job(job=Job.objects.get())
+    Job.objects.update(cancel_requested_at=ago(seconds=20))
+
+    assert reconcile().pressed == 0
+
+
+def test_dispatch_once(submit):
+    submit("count")
+
+    call_command("dispatch", "--once")
+
+    assert tokens.token_queue("train").count == 1
