@@ -1,0 +1,173 @@
+"""From a folder of pictures to a trained model and its images, as a person clicks through it."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from engines.starters.drawings import draw
+from tests.browser.conftest import Watched
+
+PICTURES = 60
+STEPS = 90
+SNAPSHOT_EVERY = 30
+TRAINING = 240_000  # milliseconds
+PASSWORD = "a studio of one's own"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """A ZIP of cats, two single cats, and four files that must be refused."""
+    archive = tmp_path / "cats.zip"
+    with zipfile.ZipFile(archive, "w") as bundle:
+        for index in range(PICTURES - 2):
+            file = tmp_path / f"cat-{index}.png"
+            draw("cats", index, 80).save(file)
+            bundle.write(file, file.name)
+    singles = []
+    for index in (PICTURES - 2, PICTURES - 1):
+        single = tmp_path / f"single-{index}.jpg"
+        draw("cats", index, 96).save(single, quality=92)
+        singles.append(single)
+    text = tmp_path / "notes.png"
+    text.write_text("This is no picture.")
+    black = tmp_path / "black.png"
+    Image.new("RGB", (128, 128)).save(black)
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1), "red").save(dot)
+    empty = tmp_path / "empty.zip"
+    zipfile.ZipFile(empty, "w").close()
+    return [archive, *singles, text, black, dot, empty]
+
+
+def test_the_whole_line(watched: Watched, pictures: list[Path]) -> None:
+    sign_up(watched)
+    make_dataset(watched, pictures)
+    refuse_bad_steps(watched)
+    train(watched)
+    stop_and_resume(watched)
+    save_model(watched)
+    make_images(watched)
+    look_at_gallery(watched)
+    look_around(watched)
+
+
+def sign_up(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    watched.look("01-landing")
+    page.goto("/account/signup/")
+    page.get_by_label("Email").fill("ada@example.org")
+    for field in page.locator("input[type=password]").all():
+        field.fill(PASSWORD)
+    watched.look("02-sign-up")
+    page.locator("main form button.primary").click()
+    expect(page.get_by_role("link", name="Datasets").first).to_be_visible()
+    page.goto("/")
+    watched.look("03-home-empty")
+
+
+def make_dataset(watched: Watched, pictures: list[Path]) -> None:
+    page = watched.page
+    page.goto("/datasets/new/")
+    page.get_by_label("Name").fill("Cats of the house")
+    page.get_by_role("button", name="Make the dataset").click()
+    page.locator("input[type=file]").set_input_files(pictures)
+    upload = page.get_by_role("button", name="Upload")
+    if upload.is_visible():
+        upload.click()
+    expect(page.get_by_text("4 files were refused")).to_be_visible(timeout=60_000)
+    for name in ("notes.png", "black.png", "dot.png", "empty.zip"):
+        expect(page.locator("#filling").get_by_text(name)).to_be_visible()
+    expect(page.locator("#facts").get_by_text(str(PICTURES), exact=True)).to_be_visible(timeout=60_000)
+    watched.look("04-dataset")
+
+
+def refuse_bad_steps(watched: Watched) -> None:
+    page = watched.page
+    page.get_by_role("link", name="Train a model").click()
+    page.get_by_label("Name").fill("House cats")
+    page.get_by_label("Steps", exact=True).fill("1000000000")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Train for at most 25,000 steps.").first).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("House cats")
+    watched.look("05-refused-steps")
+
+
+def train(watched: Watched) -> None:
+    page = watched.page
+    page.get_by_label("Steps", exact=True).fill(str(STEPS))
+    page.get_by_text("Advanced", exact=True).click()
+    page.get_by_label("Steps between snapshots").fill(str(SNAPSHOT_EVERY))
+    watched.look("06-new-experiment")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name="House cats")).to_be_visible()
+    expect(page.locator("#status").get_by_text(re.compile(rf"Step \d+ of {STEPS}"))).to_be_visible()
+    expect(page.locator("#samples img").first).to_be_visible(timeout=TRAINING)
+    watched.look("07-training")
+
+
+def stop_and_resume(watched: Watched) -> None:
+    page = watched.page
+    page.get_by_role("button", name="Stop and keep what is done").click()
+    expect(page.locator("#status").get_by_text("Stopped", exact=True)).to_be_visible(timeout=TRAINING)
+    watched.look("08-stopped")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#status").get_by_text("Done", exact=True)).to_be_visible(timeout=TRAINING)
+    expect(page.locator("#status").get_by_text(f"Step {STEPS} of {STEPS}")).to_be_visible()
+    watched.look("09-done")
+
+
+def save_model(watched: Watched) -> None:
+    page = watched.page
+    page.get_by_role("button", name="Save to my models").click()
+    page.goto("/models/")
+    expect(page.get_by_role("link", name="House cats").first).to_be_visible()
+    watched.look("10-my-models")
+    page.get_by_role("link", name="House cats").first.click()
+    watched.look("11-model")
+
+
+def make_images(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/generate/")
+    page.locator(".choice", has_text="House cats").click()
+    page.get_by_label("How many images").fill("4")
+    expect(page.get_by_role("button", name="Make 4 images")).to_be_visible()
+    watched.look("12-generate")
+    page.get_by_role("button", name="Make 4 images").click()
+    expect(page.locator("main .tile img")).to_have_count(4, timeout=TRAINING)
+    watched.look("13-images")
+
+
+def look_at_gallery(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/gallery/")
+    expect(page.locator("main .tile img")).to_have_count(4)
+    watched.look("14-gallery")
+    page.locator("main .tile a").first.click()
+    watched.look("15-picture")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PNG").click()
+    with Image.open(download.value.path()) as image:
+        assert image.size == (64, 64)
+        assert "parameters" in image.info
+
+
+def look_around(watched: Watched) -> None:
+    """Every page on a phone and in the dark: nothing scrolls sideways."""
+    page = watched.page
+    addresses = {"home": "/", "datasets": "/datasets/", "experiments": "/experiments/", "models": "/models/"}
+    addresses |= {"catalog": "/catalog/", "generate": "/generate/", "gallery": "/gallery/"}
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for name, address in addresses.items():
+                page.goto(address)
+                overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                assert overflow <= 0, f"{address} is {overflow} px too wide at {width} px"
+                watched.look(f"20-{name}-{scheme}-{width}")
