@@ -1,7 +1,7 @@
 """Saving and loading of networks and training states: safetensors and JSON, atomic, never pickle.
 
-A model folder (a snapshot, for use) holds the averaged generator and the discriminator; a checkpoint (for resume) holds
-everything a training needs to go on as if it had never stopped.
+A model folder (a snapshot, for use) holds the averaged generator and the discriminator; a checkpoint (for
+resume) holds everything a training needs to go on as if it had never stopped.
 """
 
 import json
@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 def save_tensors(path: Path, tensors: Tensors) -> None:
-    """Write tensors as safetensors, dense and in the order of their names, so that equal content is equal bytes."""
+    """Write tensors as safetensors in the order of their names: equal content gives equal bytes."""
     save_file({name: tensors[name].detach().contiguous() for name in sorted(tensors)}, path)
 
 
@@ -47,7 +47,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def write_model(folder: Path, info: ModelInfo, networks: Mapping[str, Tensors]) -> ModelInfo:
-    """Write networks (file name -> tensors) and model.json into `folder`; returns `info` with the files' hashes."""
+    """Write networks (file name -> tensors) and model.json; returns `info` with the files' hashes."""
     for name, tensors in networks.items():
         save_tensors(folder / name, tensors)
     info = replace(info, files={name: sha256_file(folder / name) for name in networks})

@@ -1,7 +1,8 @@
 """Crop geometry: which part of a picture training sees. Pure arithmetic, so that a page can preview it.
 
-A box is `(left, upper, right, lower)` in pixels of the upright picture and is resized to a square. It may reach beyond
-the picture (letterbox): what lies outside is filled with the average colour of the picture's border.
+A box is `(left, upper, right, lower)` in pixels of the upright picture and is resized to a square. It may
+reach beyond the picture (letterbox): what lies outside is filled with the average colour of the picture's
+border.
 """
 
 import hashlib
@@ -26,8 +27,8 @@ def crop_boxes(width: int, height: int, mode: CropMode, *, seed: int = 0, name: 
     """All boxes cut from one picture of `width` x `height` pixels.
 
     - center: the largest square in the middle.
-    - random: `RANDOM_CROPS` squares of 75 to 100 % of the shorter side, anywhere in the picture; they depend on
-      `seed` and `name` only, not on the order of the pictures.
+    - random: `RANDOM_CROPS` squares of 75 to 100 % of the shorter side, anywhere in the picture; they depend
+      on `seed` and `name` only, not on the order of the pictures.
     - letterbox: the whole picture inside the smallest square around it.
     - squeeze: the whole picture; its proportions change.
 

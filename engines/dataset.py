@@ -1,11 +1,10 @@
-"""Prepared datasets: pictures cropped and resized once into one memory-mapped array, read by every training on them.
+"""Prepared datasets: pictures cropped and resized once into one memory-mapped array.
 
 On disk a prepared dataset is a folder: `images.u8` (the raw bytes of uint8 `[N, H, W, 3]`) and `index.json`.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,6 +65,7 @@ class PreparedDataset:
 
     @property
     def nbytes(self) -> int:
+        """Size of the array on disk."""
         return len(self) * self.resolution**2 * 3
 
     @property
@@ -87,9 +87,10 @@ def prepare(
 ) -> PreparedDataset:
     """Crop and resize `pictures` (name, path) to `resolution` and keep them in the folder `out`.
 
-    `boxes` overrides the crop of single pictures by name; `on_progress(done, total)` is called after each picture.
-    A picture that cannot be decoded is left out and listed in `refused`. The folder appears complete or not at all;
-    one already there is kept when it was made from the same contents and crops, and replaced otherwise.
+    `boxes` overrides the crop of single pictures by name; `on_progress(done, total)` is called after each
+    picture. A picture that cannot be decoded is left out and listed in `refused`. The folder appears complete
+    or not at all; one already there is kept when it was made from the same contents and crops, and replaced
+    otherwise.
 
     Raises DatasetError when no picture is usable.
     """
@@ -138,8 +139,7 @@ def _existing(out: Path, fingerprint: str) -> PreparedDataset | None:
 
 
 def _append(images_file: BinaryIO, image: Image.Image, cuts: list[Box], resolution: int) -> None:
-    for box in cuts:
-        images_file.write(cut_square(image, box, resolution).tobytes())
+    images_file.writelines(cut_square(image, box, resolution).tobytes() for box in cuts)
 
 
 def _write_index(folder: Path, dataset: PreparedDataset) -> None:
@@ -159,6 +159,6 @@ def _fingerprint(
     settings = [FORMAT, resolution, crop, seed if crop == "random" else 0]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, path in jobs:
-        content = sha256_file(path) if os.path.isfile(path) else "missing"
+        content = sha256_file(path) if path.is_file() else "missing"
         digest.update(json.dumps([name, content, boxes.get(name)]).encode())
     return digest.hexdigest()

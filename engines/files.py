@@ -11,9 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `target` when the block ends without an error, and vanishes otherwise.
+    """Yield an empty folder that becomes `target` if the block ends without an error, else vanishes.
 
-    Everything written is flushed to disk before the folder takes its final name. An existing `target` is replaced.
+    Everything written is flushed to disk before the folder takes its final name. An existing `target` is
+    replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))

@@ -1,6 +1,7 @@
 """Pictures as arrays: opening, cutting, converting and laying out in grids. Pillow and NumPy only.
 
-Throughout the engines a batch of pictures is uint8 `[N, H, W, 3]` (RGB, 0 to 255) or float32 `[N, 3, H, W]` (-1 to 1).
+Throughout the engines a batch of pictures is uint8 `[N, H, W, 3]` (RGB, 0 to 255) or float32 `[N, 3, H, W]`
+(-1 to 1).
 """
 
 from pathlib import Path
@@ -34,7 +35,8 @@ def load_rgb(path: Path) -> Image.Image:
 def cut_square(image: Image.Image, box: Box, side: int) -> Image.Image:
     """The part of an RGB `image` inside `box`, resized to `side` x `side` pixels with antialiasing.
 
-    What lies outside the picture takes the average colour of the picture's border, so that bars do not draw a hard edge.
+    What lies outside the picture takes the average colour of the picture's border, so that bars do not draw a
+    hard edge.
     """
     left, upper, right, lower = box
     inside = left >= 0 and upper >= 0 and right <= image.width and lower <= image.height
@@ -53,7 +55,7 @@ def _border_colour(image: Image.Image) -> tuple[int, int, int]:
 
 
 def to_uint8(images: FloatArray) -> UInt8Array:
-    """float `[N, 3, H, W]` in -1 to 1 (values beyond are clipped) to uint8 `[N, H, W, 3]`."""
+    """Float `[N, 3, H, W]` in -1 to 1 (values beyond are clipped) to uint8 `[N, H, W, 3]`."""
     scaled = np.clip(images * 127.5 + 128.0, 0.0, 255.0)
     return np.ascontiguousarray(scaled.transpose(0, 2, 3, 1).astype(np.uint8))
 
@@ -64,7 +66,7 @@ def to_float(images: UInt8Array) -> FloatArray:
 
 
 def grid(images: UInt8Array, *, columns: int) -> UInt8Array:
-    """Lay uint8 `[N, H, W, 3]` out row by row as one picture `[rows * H, columns * W, 3]`; missing cells are white."""
+    """Lay uint8 `[N, H, W, 3]` out row by row as `[rows * H, columns * W, 3]`; missing cells are white."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     cells = np.full((rows * columns, height, width, channels), 255, dtype=np.uint8)

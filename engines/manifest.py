@@ -23,8 +23,8 @@ STYLEGAN2 = "stylegan2"
 class ModelInfo:
     """The content of model.json.
 
-    `lineage` lists what the model was made from, nearest first: dictionaries with `kind` ("model" or "dataset"), a
-    `sha256` and, where known, `name`, `nimg` and `licence`.
+    `lineage` lists what the model was made from, nearest first: dictionaries with `kind` ("model" or
+    "dataset"), a `sha256` and, where known, `name`, `nimg` and `licence`.
     """
 
     family: str

@@ -1,6 +1,7 @@
 """How a long-running engine talks to whoever started it.
 
-An engine knows nothing about its host: it calls `Host.progress` about once a step and obeys the `Control` it gets back.
+An engine knows nothing about its host: it calls `Host.progress` about once a step and obeys the `Control` it
+gets back.
 """
 
 import enum
@@ -59,14 +60,15 @@ class SilentHost:
     """Lets the engine run to its end without a word."""
 
     def progress(self, progress: Progress) -> Control:
+        """Always goes on."""
         return Control.CONTINUE
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        return None
+        """Says nothing."""
 
 
 class TerminalHost:
-    """One line on a terminal that rewrites itself; plain lines, far fewer, where the stream is not a terminal.
+    """One line that rewrites itself on a terminal; elsewhere plain lines, far fewer.
 
     `request_stop` may be called from a signal handler: the engine then saves itself and returns.
     """
@@ -81,9 +83,11 @@ class TerminalHost:
         self._stop = False
 
     def request_stop(self) -> None:
+        """Stop after the step under way."""
         self._stop = True
 
     def progress(self, progress: Progress) -> Control:
+        """Rewrites the line, a few times a second at most."""
         now = time.monotonic()
         if now - self._last_shown >= self._interval or progress.step >= progress.total:
             self._last_shown = now
@@ -91,6 +95,7 @@ class TerminalHost:
         return Control.STOP if self._stop else Control.CONTINUE
 
     def snapshot(self, snapshot: Snapshot) -> None:
+        """Says where it lies."""
         self._show(f"step {snapshot.step}: saved {snapshot.folder}", end="\n")
 
     def line(self, progress: Progress) -> str:

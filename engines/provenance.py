@@ -3,8 +3,8 @@
 - PNG: text chunk `parameters` (the convention of Stable Diffusion web UIs), chunk `provenance` (JSON), XMP.
 - JPEG and WebP: the same text in EXIF's UserComment, and XMP; the JSON stands inside the XMP.
 
-XMP carries dc:creator, dc:rights, photoshop:Credit, xmpRights:WebStatement and the IPTC field that marks pictures made
-by a trained model (Iptc4xmpExt:DigitalSourceType = trainedAlgorithmicMedia).
+XMP carries dc:creator, dc:rights, photoshop:Credit, xmpRights:WebStatement and the IPTC field that marks
+pictures made by a trained model (Iptc4xmpExt:DigitalSourceType = trainedAlgorithmicMedia).
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Literal, get_args
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
 from PIL import ExifTags, Image
@@ -31,7 +31,7 @@ _USER_COMMENT_UNICODE = b"UNICODE\0"
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where a generated image comes from. `settings` must suffice to make it again (seed, truncation, steps, ...)."""
+    """Where a generated image comes from. `settings` must suffice to make it again (seed, truncation...)."""
 
     model: str = ""
     model_sha256: str = ""
@@ -53,6 +53,7 @@ class Provenance:
         return "\n".join(lines)
 
     def as_json(self) -> str:
+        """The complete record."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
     @classmethod
@@ -60,7 +61,7 @@ class Provenance:
         """Raises ValueError for anything but our own record; unknown keys are ignored."""
         values = json.loads(text)
         if not isinstance(values, dict) or not isinstance(values.get("settings", {}), dict):
-            raise ValueError("not a provenance record")
+            raise ValueError("not a provenance record")  # noqa: TRY004 (a malformed value, not a caller's mistake)
         known = {item.name for item in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
 
@@ -73,7 +74,7 @@ def write(
     file_format: ImageFormat,
     quality: int = 92,
 ) -> None:
-    """Encode `image` with its provenance into a path or an open binary file. `quality` is for JPEG and WebP."""
+    """Encode `image` with its provenance to a path or binary file. `quality` is for JPEG and WebP."""
     if file_format == "png":
         write_png(image, target, provenance)
     elif file_format == "jpeg":
@@ -83,6 +84,7 @@ def write(
 
 
 def write_png(image: Image.Image, target: Path | IO[bytes], provenance: Provenance) -> None:
+    """Write a PNG with text chunks and XMP."""
     chunks = PngInfo()
     chunks.add_itxt("parameters", provenance.parameters())
     chunks.add_itxt("provenance", provenance.as_json())
@@ -94,6 +96,7 @@ def write_png(image: Image.Image, target: Path | IO[bytes], provenance: Provenan
 def write_jpeg(
     image: Image.Image, target: Path | IO[bytes], provenance: Provenance, *, quality: int = 92
 ) -> None:
+    """Write a JPEG with EXIF and XMP; transparency is dropped."""
     xmp = _xmp(provenance).encode()
     image.convert("RGB").save(target, format="JPEG", quality=quality, exif=_exif(provenance), xmp=xmp)
 
@@ -101,6 +104,7 @@ def write_jpeg(
 def write_webp(
     image: Image.Image, target: Path | IO[bytes], provenance: Provenance, *, quality: int = 92
 ) -> None:
+    """Write a WebP with EXIF and XMP."""
     xmp = _xmp(provenance).encode()
     image.save(target, format="WEBP", quality=quality, exif=_exif(provenance), xmp=xmp)
 
@@ -144,7 +148,8 @@ def _xmp(provenance: Provenance) -> str:
     rights = escape(provenance.licence)
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
         ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"'
         ' xmlns:xmpRights="http://ns.adobe.com/xap/1.0/rights/"'
@@ -161,8 +166,8 @@ def _record_in_xmp(xmp: bytes) -> str | None:
     if not xmp or len(xmp) > MAX_XMP_BYTES or b"<!" in xmp:
         return None
     try:
-        root = ElementTree.fromstring(xmp.strip(b"\0"))
-    except (ElementTree.ParseError, ValueError, LookupError):
+        root = ET.fromstring(xmp.strip(b"\0"))  # noqa: S314 (no declarations get this far)
+    except (ET.ParseError, ValueError, LookupError):
         return None
     for element in root.iter():
         record = element.get(f"{{{NAMESPACE}}}Record")

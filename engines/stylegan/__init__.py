@@ -1,1 +1,1 @@
-"""StyleGAN2 with adaptive discriminator augmentation, written from the papers (arXiv 1912.04958, 2006.06676)."""
+"""StyleGAN2 with adaptive augmentation, written from the papers (1912.04958, 2006.06676 on arXiv)."""

@@ -1,20 +1,23 @@
 """Adaptive discriminator augmentation (ADA, 2006.06676): the pipeline "bgc" and the control of its strength.
 
-Every image goes through random flips, rotations, scalings, shifts and colour changes, each drawn with probability p,
-before the discriminator sees it, real or generated. Because p < 1 the generator still learns the unaltered distribution.
-Transformations of a batch are built as matrices in NumPy; only samples that drew a geometric one are resampled.
+Every image goes through random flips, rotations, scalings, shifts and colour changes, each drawn with
+probability p, before the discriminator sees it, real or generated. Because p < 1 the generator still learns
+the unaltered distribution. Transformations of a batch are built as matrices in NumPy; only samples that drew
+a geometric one are resampled.
 """
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
-Matrices = npt.NDArray[np.float64]  # [N, 3, 3] or [N, 4, 4]
+FloatArray = npt.NDArray[np.float64]
+Matrices = FloatArray  # [N, 3, 3] or [N, 4, 4]
 
 # Standard deviations of the paper (appendix B).
 SHIFT_INTEGER = 0.125
@@ -32,14 +35,15 @@ LUMA_AXIS = np.full(3, 1 / np.sqrt(3))
 class Augmentation:
     """One draw for a batch: where each output pixel comes from, and what happens to colours.
 
-    `geometry` float64 `[N, 3, 3]` maps output to input coordinates (-1 to 1, x then y); `colour` float64 `[N, 4, 4]`.
+    `geometry` float64 `[N, 3, 3]` maps output to input coordinates (-1 to 1, x then y); `colour` float64 `[N,
+    4, 4]`.
     """
 
     geometry: Matrices
     colour: Matrices
 
     def apply(self, images: Tensor) -> Tensor:
-        """float32 `[N, 3, R, R]` to the same shape. Differentiable any number of times with respect to `images`."""
+        """float32 `[N, 3, R, R]` to the same shape; has second derivatives in `images`."""
         moved = np.flatnonzero(np.abs(self.geometry - np.eye(3)).max(axis=(1, 2)) > 1e-9)
         if len(moved):
             index = torch.from_numpy(moved).to(images.device)
@@ -48,7 +52,7 @@ class Augmentation:
         if not np.array_equal(self.colour, np.broadcast_to(np.eye(4), self.colour.shape)):
             matrices = torch.from_numpy(self.colour[:, :3]).to(images)
             changed = torch.bmm(matrices[:, :, :3], images.flatten(2)) + matrices[:, :, 3:]
-            images = changed.unflatten(2, images.shape[2:])
+            images = changed.reshape(images.shape)
         return images
 
 
@@ -61,7 +65,7 @@ def draw(
     colour: bool = True,
     rotation: bool = True,
 ) -> Augmentation:
-    """Draw transformations for `count` images, each one with probability `p` (2006.06676, appendix B, figure 13)."""
+    """Draw transformations for `count` images, each with probability `p` (2006.06676, appendix B)."""
     geometry = np.broadcast_to(np.eye(3), (count, 3, 3))
     if p > 0:
         geometry = _draw_geometry(rng, count, p, resolution, rotation=rotation)
@@ -85,11 +89,9 @@ def adjusted_p(
 def _draw_geometry(
     rng: np.random.Generator, count: int, p: float, resolution: int, *, rotation: bool
 ) -> Matrices:
-    """The inverse transformation, composed in the paper's order: flip, quarter turns and shift, then the continuous."""
+    """The inverse transformation, composed in the paper's order."""
 
-    def drawn(
-        values: npt.NDArray[np.float64], neutral: float, probability: float = p
-    ) -> npt.NDArray[np.float64]:
+    def drawn(values: FloatArray, neutral: float, probability: float = p) -> FloatArray:
         keep = rng.random(count) < probability
         return np.where(keep.reshape(-1, *[1] * (values.ndim - 1)), values, neutral)
 
@@ -97,7 +99,8 @@ def _draw_geometry(
     flip = drawn(np.where(rng.random(count) < 0.5, -1.0, 1.0), 1.0)
     matrices = _scaling(flip, ones)
     if rotation:
-        matrices = matrices @ _rotation(drawn(rng.integers(0, 4, count) * (np.pi / 2), 0.0))
+        quarters = rng.integers(0, 4, count).astype(np.float64)
+        matrices = matrices @ _rotation(drawn(quarters * (np.pi / 2), 0.0))
     shift = drawn(rng.uniform(-SHIFT_INTEGER, SHIFT_INTEGER, (count, 2)), 0.0)
     matrices = matrices @ _translation(np.round(shift * resolution) * 2 / resolution)
     scale = drawn(np.exp2(rng.normal(0.0, SCALE_STD, count)), 1.0)
@@ -114,7 +117,7 @@ def _draw_geometry(
 
 
 def _draw_colour(rng: np.random.Generator, count: int, p: float) -> Matrices:
-    def drawn(values: npt.NDArray[np.float64], neutral: float) -> npt.NDArray[np.float64]:
+    def drawn(values: FloatArray, neutral: float) -> FloatArray:
         return np.where(rng.random(count) < p, values, neutral)
 
     identity = np.eye(4)
@@ -134,14 +137,14 @@ def _draw_colour(rng: np.random.Generator, count: int, p: float) -> Matrices:
     return saturation @ hue @ luma_flip @ contrast @ brightness
 
 
-def _scaling(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Matrices:
+def _scaling(x: FloatArray, y: FloatArray) -> Matrices:
     matrices = np.tile(np.eye(3), (len(x), 1, 1))
     matrices[:, 0, 0] = x
     matrices[:, 1, 1] = y
     return matrices
 
 
-def _rotation(angles: npt.NDArray[np.float64]) -> Matrices:
+def _rotation(angles: FloatArray) -> Matrices:
     cosines, sines = np.cos(angles), np.sin(angles)
     matrices = _scaling(cosines, cosines)
     matrices[:, 0, 1] = -sines
@@ -149,13 +152,13 @@ def _rotation(angles: npt.NDArray[np.float64]) -> Matrices:
     return matrices
 
 
-def _translation(offsets: npt.NDArray[np.float64]) -> Matrices:
+def _translation(offsets: FloatArray) -> Matrices:
     matrices = np.tile(np.eye(3), (len(offsets), 1, 1))
     matrices[:, :2, 2] = offsets
     return matrices
 
 
-def _hue_rotation(angles: npt.NDArray[np.float64]) -> Matrices:
+def _hue_rotation(angles: FloatArray) -> Matrices:
     """Rotation of colours about the grey axis (Rodrigues' formula)."""
     x, y, z = LUMA_AXIS
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
@@ -168,11 +171,12 @@ def _hue_rotation(angles: npt.NDArray[np.float64]) -> Matrices:
 def _resample(images: Tensor, matrices: Tensor) -> Tensor:
     """Sample `[K, 3, R, R]` at the places `matrices` `[K, 2, 3]` say, mirrored at the borders.
 
-    The images are first enlarged twice with a sharp filter, so that the bilinear sampling after it hardly blurs.
+    The images are first enlarged twice with a sharp filter, so that the bilinear sampling after it hardly
+    blurs.
     """
     enlarge = _lanczos_matrix(images.shape[2]).to(images)
     enlarged = enlarge @ images @ enlarge.t()
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     result: Tensor = _GridSample.apply(enlarged, grid)  # type: ignore[no-untyped-call]
     return result
 
@@ -200,20 +204,22 @@ class _GridSample(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, images: Tensor, grid: Tensor) -> Tensor:  # type: ignore[no-untyped-def,override]
+    def forward(ctx: Any, images: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
         ctx.size = images.shape[2:]
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return functional.grid_sample(
+            images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        )
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def,override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (grid,) = ctx.saved_tensors
         return _GridSampleAdjoint.apply(grad, grid, ctx.size), None  # type: ignore[no-untyped-call]
 
 
 class _GridSampleAdjoint(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, grad: Tensor, grid: Tensor, size: torch.Size) -> Tensor:  # type: ignore[no-untyped-def,override]
+    def forward(ctx: Any, grad: Tensor, grid: Tensor, size: torch.Size) -> Tensor:
         ctx.save_for_backward(grid)
         images = grad.new_empty(*grad.shape[:2], *size)  # only its shape matters: sampling is linear
         bilinear, reflection, align_corners = 0, 1 + 1, False
@@ -223,6 +229,6 @@ class _GridSampleAdjoint(torch.autograd.Function):
         return result[0]
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def,override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (grid,) = ctx.saved_tensors
         return _GridSample.apply(grad, grid), None, None  # type: ignore[no-untyped-call]

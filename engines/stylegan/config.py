@@ -1,4 +1,4 @@
-"""What a StyleGAN2 is made of and how it is trained, as plain data. No torch here: a web process may import it."""
+"""What a StyleGAN2 is made of and how it is trained, as plain data. No torch here."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ GRID_COLUMNS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Sizes of generator and discriminator. Two models can be trained from each other only when these are equal.
+    """Sizes of generator and discriminator; a training keeps those of its starting point.
 
     A feature map of `r` x `r` pixels has `min(channel_base // r, channel_max)` channels.
     """
@@ -51,13 +51,15 @@ class Architecture:
 
     @property
     def num_ws(self) -> int:
-        """How many times the synthesis network takes a w: two each resolution, two for the first with its ToRGB."""
+        """How many w the synthesis network takes: two each resolution."""
         return 2 * len(self.block_resolutions)
 
     def channels(self, resolution: int) -> int:
+        """Channels of a feature map of `resolution` x `resolution` pixels."""
         return min(self.channel_base // resolution, self.channel_max)
 
     def as_dict(self) -> dict[str, int]:
+        """For model.json."""
         return asdict(self)
 
     @classmethod
@@ -86,6 +88,7 @@ class TrainConfig:
     r1_interval: int = 16  # R1 every so many steps (1912.04958, section 3.1)
     path_length_weight: float = 0.0  # 0: off; 2 in the paper
     path_length_interval: int = 4
+    noise: bool = True  # let the generator use random detail; off for flat drawings, which have none
     style_mixing: float = 0.0  # probability of two styles in one image; 0.9 in the paper
     ema_kimg: float = 2.0  # half-life of the averaged generator, in thousands of images
     ema_rampup: float | None = 0.05  # half-life at most this share of the images seen so far; None: constant

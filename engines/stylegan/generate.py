@@ -24,7 +24,7 @@ class Generator:
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None, precision: Precision = "fp32") -> "Generator":
-        """Load a model folder, its files checked against model.json. `threads` is a setting of the whole process.
+        """Load a model folder, its files checked against model.json. `threads` holds for the whole process.
 
         Raises ModelError where the folder is missing, damaged or of another kind.
         """
@@ -57,9 +57,10 @@ class Generator:
     ) -> UInt8Array:
         """One image for each seed (0 to 2**32 - 1): uint8 `[N, H, W, 3]`.
 
-        `truncation_psi` below 1 trades variety for typicality; 0 gives the average image (1812.04948, appendix B).
-        `on_batch(done, total)` is called after each batch; an exception from it ends the work. A seed gives the same
-        picture in any company, to within rounding. Raises ConfigError for a seed out of range.
+        `truncation_psi` below 1 trades variety for typicality; 0 gives the average image (1812.04948,
+        appendix B). `on_batch(done, total)` is called after each batch; an exception from it ends the work. A
+        seed gives the same picture in any company, to within rounding. Raises ConfigError for a seed out of
+        range.
         """
         if not seeds:
             return np.empty((0, self.resolution, self.resolution, 3), np.uint8)

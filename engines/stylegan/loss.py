@@ -3,26 +3,27 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 PATH_LENGTH_DECAY = 0.01
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """-log(sigmoid(D(G(z)))), averaged: the generator wants its images called real. Logits `[N]` to `[]`."""
-    return F.softplus(-fake_logits).mean()
+    return functional.softplus(-fake_logits).mean()
 
 
 def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
     """-log(1 - sigmoid(D(G(z)))) - log(sigmoid(D(x))), averaged. Logits `[N]` each to `[]`."""
-    return F.softplus(fake_logits).mean() + F.softplus(-real_logits).mean()
+    return functional.softplus(fake_logits).mean() + functional.softplus(-real_logits).mean()
 
 
 def r1_penalty(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """Squared norm of the gradient of the logits at real images (1801.04406, equation 9 without gamma / 2).
 
-    `images` `[N, 3, R, R]` to `[]`, the mean over the batch; differentiable with respect to the discriminator.
+    `images` `[N, 3, R, R]` to `[]`, the mean over the batch; differentiable with respect to the
+    discriminator.
     """
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminate(images).sum(), images, create_graph=True)

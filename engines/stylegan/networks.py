@@ -1,15 +1,16 @@
 """Generator and discriminator of StyleGAN2 (1912.04958): skip generator, residual discriminator.
 
-Parameter and buffer names and shapes are those of the reference implementation, so that its weights load strictly.
-Parameters are float32; convolutions run in `compute_dtype`, everything small in float32.
+Parameter and buffer names and shapes are those of the reference implementation, so that its weights load
+strictly. Parameters are float32; convolutions run in `compute_dtype`, everything small in float32.
 """
 
 import math
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engines.stylegan import ops
 from engines.stylegan.config import Architecture
@@ -22,8 +23,25 @@ STDDEV_GROUP = 4
 NoiseMode = Literal["random", "const", "none"]
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Where the noise of a forward pass comes from: fresh, the constant one of each layer, or nowhere."""
+
+    mode: NoiseMode
+    rng: torch.Generator | None = None
+
+    def like(self, y: Tensor, constant: Tensor) -> Tensor:
+        """float32 `[N, 1, H, W]` for a feature map `[N, C, H, W]`."""
+        shape = (y.shape[0], 1, *y.shape[2:])
+        if self.mode == "random":
+            return torch.randn(shape, generator=self.rng, device=y.device)
+        if self.mode == "const":
+            return constant.expand(shape)
+        return torch.zeros(shape, device=y.device)
+
+
 class FullyConnected(nn.Module):
-    """Linear layer with equalised learning rate (1710.10196, section 4.1), optionally followed by a leaky ReLU.
+    """Linear layer with equalised learning rate (1710.10196, section 4.1), perhaps with a leaky ReLU.
 
     The stored weights have unit variance (divided by `lr_multiplier`) and are scaled at run time.
     """
@@ -46,12 +64,12 @@ class FullyConnected(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 `[N, inputs]` to `[N, outputs]`."""
-        y = F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
-        return F.leaky_relu(y, ops.SLOPE) * ops.GAIN if self.activate else y
+        y = functional.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
+        return functional.leaky_relu(y, ops.SLOPE) * ops.GAIN if self.activate else y
 
 
 class Mapping(nn.Module):
-    """From z to w: `fc0` ... and the running mean `w_avg` used for truncation (1812.04948, section 2 and appendix B)."""
+    """From z to w: `fc0`, `fc1`, ... and the running mean `w_avg` for truncation (1812.04948)."""
 
     w_avg: Tensor
 
@@ -94,21 +112,14 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("resample_filter", ops.filter_2d())
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode, rng: torch.Generator | None) -> Tensor:
-        """`[N, inputs, r, r]` (half that side where `up`) and float32 `[N, w_dim]` to `[N, outputs, R, R]`."""
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
+        """`[N, inputs, r, r]` and float32 `[N, w_dim]` to `[N, outputs, R, R]`, R = 2r where `up`."""
         styles = self.affine(w)
         scale = ops.demodulation(self.weight, styles)
         y = ops.modulated_conv(x, self.weight, styles, up=self.up)
-        noise = self._noise(y, noise_mode, rng)
-        return ops.scale_noise_bias_activate(y, scale, noise, self.noise_strength, self.bias)
-
-    def _noise(self, y: Tensor, noise_mode: NoiseMode, rng: torch.Generator | None) -> Tensor:
-        shape = (y.shape[0], 1, *y.shape[2:])
-        if noise_mode == "random":
-            return torch.randn(shape, generator=rng, device=y.device)
-        if noise_mode == "const":
-            return self.noise_const.expand(shape)
-        return torch.zeros(shape, device=y.device)
+        return ops.scale_noise_bias_activate(
+            y, scale, noise.like(y, self.noise_const), self.noise_strength, self.bias
+        )
 
 
 class ToRGB(nn.Module):
@@ -128,7 +139,7 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution. The first block starts from a learnt constant instead of a feature map."""
+    """All layers of one resolution; the first block starts from a learnt constant."""
 
     resample_filter: Tensor
 
@@ -149,13 +160,7 @@ class SynthesisBlock(nn.Module):
         return 1 if self.is_first else 2
 
     def forward(
-        self,
-        x: Tensor | None,
-        image: Tensor | None,
-        ws: Tensor,
-        dtype: torch.dtype,
-        noise_mode: NoiseMode,
-        rng: torch.Generator | None,
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, *, dtype: torch.dtype, noise: Noise
     ) -> tuple[Tensor, Tensor]:
         """Feature map, image so far and float32 `[N, convolutions + 1, w_dim]` to both at this resolution."""
         styles = iter(ws.unbind(dim=1))
@@ -166,14 +171,14 @@ class SynthesisBlock(nn.Module):
                 .contiguous(memory_format=torch.channels_last)
             )
         else:
-            x = self.conv0(x, next(styles), noise_mode, rng)
-        x = self.conv1(x, next(styles), noise_mode, rng)
+            x = self.conv0(x, next(styles), noise)
+        x = self.conv1(x, next(styles), noise)
         colours = self.torgb(x, next(styles))
         return x, colours if image is None else colours + ops.upsample(image)
 
 
 class Synthesis(nn.Module):
-    """From one w for each layer to an image: blocks `b4`, `b8`, ... and the sum of their upsampled colours."""
+    """From one w for each layer to an image: blocks `b4`, `b8`, ..., their colours upsampled and added."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -190,13 +195,14 @@ class Synthesis(nn.Module):
         self, ws: Tensor, noise_mode: NoiseMode = "random", rng: torch.Generator | None = None
     ) -> Tensor:
         """float32 `[N, num_ws, w_dim]` to float32 `[N, 3, R, R]`, about -1 to 1."""
+        noise = Noise(noise_mode, rng)
         x: Tensor | None = None
         image: Tensor | None = None
         start = 0
         for resolution in self.resolutions:
-            block = self.get_submodule(f"b{resolution}")
+            block = cast("SynthesisBlock", self.get_submodule(f"b{resolution}"))
             stop = start + block.convolutions
-            x, image = block(x, image, ws[:, start : stop + 1], self.compute_dtype, noise_mode, rng)
+            x, image = block(x, image, ws[:, start : stop + 1], dtype=self.compute_dtype, noise=noise)
             start = stop
         assert image is not None
         return image
@@ -216,7 +222,7 @@ class Generator(nn.Module):
         self.synthesis.compute_dtype = dtype
 
     def ws(self, z: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
-        """float32 `[N, z_dim]` to `[N, num_ws, w_dim]`, pulled towards the mean w where `truncation_psi` < 1."""
+        """float32 `[N, z_dim]` to `[N, num_ws, w_dim]`, nearer to the mean w where `truncation_psi` < 1."""
         w = self.mapping(z)
         if truncation_psi != 1.0:
             w = self.mapping.w_avg.lerp(w, truncation_psi)
@@ -235,7 +241,8 @@ class Generator(nn.Module):
         rng: torch.Generator | None = None,
     ) -> Tensor:
         """float32 `[N, z_dim]` to float32 `[N, 3, R, R]`, about -1 to 1. `rng` serves noise_mode "random"."""
-        return self.synthesis(self.ws(z, truncation_psi=truncation_psi), noise_mode, rng)
+        images: Tensor = self.synthesis(self.ws(z, truncation_psi=truncation_psi), noise_mode, rng)
+        return images
 
 
 class Conv(nn.Module):
@@ -271,12 +278,12 @@ class Conv(nn.Module):
         if self.down:
             y = ops.down_conv(x, weight, bias)
         else:
-            y = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), padding=weight.shape[2] // 2)
-        return F.leaky_relu_(y, ops.SLOPE)
+            y = functional.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), padding=weight.shape[2] // 2)
+        return functional.leaky_relu_(y, ops.SLOPE)
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two convolutions and a skip, to half the size (1912.04958, figure 7c). The first block reads the image."""
+    """Two convolutions and a skip, to half the size (1912.04958, figure 7c); the first reads the image."""
 
     def __init__(self, inputs: int, outputs: int, *, is_first: bool) -> None:
         super().__init__()
@@ -292,7 +299,8 @@ class DiscriminatorBlock(nn.Module):
         if self.is_first:
             x = self.fromrgb(x)
         y: Tensor = self.conv1(self.conv0(x))
-        return y + self.skip(x)
+        skipped: Tensor = self.skip(x)
+        return y + skipped
 
 
 class DiscriminatorEpilogue(nn.Module):
@@ -304,9 +312,9 @@ class DiscriminatorEpilogue(nn.Module):
         self.fc = FullyConnected(channels * resolution**2, channels, activate=True)
         self.out = FullyConnected(channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, batches: int) -> Tensor:
         """`[N, channels, 4, 4]` to float32 `[N]`."""
-        x = self.conv(ops.minibatch_stddev(x.float(), STDDEV_GROUP))
+        x = self.conv(ops.minibatch_stddev(x.float(), group_size=STDDEV_GROUP, batches=batches))
         x = self.fc(x.reshape(x.shape[0], -1))
         logits: Tensor = self.out(x)
         return logits.squeeze(1)
@@ -333,16 +341,20 @@ class Discriminator(nn.Module):
         """The dtype of feature maps and convolutions; parameters stay float32."""
         self.compute_dtype = dtype
 
-    def forward(self, images: Tensor) -> Tensor:
-        """float32 `[N, 3, R, R]` to logits, float32 `[N]`: greater means more real."""
+    def forward(self, images: Tensor, *, batches: int = 1) -> Tensor:
+        """float32 `[N, 3, R, R]` to logits, float32 `[N]`: greater means more real.
+
+        `images` may hold several batches one after another (say generated and real): their statistics stay
+        apart.
+        """
         x = images.to(self.compute_dtype, memory_format=torch.channels_last)
         for resolution in self.resolutions:
             x = self.get_submodule(f"b{resolution}")(x)
-        logits: Tensor = self.b4(x)
+        logits: Tensor = self.b4(x, batches)
         return logits
 
     def layers(self) -> list[nn.Module]:
-        """Layers in order from the image, as Freeze-D counts them (fromrgb, conv0, conv1, skip, conv0, ...)."""
+        """Layers in order from the image, as Freeze-D counts them: fromrgb, conv0, conv1, skip, conv0..."""
         found: list[nn.Module] = []
         for resolution in self.resolutions:
             found += list(self.get_submodule(f"b{resolution}").children())

@@ -1,7 +1,7 @@
 """Random numbers as a function of (seed, purpose, step).
 
-Nothing here has a state that runs along: every step makes fresh generators. So a resumed training draws exactly what an
-uninterrupted one would, and taking samples or snapshots in between changes nothing.
+Nothing here has a state that runs along: every step makes fresh generators. So a resumed training draws
+exactly what an uninterrupted one would, and taking samples or snapshots in between changes nothing.
 """
 
 import enum
@@ -52,5 +52,5 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
     for seed in seeds:
         if not 0 <= seed <= MAX_SEED:
             raise ConfigError(f"Seeds go from 0 to {MAX_SEED}; you gave {seed}.")
-    rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]  # noqa: NPY002 (see above)
+    rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]
     return torch.from_numpy(np.stack(rows).astype(np.float32))

@@ -77,7 +77,7 @@ def sample_grid(generator: Generator) -> Image.Image:
     """The images of the fixed seeds, untruncated, seven in a row."""
     z = latents(GRID_SEEDS, generator.architecture.z_dim)
     with torch.inference_mode():
-        images = torch.cat([generator(part, noise_mode="const") for part in z.split(GRID_COLUMNS)])
+        images = torch.cat([generator(part, noise_mode="const") for part in torch.split(z, GRID_COLUMNS)])
     return Image.fromarray(grid(to_uint8(images.numpy().astype(np.float32)), columns=GRID_COLUMNS))
 
 

@@ -21,7 +21,7 @@ ADAM_EPSILON = 1e-8
 
 @dataclass
 class TrainState:
-    """All that changes while training. `step` and `nimg` count this training; `start_nimg` what came before it."""
+    """All that changes while training. `step` and `nimg` count this training, `start_nimg` those before."""
 
     g: Generator
     d: Discriminator
@@ -74,15 +74,17 @@ class TrainState:
 
     @torch.no_grad()
     def update_average(self, *, batch: int, ema_kimg: float, rampup: float | None) -> None:
-        """Move the averaged generator towards the current one; half of it is renewed every `ema_kimg` * 1000 images.
+        """Move the averaged generator towards the current one; the half-life is `ema_kimg` thousand images.
 
-        At first the half-life is at most `rampup` times the images seen so far (1912.04958's code convention).
+        At first the half-life is at most `rampup` times the images seen so far (1912.04958's code
+        convention).
         """
         half_life = ema_kimg * 1000.0
         if rampup is not None:
             half_life = min(half_life, self.nimg * rampup)
         beta = 0.5 ** (batch / max(half_life, 1e-8))
-        average, current = list(self.g_ema.parameters()), list(self.g.parameters())
+        average: list[Tensor] = list(self.g_ema.parameters())
+        current: list[Tensor] = list(self.g.parameters())
         torch._foreach_lerp_(average, current, 1.0 - beta)
         for kept, moving in zip(self.g_ema.buffers(), self.g.buffers(), strict=True):
             kept.copy_(moving)

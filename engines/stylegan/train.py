@@ -1,13 +1,12 @@
 """The training loop of StyleGAN2 with ADA: one config in, snapshots and checkpoints out.
 
-A step updates the generator, then the discriminator, each on one batch (1912.04958); R1 and path length regularise
-lazily, on every r1_interval-th and path_length_interval-th step, by an update of their own.
+A step updates the generator, then the discriminator, each on one batch (1912.04958); R1 and path length
+regularise lazily, on every r1_interval-th and path_length_interval-th step, by an update of their own.
 """
 
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from engines.images import to_float
 from engines.progress import Control, Host, Progress, Snapshot
 from engines.stylegan import augment, hardware, loss
 from engines.stylegan.config import TrainConfig
+from engines.stylegan.networks import NoiseMode
 from engines.stylegan.randomness import Purpose, numpy_rng, torch_rng
 from engines.stylegan.snapshots import latest_snapshot, write_sample, write_snapshot
 from engines.stylegan.state import TrainState
@@ -30,14 +30,14 @@ ADA_INTERVAL = 4  # steps between adjustments of the augmentation strength
 SPEED_DECAY = 0.95  # of the running mean of seconds per step, from which the rest is estimated
 
 DIVERGED = (
-    "The training became unstable and was stopped: its numbers grew beyond all bounds. The last good snapshot is kept. "
-    "Continue from it with half the learning rate or twice the gamma."
+    "The training became unstable and was stopped: its numbers grew beyond all bounds. "
+    "The last good snapshot is kept. Continue from it with half the learning rate or twice the gamma."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """How a training ended. `snapshot` is its last snapshot, or None where it was stopped before the first step."""
+    """How a training ended. `snapshot` is its last one, or None where there was no step to take."""
 
     outcome: Literal["finished", "stopped"]
     snapshot: Snapshot | None
@@ -46,11 +46,11 @@ class TrainResult:
 
 
 def train(config: TrainConfig, host: Host) -> TrainResult:
-    """Train until `config.steps` or until the host says stop; goes on by itself where run_dir holds a checkpoint.
+    """Train until `config.steps` or the host says stop; resumes by itself where run_dir holds a checkpoint.
 
     Effect: writes run_dir/snapshots/<step> (model folders with a grid), run_dir/samples/<step> and
-    run_dir/checkpoints/<step>; sets the number of threads of this process. On the same machine with the same threads,
-    interrupted and resumed equals uninterrupted bit for bit.
+    run_dir/checkpoints/<step>; sets the number of threads of this process. On the same machine with the same
+    threads, interrupted and resumed equals uninterrupted bit for bit.
 
     Raises ConfigError, DatasetError or ModelError before the first step, DivergedError during training.
     """
@@ -89,6 +89,7 @@ class Training:
         self._order = (-1, np.empty(0, np.int64))
         self._seconds_per_step: float | None = None
         self._saved_at = time.monotonic()
+        self._noise_mode: NoiseMode = "random" if config.noise else "none"
         self._g_parameters = [
             parameter for group in state.opt_g.param_groups for parameter in group["params"]
         ]
@@ -137,7 +138,7 @@ class Training:
 
     def _update_generator(self) -> float:
         rng = torch_rng(self.config.seed, Purpose.GENERATOR, self.state.step)
-        fakes = self.state.g.synthesis(self._ws(rng, self.config.batch, track=True), "random", rng)
+        fakes = self.state.g.synthesis(self._ws(rng, self.config.batch, track=True), self._noise_mode, rng)
         logits = self.state.d(self._augment(fakes, Purpose.AUGMENT_TO_FOOL))
         value = loss.generator_loss(logits)
         _descend(self.state.opt_g, self._g_parameters, value)
@@ -147,7 +148,7 @@ class Training:
         config, state = self.config, self.state
         rng = torch_rng(config.seed, Purpose.PATH_LENGTH, state.step)
         ws = self._ws(rng, max(1, config.batch // 2))  # half a batch suffices and saves memory (appendix B)
-        lengths = loss.path_lengths(lambda given: state.g.synthesis(given, "random", rng), ws, rng)
+        lengths = loss.path_lengths(lambda given: state.g.synthesis(given, self._noise_mode, rng), ws, rng)
         penalty, mean = loss.path_length_penalty(lengths, torch.tensor(state.path_length_mean))
         state.path_length_mean = mean.item()
         _descend(
@@ -158,11 +159,11 @@ class Training:
     def _update_discriminator(self, reals: Tensor) -> float:
         rng = torch_rng(self.config.seed, Purpose.DISCRIMINATOR, self.state.step)
         with torch.no_grad():
-            fakes = self.state.g.synthesis(self._ws(rng, self.config.batch), "random", rng)
+            fakes = self.state.g.synthesis(self._ws(rng, self.config.batch), self._noise_mode, rng)
             fakes = self._augment(fakes, Purpose.AUGMENT_GENERATED)
             augmented = self._augment(reals, Purpose.AUGMENT_REAL)
-        real_logits = self.state.d(augmented)
-        value = loss.discriminator_loss(self.state.d(fakes), real_logits)
+        fake_logits, real_logits = self.state.d(torch.cat([fakes, augmented]), batches=2).chunk(2)
+        value = loss.discriminator_loss(fake_logits, real_logits)
         _descend(self.state.opt_d, self._d_parameters, value)
         self.state.ada_signs += real_logits.detach().sign().sum().item()
         self.state.ada_images += len(reals)
@@ -171,14 +172,14 @@ class Training:
     def _regularise_discriminator(self, reals: Tensor) -> float:
         config = self.config
         penalty = loss.r1_penalty(
-            lambda images: self.state.d(self._augment(images, Purpose.AUGMENT_R1)),  # type: ignore[no-any-return]
+            lambda images: self.state.d(self._augment(images, Purpose.AUGMENT_R1)),
             reals,
         )
         _descend(self.state.opt_d, self._d_parameters, penalty * (config.gamma / 2 * config.r1_interval))
         return penalty.item()
 
     def _ws(self, rng: torch.Generator, count: int, *, track: bool = False) -> Tensor:
-        """float32 `[count, num_ws, w_dim]` of random latents, some with a second style from a random layer on."""
+        """float32 `[count, num_ws, w_dim]` of random latents, at times two styles in one image."""
         g = self.state.g
         w = g.mapping(torch.randn(count, g.architecture.z_dim, generator=rng))
         if track:
@@ -274,7 +275,7 @@ class Training:
 
 
 def _descend(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], value: Tensor) -> None:
-    """One optimizer step down `value`; gradients are computed for `parameters` alone, not for the other network."""
+    """One optimizer step down `value`, with gradients for `parameters` alone, not for the other network."""
     gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient

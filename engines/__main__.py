@@ -1,0 +1,203 @@
+"""`python -m engines train|run|info`: the engines without server, account or Django."""
+
+import argparse
+import signal
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from engines import provenance
+from engines.crops import CROP_MODES
+from engines.dataset import PreparedDataset, prepare
+from engines.errors import DatasetError, EngineError
+from engines.files import atomic_folder
+from engines.manifest import ModelInfo, read_model_info, verify_files
+from engines.progress import TerminalHost
+from engines.starters import starter_folder
+from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
+from engines.stylegan.generate import Generator
+from engines.stylegan.train import train
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
+MAX_IMAGES_PER_RUN = 10_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; errors are told in one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except EngineError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engines", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="train|run|info")
+
+    command = commands.add_parser("train", help="train a model on a folder or ZIP of pictures")
+    command.set_defaults(command=_train)
+    command.add_argument("--images", type=Path, required=True, help="folder or ZIP of pictures")
+    command.add_argument("--out", type=Path, required=True, help="where to work; run again to resume")
+    command.add_argument(
+        "--start", help="name of a shipped starter or a model folder; left out: from scratch"
+    )
+    command.add_argument("--preset", choices=PRESETS, default="cpu64", help="sizes and settings from scratch")
+    command.add_argument("--steps", type=int, help="updates of the generator (default: the preset's)")
+    command.add_argument("--crop", choices=CROP_MODES, default="center")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument(
+        "--no-mirror", dest="mirror", action="store_false", help="do not show pictures reversed"
+    )
+    command.add_argument("--snapshot-every", type=int, default=250, metavar="STEPS")
+    command.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+
+    command = commands.add_parser("run", help="make images with a model folder")
+    command.set_defaults(command=_run)
+    command.add_argument("model", help="model folder, or name of a shipped starter")
+    command.add_argument("--seeds", type=_seeds, default=range(16), help="for example 0-15 or 3,14,159")
+    command.add_argument("--truncation", type=float, default=1.0, help="below 1: more typical, less varied")
+    command.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
+    command.add_argument("--threads", type=int)
+
+    command = commands.add_parser("info", help="tell what a model folder holds, and check its files")
+    command.set_defaults(command=_info)
+    command.add_argument("model", help="model folder, or name of a shipped starter")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    start = _model_folder(options.start) if options.start else None
+    preset = _preset(start, options.preset)
+    dataset = _prepared(options, preset.architecture.resolution)
+    overrides = {"steps": options.steps} if options.steps is not None else {}
+    config = preset.config(
+        dataset=dataset.path,
+        run_dir=options.out,
+        start=start,
+        seed=options.seed,
+        mirror=options.mirror,
+        threads=options.threads,
+        snapshot_every=options.snapshot_every,
+        precision=options.precision,
+        name=options.out.name,
+        **overrides,
+    )
+    host = TerminalHost()
+    previous = signal.signal(signal.SIGINT, lambda *_: host.request_stop())
+    try:
+        result = train(config, host)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if result.snapshot:
+        sys.stdout.write(f"{result.outcome} at step {result.step}: {result.snapshot.folder}\n")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    generator = Generator.load(_model_folder(options.model), threads=options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    images = generator.images(options.seeds, truncation_psi=options.truncation)
+    for seed, pixels in zip(options.seeds, images, strict=True):
+        record = provenance.Provenance(
+            model=generator.info.name,
+            model_sha256=generator.info.sha256,
+            settings={"Seed": seed, "Truncation": options.truncation},
+            licence=generator.info.licence,
+        )
+        provenance.write_png(Image.fromarray(pixels), options.out / f"seed{seed:06d}.png", record)
+    sys.stdout.write(f"{len(images)} images in {options.out}\n")
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    folder = _model_folder(options.model)
+    info = read_model_info(folder)
+    verify_files(folder, info)
+    sys.stdout.write(_description(info) + "\n")
+    return 0
+
+
+def _description(info: ModelInfo) -> str:
+    lines = [
+        f"name         {info.name or '(none)'}",
+        f"family       {info.family}, {info.resolution} pixels",
+        f"sha256       {info.sha256}",
+        f"trained on   {info.nimg} images in all, {info.step} steps in the last training",
+        f"licence      {info.licence or '(not stated)'}",
+    ]
+    lines += [
+        f"made from    {entry['kind']} {entry['sha256'][:16]} {entry.get('name', '')}"
+        for entry in info.lineage
+    ]
+    lines += [f"file         {name} {digest[:16]}" for name, digest in info.files.items()]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _model_folder(name: str) -> Path:
+    path = Path(name)
+    return path if path.is_dir() else starter_folder(name)
+
+
+def _preset(start: Path | None, name: str) -> Preset:
+    if start is None:
+        return PRESETS[name]
+    return preset_for(Architecture.from_dict(read_model_info(start).architecture))
+
+
+def _prepared(options: argparse.Namespace, resolution: int) -> PreparedDataset:
+    """Prepare the pictures in <out>/dataset; a ZIP is unpacked beside it first."""
+    if options.images.is_file():
+        folder = options.out / "pictures"
+        _unpack(options.images, folder)
+    else:
+        folder = options.images
+    pictures = [
+        (path.relative_to(folder).as_posix(), path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in PICTURE_SUFFIXES
+    ]
+    if not pictures:
+        raise DatasetError(
+            f"There are no pictures in {options.images}. Give a folder or a ZIP with JPEG or PNG files."
+        )
+    dataset = prepare(
+        pictures, options.out / "dataset", resolution=resolution, crop=options.crop, seed=options.seed
+    )
+    for refusal in dataset.refused:
+        sys.stderr.write(f"left out {refusal.name}: {refusal.reason}\n")
+    return dataset
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack the pictures of a ZIP under numbered names: no name in it can lead outside the folder."""
+    try:
+        with zipfile.ZipFile(archive) as file, atomic_folder(folder) as draft:
+            for index, member in enumerate(sorted(file.namelist())):
+                suffix = PurePosixPath(member).suffix.lower()
+                if suffix in PICTURE_SUFFIXES:
+                    (draft / f"{index:06d}{suffix}").write_bytes(file.read(member))
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{archive} is not a readable ZIP file. Pack the pictures again.") from error
+
+
+def _seeds(text: str) -> list[int]:
+    """`0-15`, `3,14,159`, or both mixed."""
+    try:
+        ranges = [part.split("-", 1) for part in text.split(",")]
+        seeds = [seed for bounds in ranges for seed in range(int(bounds[0]), int(bounds[-1]) + 1)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("write seeds like 0-15 or 3,14,159") from error
+    if not 1 <= len(seeds) <= MAX_IMAGES_PER_RUN:
+        raise argparse.ArgumentTypeError(f"ask for 1 to {MAX_IMAGES_PER_RUN} seeds")
+    return seeds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
