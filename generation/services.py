@@ -6,7 +6,6 @@ from functools import partial
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
@@ -38,10 +37,12 @@ def start_generation(
         raise ValueError(f"1 to {MAX_COUNT} seeds, not {len(seeds)}")
     User.objects.select_for_update().get(pk=owner.pk)  # two orders at once are counted one after the other
     if active_jobs(owner).filter(kind=JOB_KIND).count() >= max_waiting():
-        raise TooManyWaitingError(
-            _("You have %(count)d orders waiting. Wait until one is done, or stop one, then try again.")
-            % {"count": max_waiting()}
+        sentence = ngettext(
+            "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",
+            "You have %(count)d orders waiting. Wait until one is done, or stop one, then try again.",
+            max_waiting(),
         )
+        raise TooManyWaitingError(sentence % {"count": max_waiting()})
     label = ngettext("%(count)d image from %(model)s", "%(count)d images from %(model)s", len(seeds))
     job = submit_job(
         owner=owner,
