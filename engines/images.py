@@ -39,12 +39,12 @@ def cut_square(image: Image.Image, box: Box, side: int) -> Image.Image:
     hard edge.
     """
     left, upper, right, lower = box
-    inside = left >= 0 and upper >= 0 and right <= image.width and lower <= image.height
-    if inside:
-        return image.resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
-    canvas = Image.new("RGB", (right - left, lower - upper), _border_colour(image))
-    canvas.paste(image, (-left, -upper))
-    return canvas.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    if left >= 0 and upper >= 0 and right <= image.width and lower <= image.height:
+        part = image.crop(box)
+    else:
+        part = Image.new("RGB", (right - left, lower - upper), _border_colour(image))
+        part.paste(image, (-left, -upper))
+    return part.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _border_colour(image: Image.Image) -> tuple[int, int, int]:

@@ -128,8 +128,9 @@ def read(source: Path | IO[bytes]) -> Provenance | None:
 def _exif(provenance: Provenance) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = SOFTWARE
-    exif[ExifTags.Base.Artist] = provenance.creator
-    exif[ExifTags.Base.Copyright] = provenance.licence
+    # As bytes, because Pillow replaces everything beyond ASCII; readers expect UTF-8 here.
+    exif[ExifTags.Base.Artist] = provenance.creator.encode()
+    exif[ExifTags.Base.Copyright] = provenance.licence.encode()
     comment = _USER_COMMENT_UNICODE + provenance.parameters().encode("utf-16-be")
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
     return exif
