@@ -13,10 +13,11 @@ from catalog.models import CatalogModel, Derivation, Licence, Source, Visibility
 from catalog.services.publish import add_version, publish_version
 from engines.manifest import MODEL_FILE
 
-LICENCES_FILE = Path(catalog.__file__).parent / "data" / "licences.json"
+_DATA = Path(catalog.__file__).parent / "data"
+LICENCES_FILE = _DATA / "licences.json"
+# What people read about each starter, by the name of its folder.
+CARDS_FILE = _DATA / "starters.json"
 STARTERS_DIR = Path(engines.starters.__file__).parent
-# What people read about a starter stands beside its weights.
-CARD_FILE = "card.json"
 
 PUBLISHER_HANDLE = "atelier"
 # Of a domain that can never exist: nobody receives mail for it.
@@ -46,20 +47,19 @@ def ensure_publisher() -> User:
 
 
 def seed_starters(starters: Path = STARTERS_DIR) -> None:
-    """Publish every model folder with a card below `starters`; a changed one becomes a new version."""
-    for card_path in sorted(starters.glob(f"*/{CARD_FILE}")):
-        if (card_path.parent / MODEL_FILE).is_file():
-            seed_starter(card_path.parent)
+    """Publish every model folder below `starters` that has a card; a changed one becomes a new version."""
+    for name, card in json.loads(CARDS_FILE.read_text("utf-8")).items():
+        if (starters / name / MODEL_FILE).is_file():
+            seed_starter(starters / name, card)
 
 
 @transaction.atomic
-def seed_starter(folder: Path) -> None:
+def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     """Publish one shipped model for everybody, or bring what is said about it up to date.
 
     The card's keys: name, title, tagline, description, training_data, known_limits, attribution, licence and
     dataset (title and licence of what it was trained on; its hash is the one in model.json).
     """
-    card = json.loads((folder / CARD_FILE).read_text("utf-8"))
     publisher = ensure_publisher()
     texts = {key: card[key] for key in ("title", "tagline", "description", "training_data", "known_limits")}
     licence = Licence.objects.get(slug=card["licence"])
@@ -84,7 +84,7 @@ def seed_starter(folder: Path) -> None:
     add_version(model=model, **version_values)
 
 
-def _parents(folder: Path, dataset: dict[str, str]) -> list[tuple[Source, str]]:
+def _parents(folder: Path, dataset: dict[str, Any]) -> list[tuple[Source, str]]:
     """Return the node of the pictures that a starter was trained on, as model.json names them."""
     lineage = json.loads((folder / MODEL_FILE).read_text("utf-8"))["lineage"]
     sha256 = next(entry["sha256"] for entry in lineage if entry["kind"] == Source.Kind.DATASET)
