@@ -4,6 +4,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 
@@ -22,6 +23,6 @@ class StudioAdminSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """Send the visitor to the studio's sign-in page, and staff on to the admin's first page."""
         if self.has_permission(request):
-            return redirect("admin:index", current_app=self.name)
+            return redirect(reverse("admin:index", current_app=self.name))
         next_page = request.GET.get("next") or request.path
         return redirect_to_login(next_page)

@@ -1,0 +1,266 @@
+"""Every address and method as owner, stranger, unknown visitor and staff. A new one has to say whose it is."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import Enum
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django.urls.resolvers import URLResolver
+
+from tests.world import World, build_world
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+SAFE = ("GET", "HEAD")
+FORM = ("GET", "HEAD", "POST")
+POST = ("POST",)
+
+
+class Whose(Enum):
+    """Who may see what stands at an address."""
+
+    EVERYBODYS = "no sign-in needed"
+    ONES_OWN = "a page about whoever asks"
+    THE_OWNERS = "one thing of somebody's, which for others does not exist"
+    THE_OWNERS_UNLESS_SHOWN = "the same, and found without a sign-in once it is published"
+    ALLAUTHS = "signing in and out; tested in tests/accounts"
+    STAFFS = "administration"
+
+
+APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
+    "home": (Whose.EVERYBODYS, SAFE),
+    "alive": (Whose.EVERYBODYS, SAFE),
+    "ready": (Whose.EVERYBODYS, SAFE),
+    "catalog:model_browse": (Whose.EVERYBODYS, SAFE),
+    "catalog:model_list": (Whose.ONES_OWN, SAFE),
+    "catalog:model_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:file_download": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_rename": (Whose.THE_OWNERS, FORM),
+    "catalog:model_delete": (Whose.THE_OWNERS, FORM),
+    "training:dataset_list": (Whose.ONES_OWN, SAFE),
+    "training:dataset_create": (Whose.ONES_OWN, FORM),
+    "training:dataset_sample": (Whose.ONES_OWN, POST),
+    "training:dataset_detail": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_add": (Whose.THE_OWNERS, POST),
+    "training:dataset_delete": (Whose.THE_OWNERS, FORM),
+    "training:image_show": (Whose.THE_OWNERS, SAFE),
+    "training:image_remove": (Whose.THE_OWNERS, POST),
+    "training:experiment_list": (Whose.ONES_OWN, SAFE),
+    "training:experiment_create": (Whose.ONES_OWN, FORM),
+    "training:experiment_detail": (Whose.THE_OWNERS, SAFE),
+    "training:experiment_stop": (Whose.THE_OWNERS, POST),
+    "training:experiment_resume": (Whose.THE_OWNERS, POST),
+    "training:experiment_sample": (Whose.THE_OWNERS, POST),
+    "training:experiment_snapshot": (Whose.THE_OWNERS, POST),
+    "training:experiment_save": (Whose.THE_OWNERS, POST),
+    "training:experiment_delete": (Whose.THE_OWNERS, FORM),
+    "training:snapshot_grid": (Whose.THE_OWNERS, SAFE),
+    "generation:generation_create": (Whose.ONES_OWN, FORM),
+    "generation:generation_detail": (Whose.THE_OWNERS, SAFE),
+    "generation:generation_stop": (Whose.THE_OWNERS, POST),
+    "generation:picture_list": (Whose.ONES_OWN, SAFE),
+    "generation:picture_download": (Whose.ONES_OWN, POST),
+    "generation:picture_detail": (Whose.THE_OWNERS, SAFE),
+    "generation:picture_image": (Whose.THE_OWNERS, SAFE),
+    "generation:picture_favourite": (Whose.THE_OWNERS, POST),
+    "generation:picture_delete": (Whose.THE_OWNERS, FORM),
+}
+
+
+def _patterns(patterns: list[URLPattern | URLResolver], spaces: tuple[str, ...] = ()) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = (*spaces, pattern.namespace) if pattern.namespace else spaces
+            yield from _patterns(pattern.url_patterns, inner)
+        else:
+            yield ":".join([*spaces, pattern.name or str(pattern.pattern)])
+
+
+ALL_NAMES = sorted(set(_patterns(get_resolver().url_patterns)))
+ADMIN_NAMES = [name for name in ALL_NAMES if name.startswith("admin:")]
+
+
+def _whose(name: str) -> Whose:
+    if name in APP_URLS:
+        return APP_URLS[name][0]
+    if name.startswith("admin:"):
+        return Whose.STAFFS
+    if name.startswith("account_"):
+        return Whose.ALLAUTHS
+    pytest.fail(f"{name} is new: say in APP_URLS whose it is, and which methods it takes.")
+
+
+@pytest.fixture
+def world(owner, tmp_path) -> World:
+    return build_world(owner, tmp_path)
+
+
+def _address(name: str, world: World) -> str:
+    """The address of the owner's thing."""
+    model = {"handle": world.owner.handle, "name": world.version.model.name}
+    pk = {
+        "dataset": world.dataset.pk,
+        "image": world.dataset.pk,
+        "experiment": world.experiment.pk,
+        "snapshot": world.experiment.pk,
+        "generation": world.generation.pk,
+        "picture": world.picture.pk,
+    }
+    special = {
+        "catalog:file_download": {**model, "path": "g_ema.safetensors"},
+        "training:dataset_sample": {"family": "cats"},
+        "training:image_show": {"pk": world.dataset.pk, "image_pk": world.image.pk, "size": "full"},
+        "training:image_remove": {"pk": world.dataset.pk, "image_pk": world.image.pk},
+        "training:snapshot_grid": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
+        "generation:picture_image": {"pk": world.picture.pk, "ending": "png"},
+    }
+    if name in special:
+        return reverse(name, kwargs=special[name])
+    if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN):
+        return reverse(name)
+    if name.startswith("catalog:"):
+        return reverse(name, kwargs=model)
+    return reverse(name, kwargs={"pk": pk[name.partition(":")[2].partition("_")[0]]})
+
+
+def _ask(client: Client, method: str, address: str):
+    """Ask once and undo whatever it did."""
+    with transaction.atomic():
+        response = client.generic(method, address)
+        if response.streaming:
+            response.getvalue()  # closes the file
+        transaction.set_rollback(True)
+    return response
+
+
+def _goes_to_sign_in(response) -> bool:
+    return response.status_code == 302 and response["Location"].startswith("/account/login/?next=")
+
+
+def test_every_address_says_whose_it_is():
+    for name in ALL_NAMES:
+        assert _whose(name)
+    assert set(APP_URLS) <= set(ALL_NAMES), "APP_URLS names an address that is no more"
+
+
+def test_the_owner_is_answered(world, owner_client):
+    for name, (_kind, allowed) in APP_URLS.items():
+        for method in METHODS:
+            status = _ask(owner_client, method, _address(name, world)).status_code
+            if method not in allowed:
+                assert status == 405, (name, method)
+            elif method in SAFE:
+                assert status == 200, (name, method)
+            else:
+                assert status in (200, 302, 303, 400, 409, 422), (name, method)
+
+
+@pytest.mark.parametrize("who", ["stranger", "staff"])
+def test_for_others_it_does_not_exist(who, world, request):
+    client = Client()
+    client.force_login(request.getfixturevalue(who))
+    for name, (kind, allowed) in APP_URLS.items():
+        for method in METHODS:
+            response = _ask(client, method, _address(name, world))
+            if method not in allowed:
+                assert response.status_code == 405, (name, method)
+            elif kind in (Whose.THE_OWNERS, Whose.THE_OWNERS_UNLESS_SHOWN):
+                assert response.status_code == 404, (name, method)
+            else:
+                assert response.status_code < 500, (name, method)
+                assert world.owner.email not in response.content.decode(errors="replace")
+
+
+def test_somebody_unknown_is_sent_to_sign_in(world, client):
+    for name, (kind, allowed) in APP_URLS.items():
+        for method in METHODS:
+            response = _ask(client, method, _address(name, world))
+            if method not in allowed:
+                assert response.status_code == 405, (name, method)
+            elif kind is Whose.EVERYBODYS:
+                assert response.status_code == 200, (name, method)
+            elif kind is Whose.THE_OWNERS_UNLESS_SHOWN:
+                assert response.status_code == 404, (name, method)
+            else:
+                assert _goes_to_sign_in(response), (name, method)
+
+
+def test_a_fragment_of_somebody_unknown_moves_the_whole_page(world, client):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/datasets/"}
+    for name, (kind, allowed) in APP_URLS.items():
+        if "GET" in allowed and kind in (Whose.ONES_OWN, Whose.THE_OWNERS):
+            response = client.get(_address(name, world), {"rev": "1"}, headers=headers)
+            assert response["HX-Redirect"] == "/account/login/?next=/datasets/", name
+
+
+def _admin_address(name: str, world: World) -> str:
+    given = {
+        "admin:app_list": {"app_label": "accounts"},
+        "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
+        "admin:auth_user_password_change": {"id": world.owner.pk},
+    }
+    if name in given:
+        return reverse(name, kwargs=given[name])
+    if "(" in name or "<" in name:  # the patterns without a name, which catch what is left
+        return "/admin/nowhere/"
+    if name.endswith(("_change", "_delete", "_history")) and name != "admin:password_change":
+        return reverse(name, kwargs={"object_id": world.owner.pk})
+    return reverse(name)
+
+
+def test_administration_does_not_exist_for_others(world, client, owner_client):
+    for name in ADMIN_NAMES:
+        address = _admin_address(name, world)
+        for method in METHODS:
+            assert _ask(owner_client, method, address).status_code in (404, 405), (name, method)
+            response = _ask(client, method, address)
+            assert response.status_code in (302, 404, 405), (name, method)
+            if response.status_code == 302:
+                assert response["Location"].startswith(("/account/login/", "/admin/")), (name, method)
+
+
+def test_administration_answers_staff(world, staff):
+    client = Client()
+    client.force_login(staff)
+    for name in ADMIN_NAMES:
+        if name != "admin:view_on_site":  # leads to a page of ours, which has its own rules
+            status = _ask(client, "GET", _admin_address(name, world)).status_code
+            assert status in (200, 302, 403, 404, 405), name
+
+
+LOAD_EVERYTHING = """
+import json, os, sys
+import django
+django.setup()
+from django.test import Client
+from accounts.models import User
+given = json.load(sys.stdin)
+client = Client()
+client.force_login(User.objects.get(email=given["email"]))
+for address in given["addresses"]:
+    status = client.get(address).status_code
+    assert status == 200, (address, status)
+loaded = [name for name in sys.modules if name.partition(".")[0] in ("torch", "diffusers", "transformers")]
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_loads_torch(make_user, tmp_path, process_environment):
+    owner = make_user()
+    world = build_world(owner, tmp_path)
+    names = [name for name, (_kind, methods) in APP_URLS.items() if "GET" in methods]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LOAD_EVERYTHING],
+        input=json.dumps({"email": owner.email, "addresses": [_address(name, world) for name in names]}),
+        # The files of this test are in the storage of a studio whose data lie in `tmp_path`.
+        env={**process_environment, "ATELIER_TEST_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,127 @@
+"""One of everything that somebody can own, made quickly and without torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from PIL import Image
+
+from accounts.models import User
+from catalog.models import Licence, ModelVersion, Source
+from catalog.services import publish_version
+from catalog.services.seed import seed_licences
+from generation.models import Generation, Picture
+from jobs.models import Job, Queue, State
+from tests.catalog.folders import make_folder
+from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, Snapshot, Upload
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What one person owns: a finished experiment, its model, and a picture made with it."""
+
+    owner: User
+    dataset: Dataset
+    image: DatasetImage
+    experiment: Experiment
+    snapshot: Snapshot
+    version: ModelVersion
+    generation: Generation
+    picture: Picture
+
+
+def build_world(owner: User, folder: Path) -> World:
+    """Insert it all, with real files in the storage; `folder` is for scratch."""
+    seed_licences()
+    licence = Licence.objects.get(slug="own-work")
+    dataset = Dataset.objects.create(
+        owner=owner, name="Shells", licence=licence, picture_count=1, size_bytes=100
+    )
+    image = DatasetImage.objects.create(
+        dataset=dataset,
+        name="shell.png",
+        upload_sha256="1" * 64,
+        sha256="2" * 64,
+        file=_store("datasets/shell.png"),
+        thumbnail=_store("datasets/shell-small.png"),
+        width=64,
+        height=64,
+        size_bytes=100,
+    )
+    Upload.objects.create(dataset=dataset, job=_job(owner, "training.upload", Queue.LIGHT))
+    version = publish_version(
+        owner=owner, folder=make_folder(folder / "model"), name="shells", title="Shells", licence=licence
+    )
+    experiment = _experiment(owner, dataset, version, licence)
+    snapshot = Snapshot.objects.create(
+        experiment=experiment, step=100, attempt=1, images_seen=1600, grid=_store("jobs/grid.png")
+    )
+    generation = Generation.objects.create(
+        owner=owner,
+        job=_job(owner, "generation.pictures", Queue.GENERATE),
+        model_version=version,
+        settings={"seeds": [1], "truncation_psi": 0.7},
+        count=1,
+    )
+    picture = Picture.objects.create(
+        owner=owner,
+        generation=generation,
+        index=0,
+        seed=1,
+        file=_store("pictures/one.png"),
+        width=64,
+        height=64,
+        sha256="3" * 64,
+        provenance={},
+    )
+    return World(
+        owner=owner,
+        dataset=dataset,
+        image=image,
+        experiment=experiment,
+        snapshot=snapshot,
+        version=version,
+        generation=generation,
+        picture=picture,
+    )
+
+
+def _experiment(owner: User, dataset: Dataset, version: ModelVersion, licence: Licence) -> Experiment:
+    source = Source.objects.create(
+        kind=Source.Kind.DATASET, label=dataset.name, sha256="4" * 64, licence=licence
+    )
+    frozen = DatasetVersion.objects.create(
+        dataset=dataset,
+        name=dataset.name,
+        sha256="4" * 64,
+        pictures=[],
+        count=50,
+        crop="center",
+        licence=licence,
+        source=source,
+    )
+    return Experiment.objects.create(
+        owner=owner,
+        name="Shells",
+        dataset_version=frozen,
+        starting_point=version,
+        preset="cpu64",
+        steps=100,
+        job=_job(owner, "training.experiment", Queue.TRAIN),
+        saved_model=version.model,
+    )
+
+
+def _job(owner: User, kind: str, queue: str) -> Job:
+    now = timezone.now()
+    return Job.objects.create(
+        owner=owner, kind=kind, queue=queue, label=kind, state=State.SUCCEEDED, attempt=1, finished_at=now
+    )
+
+
+def _store(key: str) -> str:
+    file = ContentFile(b"")
+    Image.new("RGB", (64, 64), "tan").save(file, format="PNG")
+    return default_storage.save(key, file)
