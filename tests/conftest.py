@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.test import Client
 
 from accounts.models import User
@@ -38,24 +38,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _clean_redis(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty this run's Redis after a test that may have written to it."""
     yield
-    if {"db", "transactional_db"} & set(request.fixturenames):
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             client.flushall()
 
 
 @pytest.fixture(autouse=True)
-def files(request: pytest.FixtureRequest, settings: object, tmp_path: Path) -> Path:
-    """Give a test its own empty storage, and return its directory."""
+def files(settings: LazySettings, tmp_path: Path) -> Path:
+    """Give each test its own empty storage, and return its directory."""
     folder = tmp_path / "files"
-    if {"db", "transactional_db"} & set(request.fixturenames):
-        from django.conf import settings as current
-
-        storages = {**current.STORAGES}
-        storages["default"] = {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": folder},
-        }
-        settings.STORAGES = storages
+    private = {**settings.STORAGES["default"], "OPTIONS": {"location": folder}}
+    settings.STORAGES = {**settings.STORAGES, "default": private}
     return folder
 
 

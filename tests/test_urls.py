@@ -1,4 +1,4 @@
-"""Every address and method as owner, stranger, unknown visitor and staff. A new one has to say whose it is."""
+"""Every address and method as owner, stranger, unknown visitor and staff. A new one says whose it is."""
 
 import json
 import subprocess

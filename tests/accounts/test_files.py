@@ -1,0 +1,63 @@
+"""Private files: what their answers say, and that they never run anything."""
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import Http404
+from django.test import RequestFactory
+
+from accounts.files import serve_file
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def key():
+    return default_storage.save("private/one two.png", ContentFile(b"bytes"))
+
+
+@pytest.fixture
+def request_(rf: RequestFactory):
+    return rf.get("/")
+
+
+def test_a_file_is_shown_and_not_kept(request_, key):
+    response = serve_file(request_, key, content_type="image/png")
+    assert response.getvalue() == b"bytes"
+    response.close()
+    assert response["Content-Type"] == "image/png"
+    assert response["Content-Length"] == "5"
+    assert response["Content-Disposition"] == 'inline; filename="one two.png"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"] == "sandbox"
+    assert response["Cache-Control"] == "private, no-store"
+
+
+def test_a_download_has_its_name_whatever_the_language(request_, key):
+    response = serve_file(request_, key, content_type="image/png", filename='kočka "1".png', download=True)
+    assert response["Content-Disposition"] == "attachment; filename*=utf-8''ko%C4%8Dka%20%221%22.png"
+    response.close()
+
+
+def test_an_immutable_address_is_kept_privately(rf, key):
+    response = serve_file(rf.get("/"), key, content_type="image/png", immutable=True)
+    assert response["Cache-Control"] == "private, max-age=31536000, immutable"
+    response.close()
+    again = rf.get("/", headers={"If-None-Match": response["ETag"]})
+    assert serve_file(again, key, content_type="image/png", immutable=True).status_code == 304
+
+
+def test_a_missing_file_is_not_found(request_, settings):
+    with pytest.raises(Http404):
+        serve_file(request_, "private/none.png", content_type="image/png")
+    settings.ACCEL_PREFIX = "/protected/"
+    with pytest.raises(Http404):
+        serve_file(request_, "private/none.png", content_type="image/png")
+
+
+def test_the_proxy_is_told_where_the_file_lies(request_, key, settings):
+    settings.ACCEL_PREFIX = "/protected/"
+    response = serve_file(request_, key, content_type="image/png")
+    assert response["X-Accel-Redirect"] == "/protected/private/one%20two.png"
+    assert response.content == b""
+    assert response["Content-Security-Policy"] == "sandbox"
