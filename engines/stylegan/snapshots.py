@@ -48,11 +48,16 @@ def write_snapshot(
         stats=stats,
     )
     networks = {GENERATOR_FILE: state.g_ema.state_dict(), DISCRIMINATOR_FILE: state.d.state_dict()}
-    target = config.run_dir / SNAPSHOTS / f"{state.step:06d}"
+    target = snapshot_folder(config.run_dir, state.step)
     with atomic_folder(target) as folder:
         write_model(folder, info, networks)
         _write_grid_and_stats(folder, state, stats)
     return _snapshot(target, state.step, state.nimg, stats)
+
+
+def snapshot_folder(run_dir: Path, step: int) -> Path:
+    """Where a training keeps the snapshot of a step."""
+    return run_dir / SNAPSHOTS / f"{step:06d}"
 
 
 def write_sample(config: TrainConfig, state: TrainState, stats: Mapping[str, float]) -> Snapshot:

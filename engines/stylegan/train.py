@@ -22,7 +22,7 @@ from engines.stylegan import augment, hardware, loss
 from engines.stylegan.config import TrainConfig
 from engines.stylegan.networks import NoiseMode
 from engines.stylegan.randomness import Purpose, numpy_rng, torch_rng
-from engines.stylegan.snapshots import latest_snapshot, write_sample, write_snapshot
+from engines.stylegan.snapshots import latest_snapshot, snapshot_folder, write_sample, write_snapshot
 from engines.stylegan.state import TrainState
 
 CHECKPOINTS = "checkpoints"
@@ -101,13 +101,15 @@ class Training:
         """Step until the end or a stop; see `train`."""
         config, state = self.config, self.state
         losses: dict[str, float] = {}
+        if state.step and self._is_due() and not snapshot_folder(config.run_dir, state.step).is_dir():
+            # The process died between the checkpoint and its snapshot.
+            self.host.snapshot(write_snapshot(config, self.dataset, state, {"ada_p": state.ada_p}))
         while state.step < config.steps:
             started = time.perf_counter()
             losses = self.step()
             self._measure(time.perf_counter() - started)
             control = self.host.progress(self._progress(losses))
-            due = state.step % config.snapshot_every == 0 or state.step == config.steps
-            if due or control in (Control.SNAPSHOT, Control.STOP):
+            if self._is_due() or control in (Control.SNAPSHOT, Control.STOP):
                 self._save(losses)
             elif control is Control.SAMPLE:
                 self.host.snapshot(write_sample(config, state, losses))
@@ -116,6 +118,10 @@ class Training:
             if control is Control.STOP and state.step < config.steps:
                 return self._result("stopped")
         return self._result("finished")
+
+    def _is_due(self) -> bool:
+        """Whether a snapshot belongs to the step that has just been done."""
+        return self.state.step % self.config.snapshot_every == 0 or self.state.step == self.config.steps
 
     def step(self) -> dict[str, float]:
         """One update of everything; returns the losses. Raises DivergedError where one is not a number."""

@@ -1,6 +1,7 @@
 """The training loop: determinism, resume, control by the host, and that it learns."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,18 @@ def test_a_finished_training_is_not_trained_further(config):
     longer = train(replace(settings, steps=3), host)
     assert host.steps == [3]
     assert longer.snapshot.step == 3
+
+
+def test_a_snapshot_that_a_crash_prevented_is_made_up_for(config):
+    settings = config(steps=2)
+    snapshot = train(settings, SilentHost()).snapshot
+    generator = (snapshot.folder / "g_ema.safetensors").read_bytes()
+    shutil.rmtree(snapshot.folder)
+    host = RecordingHost()
+    result = train(settings, host)
+    assert host.steps == []
+    assert [made.step for made in host.snapshots] == [2]
+    assert (result.snapshot.folder / "g_ema.safetensors").read_bytes() == generator
 
 
 def test_the_host_is_told_every_step_and_every_snapshot(config):
