@@ -30,8 +30,7 @@ class TimelineInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
 
     model = JobEvent
     verbose_name_plural = _("timeline")
-    readonly_fields = ["at", "from_state", "to_state", "attempt", "cause", "worker"]
-    fields = readonly_fields
+    fields = ("at", "from_state", "to_state", "attempt", "cause", "worker")
 
 
 @admin.register(Job)

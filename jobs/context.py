@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -39,18 +40,24 @@ class JobContext:
         job_id, attempt, owner_id: of that row.
         threads: how many threads the work may use (`torch.set_num_threads`), recorded on the row.
         device: "cpu" or "cuda".
-        workdir: a private folder of this attempt, removed afterwards.
     """
 
-    def __init__(self, job: Job, *, workdir: Path, pulse: Pulse) -> None:
+    def __init__(self, job: Job, *, scratch: Path, pulse: Pulse) -> None:
         self.job = job
         self.job_id: uuid.UUID = job.pk
         self.attempt: int = job.attempt
         self.owner_id: uuid.UUID = job.owner_id
         self.threads: int = job.threads
         self.device: str = job.device
-        self.workdir = workdir
+        self._scratch = scratch
         self._pulse = pulse
+
+    @cached_property
+    def workdir(self) -> Path:
+        """A private folder of this attempt, made on first use and removed when the attempt ends."""
+        folder = self._scratch / str(self.attempt)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def report(
         self,

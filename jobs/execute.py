@@ -5,13 +5,11 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -93,38 +91,30 @@ def threads_for(queue: str) -> int:
 
 def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:
     """Run the handler and write its end. Raises LeaseLost."""
+    scratch = work_root() / str(job.pk)
     try:
-        with _workdir(job) as workdir:
-            handler = import_string(registry.get(job.kind).handler)
-            outcome: Outcome = handler(JobContext(job, workdir=workdir, pulse=pulse))
-            pulse.stop()
-            if outcome.state == "succeeded":
-                finish_job(job, State.SUCCEEDED, apply=outcome.apply, report=pulse.newest)
-            elif leaving.asked:
-                requeue_job(job, cause="the worker had to leave", apply=outcome.apply, report=pulse.newest)
-            else:
-                finish_job(job, State.STOPPED, apply=outcome.apply, report=pulse.newest)
+        handler = import_string(registry.get(job.kind).handler)
+        outcome: Outcome = handler(JobContext(job, scratch=scratch, pulse=pulse))
+        pulse.stop()
+        if outcome.state == "succeeded":
+            finish_job(job, State.SUCCEEDED, apply=outcome.apply, report=pulse.newest)
+        elif leaving.asked:
+            requeue_job(job, cause="the worker had to leave", apply=outcome.apply, report=pulse.newest)
+        else:
+            finish_job(job, State.STOPPED, apply=outcome.apply, report=pulse.newest)
     except JobError as error:
         fail_job(job, error=str(error), cause="the work could not be done", is_final=True)
     except Exception:
         reference = secrets.token_hex(4)
         logger.exception("Job %s, attempt %s failed: reference %s", job, job.attempt, reference)
+        close_old_connections()  # if the fault was the database's, its end is written over a new one
         sentence = _(
             "Something went wrong on our side. Try it again; if it happens again, write to us and name "
             "the reference %(reference)s."
         ) % {"reference": reference}
         fail_job(job, error=sentence, cause=f"fault {reference}", reference=reference)
-
-
-@contextmanager
-def _workdir(job: Job) -> Iterator[Path]:
-    """A folder for this attempt alone; what killed attempts of the job left behind goes with it."""
-    parent = work_root() / str(job.pk)
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield Path(tempfile.mkdtemp(prefix=f"{job.attempt}-", dir=parent))
     finally:
-        shutil.rmtree(parent, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def sweep_workdirs() -> None:

@@ -8,6 +8,7 @@ import socket
 import time
 from functools import cache
 
+from django.db import close_old_connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rq import Queue as TokenQueue
@@ -140,6 +141,7 @@ class ResidentWorker(ForkingWorker):
                 _import_handlers(self._queue)
             if line.recv(1) != _WORK:
                 return
+            close_old_connections()  # the database may have been restarted since the last job
             run_next(queue=self._queue, worker=self.name, leaving=leaving)
             tokens.send_if_needed(self._queue)
             is_last = leaving.asked or done == _JOBS_PER_CHILD

@@ -28,7 +28,7 @@ def leaving() -> Leaving:
 def context(submit, claim, leaving, tmp_path: Path) -> JobContext:
     submit("count")
     job = claim()
-    return JobContext(job, workdir=tmp_path, pulse=Pulse(job, leaving=leaving, in_background=False))
+    return JobContext(job, scratch=tmp_path, pulse=Pulse(job, leaving=leaving, in_background=False))
 
 
 def row() -> Job:
@@ -75,7 +75,7 @@ def test_a_request_to_an_earlier_attempt_is_not_repeated(submit, claim, leaving,
     job = claim()
     pulse = Pulse(job, leaving=leaving, in_background=False)
 
-    context = JobContext(job, workdir=tmp_path, pulse=pulse)
+    context = JobContext(job, scratch=tmp_path, pulse=pulse)
 
     assert context.report(step=1, total=8) is Control.CONTINUE
 
@@ -141,7 +141,7 @@ def test_the_background_pulse_keeps_the_lease_and_brings_requests(submit, claim,
     job = claim()
     Job.objects.update(lease_until=timezone.now())
     pulse = Pulse(job, leaving=leaving, in_background=True)
-    context = JobContext(job, workdir=Path(), pulse=pulse)
+    context = JobContext(job, scratch=Path(), pulse=pulse)
     pulse.start()
 
     stop_job(job=row())

@@ -1,5 +1,6 @@
 """Real workers, killed and asked to leave while they work."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs import tokens
 from jobs.models import Job, State
+from jobs.redis_client import hints
 from jobs.services import stop_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,79 +57,98 @@ def wait_for(job: Job, condition: Callable[[Job], bool]) -> Job:
     )
 
 
+def child_of(worker: subprocess.Popen) -> int:
+    """Return the process id of the worker's child."""
+    (child,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return int(child)
+
+
+def wait_for_end_of(pid: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_a_job_whose_worker_takes_sigkill_finishes_by_itself(start, submit):
     worker = start("worker", "train")
     start("dispatch")
-    job = submit("count", total=40)
+    job = submit("count", total=30)
     wait_for(job, lambda row: row.step >= 5)
+    child = child_of(worker)
 
     worker.send_signal(signal.SIGKILL)
     worker.wait()
+    wait_for_end_of(child)
     start("worker", "train")
 
     wait_for(job, lambda row: row.state == State.SUCCEEDED)
-    assert (job.attempt, job.failures, job.step) == (2, 0, 40)
+    assert (job.attempt, job.failures, job.step) == (2, 0, 30)
 
 
-def test_a_worker_that_has_to_leave_gives_its_job_back(start, submit):
+def test_a_worker_that_was_paused_comes_back_too_late(start, submit):
+    paused = start("worker", "train")
+    start("dispatch")
+    job = submit("count", total=20)
+    wait_for(job, lambda row: row.step >= 2)
+    child = child_of(paused)
+
+    os.kill(child, signal.SIGSTOP)
+    start("worker", "train")
+    wait_for(job, lambda row: row.state == State.SUCCEEDED)
+    before = Job.objects.filter(pk=job.pk).values().get()
+    os.kill(child, signal.SIGCONT)
+    wait_for_end_of(child)
+
+    assert job.attempt == 2
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+
+
+def test_the_forking_worker_stops_work_and_gives_it_back(start, submit):
+    hints().hset("rq:job:hostile", mapping={"data": json.dumps(["os.abort", None, [], {}])})
+    hints().rpush("rq:queue:train", "hostile", "missing")
     worker = start("worker", "train")
-    job = submit("count", total=60)
-    wait_for(job, lambda row: row.step >= 5)
+    stopped, given_back = submit("count", total=400), submit("count", total=400)
 
+    wait_for(stopped, lambda row: row.step >= 1)
+    stop_job(job=stopped)
+    wait_for(stopped, lambda row: row.state == State.STOPPED)
+    wait_for(given_back, lambda row: row.step >= 1)
     worker.send_signal(signal.SIGTERM)
     time.sleep(0.02)
     worker.send_signal(signal.SIGTERM)
 
     assert worker.wait(timeout=PATIENCE) == 0
-    job.refresh_from_db()
-    assert (job.state, job.failures) == (State.QUEUED, 0)
-    assert 5 <= job.step < 60
+    given_back.refresh_from_db()
+    assert (given_back.state, given_back.failures, given_back.attempt) == (State.QUEUED, 0, 1)
+    assert 1 <= given_back.step < 400
+    # A token waits for the job that was given back; nothing is left of those that were taken.
+    assert set(hints().keys("rq:job:*")) == {
+        b"rq:job:hostile",
+        *(f"rq:job:{token}".encode() for token in tokens.token_queue("train").job_ids),
+    }
 
 
-def test_the_resident_worker_survives_its_child(start, submit):
+def test_the_resident_worker_replaces_its_child(start, submit):
     worker = start("worker", "generate")
-    die, noop = submit("die"), submit("noop")
-
-    wait_for(die, lambda row: row.state == State.SUCCEEDED)
+    noop = submit("noop")
     wait_for(noop, lambda row: row.state == State.SUCCEEDED)
+    first_child = child_of(worker)
+    die = submit("die")
+    wait_for(die, lambda row: row.state == State.QUEUED and row.failures == 1)
+    wait_for_end_of(first_child)
 
-    assert (die.attempt, die.failures) == (2, 1)
-    assert noop.worker == die.worker
-    assert worker.poll() is None
+    time.sleep(0.2)  # it waits so long after a fault
+    tokens.send("generate")
+    wait_for(die, lambda row: row.state == State.SUCCEEDED)
+    second_child = child_of(worker)
+    deaf = submit("deaf")
+    wait_for(deaf, lambda row: row.state == State.RUNNING)
+    stop_job(job=deaf)
+    wait_for(deaf, lambda row: row.state == State.STOPPED)
+
+    wait_for_end_of(second_child)
+    assert (die.attempt, die.worker) == (2, noop.worker) == (2, deaf.worker)
     assert "libtorch" not in Path(f"/proc/{worker.pid}/maps").read_text()
-
-
-def test_a_job_that_does_not_stop_is_killed(start, submit):
-    start("worker", "generate")
-    job = submit("deaf")
-    wait_for(job, lambda row: row.state == State.RUNNING)
-
-    stop_job(job=job)
-
-    wait_for(job, lambda row: row.state == State.STOPPED)
-
-
-def test_a_training_stops_when_asked(start, submit):
-    start("worker", "train")
-    job = submit("count", total=400)
-    wait_for(job, lambda row: row.step >= 1)
-
-    stop_job(job=job)
-
-    wait_for(job, lambda row: row.state == State.STOPPED)
-    assert 1 <= job.step < 400
-
-
-def test_children_die_with_their_parent(start, submit):
-    worker = start("worker", "generate")
-    wait_for(submit("noop"), lambda row: row.state == State.SUCCEEDED)
-    (child,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and Path(f"/proc/{child}").exists():
-        time.sleep(0.02)
-    assert not Path(f"/proc/{child}").exists()
-    assert os.getpid()
+    worker.terminate()
+    assert worker.wait(timeout=PATIENCE) == 0

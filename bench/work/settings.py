@@ -1,0 +1,6 @@
+"""The studio's own settings, and the benchmarks' job kinds."""
+
+from config.settings import *  # noqa: F403
+from config.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "bench.work.apps.WorkConfig"]
