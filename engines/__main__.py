@@ -1,6 +1,7 @@
 """`python -m engines train|run|info`: the engines without server, account or Django."""
 
 import argparse
+import itertools
 import signal
 import sys
 import zipfile
@@ -190,13 +191,13 @@ def _unpack(archive: Path, folder: Path) -> None:
 def _seeds(text: str) -> list[int]:
     """`0-15`, `3,14,159`, or both mixed."""
     try:
-        ranges = [part.split("-", 1) for part in text.split(",")]
-        seeds = [seed for bounds in ranges for seed in range(int(bounds[0]), int(bounds[-1]) + 1)]
+        bounds = [part.split("-", 1) for part in text.split(",")]
+        ranges = [range(int(pair[0]), int(pair[-1]) + 1) for pair in bounds]
     except ValueError as error:
         raise argparse.ArgumentTypeError("write seeds like 0-15 or 3,14,159") from error
-    if not 1 <= len(seeds) <= MAX_IMAGES_PER_RUN:
+    if not 1 <= sum(map(len, ranges)) <= MAX_IMAGES_PER_RUN:
         raise argparse.ArgumentTypeError(f"ask for 1 to {MAX_IMAGES_PER_RUN} seeds")
-    return seeds
+    return list(itertools.chain(*ranges))
 
 
 if __name__ == "__main__":
