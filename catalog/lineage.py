@@ -1,6 +1,6 @@
 """What a model was made from, all the way up, and what was made from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
@@ -71,11 +71,20 @@ def _nodes(keys: Iterable[object]) -> dict[object, Source]:
 
 
 def made_from(source: Source, viewer: User | AnonymousUser) -> list[LineageEntry]:
-    """What the source was made from, as the viewer may see it."""
+    """What the source was made from, as the viewer may see it; each node is followed by its own origins."""
+    by_child: dict[object, list[Ancestor]] = {}
+    for ancestor in ancestors(source):
+        by_child.setdefault(ancestor.child.pk, []).append(ancestor)
     return [
         _entry(ancestor.source, ancestor.role_label, ancestor.depth, viewer, user_of=ancestor.child)
-        for ancestor in ancestors(source)
+        for ancestor in _depth_first(source.pk, by_child)
     ]
+
+
+def _depth_first(key: object, by_child: dict[object, list[Ancestor]]) -> Iterator[Ancestor]:
+    for ancestor in by_child.get(key, []):
+        yield ancestor
+        yield from _depth_first(ancestor.source.pk, by_child)
 
 
 def made_into(source: Source, viewer: User | AnonymousUser, limit: int = 50) -> list[LineageEntry]:

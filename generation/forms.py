@@ -33,7 +33,7 @@ class GenerateForm(forms.Form):
 
     model = forms.CharField(label=_("Model"), max_length=120)
     count = forms.IntegerField(
-        label=_("How many images"), min_value=1, max_value=MAX_COUNT, initial=DEFAULT_COUNT, required=False
+        label=_("How many images"), min_value=1, max_value=MAX_COUNT, initial=DEFAULT_COUNT
     )
     first_seed = forms.IntegerField(
         label=_("First seed"),
@@ -84,11 +84,8 @@ class GenerateForm(forms.Form):
         if values.get("seeds") or not {"count", "first_seed", "seeds"} <= values.keys():
             return values
         count, first = values["count"], values["first_seed"]
-        if count is None:
-            self.add_error("count", _("Say how many images you want."))
-            return values
         if first is None:
-            first = new_first_seed(count)
+            first = new_first_seed()
         if first + count - 1 > MAX_SEED:
             self.add_error("first_seed", _("The last seed would be too large. Choose a smaller first seed."))
         values["seeds"] = list(range(first, first + count))

@@ -57,8 +57,12 @@ def newer_than(pictures: QuerySet[Picture], cursor: Cursor) -> QuerySet[Picture]
     return pictures.filter(before, created_at__gte=cursor.created_at).order_by("created_at", "pk")
 
 
-def latest_generations(user: User, limit: int = 8, shown: int = 4) -> list[Generation]:
+def latest_generations(
+    user: User, *, but: Generation | None = None, limit: int = 8, shown: int = 4
+) -> list[Generation]:
     """Return a user's newest orders, each with its first pictures as `first_pictures`. Two queries."""
     first = Picture.objects.filter(index__lt=shown).order_by("index")
-    generations = Generation.objects.owned_by(user).select_related("job", "model_version__model__owner")
+    generations = Generation.objects.owned_by(user).select_related("job")
+    if but is not None:
+        generations = generations.exclude(pk=but.pk)
     return list(generations.prefetch_related(Prefetch("pictures", first, to_attr="first_pictures"))[:limit])

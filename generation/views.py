@@ -62,7 +62,9 @@ def _form_page(
     return render(request, "generation/generation_create.html", context, status=status)
 
 
-def _page_context(request: AccountHttpRequest, form: GenerateForm) -> dict[str, Any]:
+def _page_context(
+    request: AccountHttpRequest, form: GenerateForm, *, shown: Generation | None = None
+) -> dict[str, Any]:
     """What every page with the form shows: the models to choose from and what was made last."""
     models = list(runnable_models(request.user)[:MAX_MODELS_SHOWN])
     chosen = form["model"].value() or ""
@@ -72,7 +74,7 @@ def _page_context(request: AccountHttpRequest, form: GenerateForm) -> dict[str, 
         "models": models,
         "chosen": chosen if chosen in addresses else (models[0].model.address if models else ""),
         "is_unknown_model": bool(chosen) and chosen not in addresses,
-        "history": latest_generations(_user(request)),
+        "history": latest_generations(_user(request), but=shown),
     }
 
 
@@ -108,7 +110,7 @@ def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         initial = {"model": values["model"], "truncation_psi": values["truncation_psi"]}
         form = GenerateForm(user=_user(request), initial={**initial, "count": generation.count})
         context |= {
-            **_page_context(request, form),
+            **_page_context(request, form, shown=generation),
             "count": generation.count,
             "seeds": values["seeds"],
             "remix_query": urlencode(values) if values["model"] else "",

@@ -34,6 +34,18 @@ def test_ancestors_come_nearest_first_and_once(family, dataset, django_assert_nu
     assert [a.depth for a in ancestors(parent.source)] == [1]
 
 
+def test_each_node_is_followed_by_its_own_origins(publish, owner, dataset):
+    one = publish(owner, "one", parents=[(dataset, DATA)])
+    two = publish(owner, "two", seed=1)
+    child = publish(owner, "child", seed=2, parents=[(one.source, START), (two.source, START)])
+    entries = made_from(child.source, owner)
+    assert [(entry.label, entry.depth) for entry in entries] == [
+        ("One", 1),
+        ("Holiday pictures", 2),
+        ("Two", 1),
+    ]
+
+
 def test_own_names_are_shown_to_the_owner(family, owner):
     _parent, child = family
     entries = made_from(child.source, owner)
