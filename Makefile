@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 VENV ?= .venv
-PORT ?= 8000
+PORT ?= $(or $(ATELIER_PORT),8000)
 PIP_FLAGS ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
