@@ -1,0 +1,53 @@
+"""Features of images from a small convolutional network with fixed random weights.
+
+Random features rank generative models much like trained ones do (2208.09218), and need no download. The
+weights depend on a fixed seed alone, so figures of one version of this module can be compared with each
+other.
+"""
+
+import functools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engines.images import FloatArray, UInt8Array, to_float
+
+SEED = 20220809
+CHANNELS = (24, 48, 96)
+BATCH = 256
+
+
+@functools.cache
+def _weights() -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(SEED)
+    sizes = zip((3, *CHANNELS[:-1]), CHANNELS, strict=True)
+    return tuple(
+        torch.randn(outputs, inputs, 5, 5, generator=rng) * math.sqrt(2 / (inputs * 25))
+        for inputs, outputs in sizes
+    )
+
+
+def features(images: UInt8Array) -> FloatArray:
+    """uint8 `[N, H, W, 3]` (sides of 16 or more) to float32 `[N, 2 * sum(CHANNELS)]`.
+
+    For each channel of each layer the mean over the picture and the standard deviation: what there is, and
+    how much it varies from place to place.
+    """
+    return np.concatenate(
+        [_features(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+    )
+
+
+@torch.inference_mode()
+def _features(images: UInt8Array) -> FloatArray:
+    x = torch.from_numpy(to_float(images))
+    found = []
+    for weight in _weights():
+        x = functional.leaky_relu(functional.conv2d(x, weight, stride=2, padding=2), 0.2)
+        deviation, mean = torch.std_mean(x, dim=(2, 3))
+        found += [mean, deviation]
+    result: FloatArray = torch.cat(found, dim=1).numpy()
+    return result
