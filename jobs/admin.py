@@ -30,7 +30,8 @@ class TimelineInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
 
     model = JobEvent
     verbose_name_plural = _("timeline")
-    fields = ("at", "from_state", "to_state", "attempt", "cause", "worker")
+    fields: ClassVar = ("at", "from_state", "to_state", "attempt", "cause", "worker")
+    readonly_fields: ClassVar = fields
 
 
 @admin.register(Job)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -107,7 +107,8 @@ def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:
     except Exception:
         reference = secrets.token_hex(4)
         logger.exception("Job %s, attempt %s failed: reference %s", job, job.attempt, reference)
-        close_old_connections()  # if the fault was the database's, its end is written over a new one
+        if not connection.in_atomic_block:
+            close_old_connections()  # if the fault was the database's, its end is written over a new one
         sentence = _(
             "Something went wrong on our side. Try it again; if it happens again, write to us and name "
             "the reference %(reference)s."
