@@ -126,7 +126,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
-_HASHED_STATIC = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+_HASHED_STATIC = "config.static_storage.StudioStaticStorage"
 STORAGES: dict[str, dict[str, Any]] = {
     "default": _BUCKET if FILES_BUCKET else _DIRECTORY,
     "staticfiles": {"BACKEND": _PLAIN_STATIC if DEBUG else _HASHED_STATIC},

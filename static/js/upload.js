@@ -1,10 +1,12 @@
 // A multiple file input becomes a drop zone for the whole page. Each file travels alone, so a failed one is retried alone.
 
 const PARALLEL = 3;
+const ROWS_KEPT = 20;
 const form = document.querySelector("[data-upload]");
 
+// A row appears when its file's turn comes; the others are only counted.
 class Row {
-  constructor(file, list) {
+  constructor(file) {
     this.file = file;
     this.element = document.createElement("li");
     this.element.dataset.state = "waiting";
@@ -18,8 +20,8 @@ class Row {
     this.bar.value = 0;
     this.bar.setAttribute("aria-label", file.name);
     this.element.append(name, this.status, this.bar);
-    list.append(this.element);
-    this.say("waiting", form.dataset.textWaiting);
+    form.querySelector("[data-rows]").prepend(this.element);
+    this.sending(0);
   }
 
   say(state, text) {
@@ -35,6 +37,8 @@ class Row {
   arrived() {
     this.bar.remove();
     this.say("accepted", form.dataset.textSent);
+    const arrived = form.querySelectorAll("[data-rows] > [data-state=accepted]");
+    for (const old of [...arrived].slice(ROWS_KEPT)) old.remove();
   }
 
   failed(reason, retry) {
@@ -51,7 +55,6 @@ class Row {
       line.remove();
       again.remove();
       this.bar.hidden = false;
-      this.say("waiting", form.dataset.textWaiting);
       retry();
     });
     this.status.after(again);
@@ -59,10 +62,12 @@ class Row {
   }
 }
 
+// Files, and rows that are tried again.
 const waiting = [];
 let underway = 0;
 
-function send(row) {
+function send(next) {
+  const row = next instanceof Row ? next : new Row(next);
   const body = new FormData(form);
   body.delete("files");
   body.append("files", row.file, row.file.name);
@@ -88,10 +93,13 @@ function send(row) {
 
 function sendNext() {
   while (underway < PARALLEL && waiting.length) send(waiting.shift());
+  const count = form.querySelector("[data-count]");
+  count.hidden = waiting.length === 0;
+  count.textContent = form.dataset.textWaiting.replace("{n}", waiting.length.toLocaleString());
 }
 
-function enqueue(row) {
-  waiting.push(row);
+function enqueue(...more) {
+  waiting.push(...more);
   sendNext();
 }
 
@@ -129,16 +137,11 @@ async function filesIn(transfer) {
   return found;
 }
 
-function take(files) {
-  const list = form.querySelector("[data-rows]");
-  for (const file of files) enqueue(new Row(file, list));
-}
-
 function watch() {
   const input = form.querySelector("input[type=file]");
   form.querySelector(".drop > button").hidden = true;
   input.addEventListener("change", () => {
-    take([...input.files]);
+    enqueue(...input.files);
     input.value = "";
   });
   let depth = 0;
@@ -160,7 +163,7 @@ function watch() {
     event.preventDefault();
     depth = 0;
     mark();
-    take(await filesIn(event.dataTransfer));
+    enqueue(...(await filesIn(event.dataTransfer)));
   });
   addEventListener("beforeunload", (event) => {
     if (underway) event.preventDefault();
