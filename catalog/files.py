@@ -122,10 +122,16 @@ def materialise(version: ModelVersion) -> Path:
         return folder
     with _machine_lock(cache_dir() / f".{version.sha256}.lock"):
         if not folder.is_dir():
-            with atomic_folder(folder) as draft:
-                for file in version.files.all():
-                    _fetch(file, draft / file.path)
+            _lay_out(version, folder)
     return folder
+
+
+def _lay_out(version: ModelVersion, folder: Path) -> None:
+    for left_by_a_killed_process in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(left_by_a_killed_process)
+    with atomic_folder(folder) as draft:
+        for file in version.files.all():
+            _fetch(file, draft / file.path)
 
 
 def forget(version_sha256: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -28,18 +29,30 @@ class Order:
     truncation_psi: float
 
 
+def _sentence(text: Any, **values: object) -> dict[str, Any]:
+    """Return one sentence for everything that can be wrong with a number, translated when it is shown."""
+    return dict.fromkeys(("required", "invalid", "min_value", "max_value"), format_lazy(text, **values))
+
+
 class GenerateForm(forms.Form):
     """Which model, how many pictures, how daring."""
 
-    model = forms.CharField(label=_("Model"), max_length=120)
+    model = forms.CharField(
+        label=_("Model"), max_length=120, error_messages=_sentence(_("Choose one of the models shown."))
+    )
     count = forms.IntegerField(
-        label=_("How many images"), min_value=1, max_value=MAX_COUNT, initial=DEFAULT_COUNT
+        label=_("How many images"),
+        min_value=1,
+        max_value=MAX_COUNT,
+        initial=DEFAULT_COUNT,
+        error_messages=_sentence(_("Choose a whole number from 1 to {max}."), max=MAX_COUNT),
     )
     first_seed = forms.IntegerField(
         label=_("First seed"),
         min_value=0,
         max_value=MAX_SEED,
         required=False,
+        error_messages=_sentence(_("A seed is a whole number from 0 to {max}."), max=MAX_SEED),
         help_text=_("A seed is the number an image grows from. Leave it empty for new images each time."),
     )
     seeds = forms.CharField(
@@ -54,6 +67,7 @@ class GenerateForm(forms.Form):
         max_value=MAX_TRUNCATION,
         initial=DEFAULT_TRUNCATION,
         widget=forms.NumberInput(attrs={"step": "0.05", "data-slider": ""}),
+        error_messages=_sentence(_("Choose a number from 0 to {max}."), max=MAX_TRUNCATION),
         help_text=_("Low: safe and alike. 1: all that the model has learned. Higher: daring, often broken."),
     )
 

@@ -35,6 +35,8 @@ def create_generation(request: AccountHttpRequest) -> HttpResponse:
         return render(request, "generation/generation_form.html#make", {"count": _count(request)})
     if request.method != "POST":
         linked = {name: request.GET[name][:1000] for name in LINKED_FIELDS if name in request.GET}
+        if linked.get("seeds") and _count(request):
+            linked["count"] = str(_count(request))
         return _form_page(request, GenerateForm(user=_user(request), initial=linked))
     form = GenerateForm(request.POST, user=_user(request))
     if not form.is_valid():

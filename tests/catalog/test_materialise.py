@@ -70,3 +70,4 @@ time.sleep(600)
     holder.wait()
     holder.stdout.close()
     assert len(list(materialise(version).iterdir())) == 4
+    assert not half.exists()
