@@ -1,4 +1,4 @@
-"""What every page downloads and how its templates are written: budgets, no inline code, nothing from elsewhere."""
+"""What every page downloads and how its templates are written: budgets, no inline code, all of it ours."""
 
 import gzip
 import re
