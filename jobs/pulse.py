@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 
 from engines.progress import Control
 from jobs import conf
@@ -81,7 +81,7 @@ class Pulse:
             while not self._lost and not self._ended.wait(pause):
                 self._try_beat()
         finally:
-            connection.close()
+            connections.close_all()  # this thread's, if it has made any
 
     def _try_beat(self) -> None:
         try:
