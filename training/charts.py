@@ -100,8 +100,10 @@ def _thinned(points: list[Point]) -> list[Point]:
 
 def _nice_range(low: float, high: float) -> tuple[float, float, float]:
     """Widen a range to whole steps of 1, 2 or 5 times a power of ten; returns low, high and the step."""
-    spread = max(high - low, abs(high) * 1e-6, 1e-9)
-    raw = spread / _TICKS
+    if high - low <= abs(high) * 1e-6:
+        margin = abs(high) * 0.1 or 1.0
+        low, high = low - margin, high + margin
+    raw = (high - low) / _TICKS
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
     return math.floor(low / step) * step, math.ceil(high / step) * step, step

@@ -51,7 +51,18 @@ class DatasetForm(forms.ModelForm[Dataset]):
         return clean_line(self.cleaned_data["name"])
 
 
-class StartingPointField(forms.ModelChoiceField[ModelVersion]):
+class RowField(forms.ModelChoiceField[Any]):
+    """A choice of rows with UUIDs: what is no UUID is no choice, like the UUID of somebody else's row."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the row. Raises ValidationError with the message `invalid_choice`."""
+        try:
+            return super().to_python(value)
+        except ValidationError as error:
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice") from error
+
+
+class StartingPointField(RowField):
     """A model's newest version; what is chosen is shown by its model's title."""
 
     def label_from_instance(self, obj: ModelVersion) -> str:
@@ -62,7 +73,7 @@ class StartingPointField(forms.ModelChoiceField[ModelVersion]):
 class ExperimentForm(forms.Form):
     """A new experiment. Fields that are left empty take what the preset of the starting point says."""
 
-    dataset = forms.ModelChoiceField(
+    dataset = RowField(
         queryset=Dataset.objects.none(),
         label=_("Dataset"),
         error_messages={"invalid_choice": _("There is no such dataset. Choose one of yours.")},
@@ -142,7 +153,7 @@ class ExperimentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.versions = list(starting_points(user))
         datasets, points = self.fields["dataset"], self.fields["starting_point"]
-        assert isinstance(datasets, forms.ModelChoiceField)
+        assert isinstance(datasets, RowField)
         assert isinstance(points, StartingPointField)
         datasets.queryset = Dataset.objects.owned_by(user)
         points.queryset = starting_points(user)
@@ -189,7 +200,7 @@ class ExperimentForm(forms.Form):
         return {**plain, "seed": chosen["seed"] or 0, "settings": settings}
 
 
-class SnapshotField(forms.ModelChoiceField[Snapshot]):
+class SnapshotField(RowField):
     """A snapshot, shown by its step."""
 
     def label_from_instance(self, obj: Snapshot) -> str:

@@ -20,13 +20,14 @@ from training import files, services
 from training.ingest import make_thumbnail, pixel_sha256
 from training.models import Dataset, DatasetImage, Experiment
 
-TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
+TINY = Architecture(resolution=8, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(settings: object, tmp_path: Path) -> None:
-    """Each test trains and caches models in folders of its own."""
+def _own_machine(settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of the test's own, and one thread: the networks are too small for two."""
     settings.DATA_DIR = tmp_path / "data"
+    monkeypatch.setattr("jobs.execute.threads_for", lambda queue: 1)
 
 
 @pytest.fixture

@@ -9,9 +9,12 @@ from django.core.files.storage import default_storage
 
 from jobs.files import list_keys
 from jobs.models import State
+from jobs.services import stop_job
 from jobs.testing import run_pending
 from tests.training import crafted
 from training import files, services
+from training.archives import Archive
+from training.limits import Limits
 from training.models import Dataset, DatasetImage, UploadedFile
 
 Status = UploadedFile.Status
@@ -171,16 +174,13 @@ def test_files_that_come_while_one_waits_join_its_job(empty_dataset):
 
 def test_a_canceled_upload_says_so_at_each_file(empty_dataset):
     upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
-    from jobs.services import stop_job
-
     stop_job(job=upload.job)
     file = upload.files.get()
     assert file.status == Status.REFUSED
     assert "was not checked" in file.reason
 
 
-def test_a_thousand_pixels_more_cost_no_memory(empty_dataset):
-    """Stored bytes are streamed: a ZIP is never read whole."""
+def test_a_zip_is_never_read_whole():
 
     class Counting(io.BytesIO):
         largest = 0
@@ -189,9 +189,6 @@ def test_a_thousand_pixels_more_cost_no_memory(empty_dataset):
             content = super().read(size)
             type(self).largest = max(self.largest, len(content))
             return content
-
-    from training.archives import Archive
-    from training.limits import Limits
 
     members = {f"{number}.bin": bytes([number]) * 2_000_000 for number in range(8)}
     archive = Archive(Counting(crafted.zipped(members, compression=0)), Limits())

@@ -1,0 +1,371 @@
+"""Pages of experiments: the owner, a stranger, nobody, the wrong method."""
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from catalog.models import CatalogModel
+from jobs.leases import claim_job
+from jobs.models import Job, State
+from jobs.testing import run_pending
+from tests.training import crafted
+from tests.training.conftest import fill
+from training import services
+from training.models import Experiment, Snapshot, TrainingStat
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+MAX_QUERIES = 15
+ACTIONS = [
+    "experiment_stop",
+    "experiment_resume",
+    "experiment_sample",
+    "experiment_snapshot",
+    "experiment_save",
+    "experiment_delete",
+]
+
+
+def url(name: str, *args: object) -> str:
+    return reverse(f"training:{name}", args=args)
+
+
+def start(experiment: Experiment) -> Job:
+    """Let a worker hold the experiment's job."""
+    job = claim_job(queue="train", worker="a test")
+    experiment.refresh_from_db()
+    return job
+
+
+@pytest.fixture
+def snapshot(experiment: Experiment, files) -> Snapshot:
+    """A snapshot with a stored grid, and nothing else of a training."""
+    key = default_storage.save("jobs/x/grid.png", ContentFile(b"\x89PNG"))
+    return Snapshot.objects.create(
+        experiment=experiment, step=4, attempt=1, images_seen=16, grid=key, folder="jobs/x"
+    )
+
+
+class TestAccess:
+    """Whoever is not the owner finds nothing; whoever is not signed in is sent to sign in."""
+
+    @pytest.mark.parametrize("name", ["experiment_detail", "experiment_delete"])
+    def test_pages(self, name, experiment, owner_client, stranger_client, client):
+        page = url(name, experiment.pk)
+        assert owner_client.get(page).status_code == 200
+        assert stranger_client.get(page).status_code == 404
+        assert client.get(page)["Location"].startswith("/account/login/")
+
+    @pytest.mark.parametrize("name", ACTIONS)
+    def test_actions(self, name, experiment, stranger_client, client):
+        action = url(name, experiment.pk)
+        assert stranger_client.post(action).status_code == 404
+        assert client.post(action).status_code == 302
+        experiment.refresh_from_db()
+        assert experiment.job.state == State.QUEUED
+
+    @pytest.mark.parametrize("name", ACTIONS[:-1])
+    def test_actions_need_a_post(self, name, experiment, owner_client):
+        assert owner_client.get(url(name, experiment.pk)).status_code == 405
+
+    def test_pages_take_no_post(self, experiment, owner_client):
+        assert owner_client.post(url("experiment_detail", experiment.pk)).status_code == 405
+        assert owner_client.post(url("experiment_list")).status_code == 405
+
+    def test_grids(self, snapshot, owner_client, stranger_client, client):
+        grid = url("snapshot_grid", snapshot.experiment_id, snapshot.pk)
+        response = owner_client.get(f"{grid}?attempt=1")
+        assert response["Content-Type"] == "image/png"
+        assert "immutable" in response["Cache-Control"]
+        assert b"".join(response.streaming_content) == b"\x89PNG"
+        response = owner_client.get(grid)
+        response.close()
+        assert "no-store" in response["Cache-Control"]
+        assert stranger_client.get(grid).status_code == 404
+        assert client.get(grid).status_code == 302
+
+    def test_an_anonymous_poll_moves_the_page(self, experiment, client):
+        response = client.get(url("experiment_detail", experiment.pk), {"rev": 1}, **HTMX)
+        assert response["HX-Redirect"].startswith("/account/login/")
+
+
+class TestList:
+    def test_groups_by_how_far_they_are(self, experiment, owner_client, stranger_client, client):
+        page = owner_client.get(url("experiment_list")).content.decode()
+        assert "Not started" in page
+        assert "In progress" not in page
+        start(experiment)
+        assert "In progress" in owner_client.get(url("experiment_list")).content.decode()
+        services.delete_dataset(dataset=experiment.dataset_version.dataset)
+        assert "Your experiments will be here" in stranger_client.get(url("experiment_list")).content.decode()
+        assert client.get(url("experiment_list")).status_code == 302
+
+    def test_few_queries(self, dataset, owner, owner_client, django_assert_max_num_queries):
+        for _number in range(5):
+            services.start_experiment(owner=owner, dataset=dataset, starting_point=None, steps=10)
+        with django_assert_max_num_queries(MAX_QUERIES):
+            owner_client.get(url("experiment_list"))
+
+
+class TestCreate:
+    @pytest.fixture
+    def chosen(self, dataset, starting_point_64) -> dict[str, object]:
+        return {
+            "dataset": dataset.pk,
+            "starting_point": starting_point_64.pk,
+            "crop": "center",
+            "mirror": "on",
+            "steps": 200,
+        }
+
+    def test_offers_starting_points_and_the_presets_steps(
+        self, dataset, starting_point_64, owner_client, django_assert_max_num_queries
+    ):
+        with django_assert_max_num_queries(MAX_QUERIES):
+            response = owner_client.get(url("experiment_create"), {"dataset": dataset.pk})
+        page = response.content.decode()
+        assert "Tiny-64" in page
+        assert 'value="1000"' in page
+        assert f'<option value="{dataset.pk}" selected>' in page
+
+    def test_nobody_and_someone_without_datasets(self, licence, stranger_client, client):
+        assert client.get(url("experiment_create")).status_code == 302
+        assert b"First you need a dataset" in stranger_client.get(url("experiment_create")).content
+
+    def test_starts_a_training(self, chosen, owner, owner_client):
+        response = owner_client.post(url("experiment_create"), chosen)
+        experiment = Experiment.objects.get()
+        assert response["Location"] == url("experiment_detail", experiment.pk)
+        assert (experiment.owner, experiment.steps, experiment.mirror, experiment.seed) == (
+            owner,
+            200,
+            True,
+            0,
+        )
+        assert experiment.settings == {}
+        assert experiment.job.state == State.QUEUED
+
+    def test_advanced_settings_win_over_the_preset(self, chosen, owner_client):
+        advanced = {"gamma": "0.5", "ada_target": "0", "freeze_d": "2", "snapshot_every": "50", "seed": "7"}
+        owner_client.post(url("experiment_create"), chosen | advanced)
+        experiment = Experiment.objects.get()
+        assert experiment.seed == 7
+        assert experiment.settings == {"gamma": 0.5, "ada_target": 0.0, "freeze_d": 2, "snapshot_every": 50}
+
+    def test_from_scratch(self, chosen, owner_client):
+        owner_client.post(url("experiment_create"), chosen | {"starting_point": ""})
+        assert Experiment.objects.get().starting_point is None
+
+    @pytest.mark.parametrize(
+        ("field", "value", "message"),
+        [
+            ("steps", "0", "at least 10 steps"),
+            ("steps", str(10**9), "at most 25,000 steps"),
+            ("steps", "many", "Enter a whole number"),
+            ("steps", "", "required"),
+            ("crop", "spiral", "Select a valid choice"),
+            ("seed", "-1", "greater than or equal to 0"),
+            ("seed", str(2**40), "less than or equal to"),
+            ("gamma", "nan", "Enter a number"),
+            ("learning_rate", "5", "less than or equal to"),
+            ("name", "x" * 81, "at most 80"),
+            ("name", "bad\x07name", "cannot be shown"),
+            ("dataset", "not-a-uuid", "no such dataset"),
+            ("starting_point", "not-a-uuid", "no such starting point"),
+        ],
+    )
+    def test_bad_values_come_back_beside_their_field(self, chosen, field, value, message, owner_client):
+        response = owner_client.post(url("experiment_create"), chosen | {field: value})
+        assert response.status_code == 422
+        (error,) = response.context["form"].errors[field]
+        assert message in error
+        assert error.split("'")[0].encode()[:20] in response.content
+        assert not Experiment.objects.exists()
+
+    def test_three_pictures_are_refused_beside_the_dataset(self, chosen, make_dataset, owner, owner_client):
+        small = make_dataset(owner, 3, "Small")
+        response = owner_client.post(url("experiment_create"), chosen | {"dataset": small.pk})
+        assert response.status_code == 422
+        assert "has 3 pictures" in response.context["form"].errors["dataset"][0]
+        assert b'value="200"' in response.content
+
+    def test_a_dataset_that_is_being_filled_has_to_wait(self, chosen, dataset, owner_client):
+        services.add_files(dataset=dataset, arrived=[ContentFile(b"x", name="a.png")])
+        response = owner_client.post(url("experiment_create"), chosen)
+        assert response.status_code == 422
+        assert b"still being checked" in response.content
+
+    def test_foreign_datasets_and_models_are_refused(self, chosen, make_dataset, stranger, stranger_client):
+        """The owner's dataset and private model in a stranger's form."""
+        response = stranger_client.post(url("experiment_create"), chosen)
+        assert response.status_code == 422
+        assert set(response.context["form"].errors) == {"dataset", "starting_point"}
+
+    def test_posted_owners_and_states_are_ignored(self, chosen, owner, stranger, owner_client):
+        owner_client.post(url("experiment_create"), chosen | {"owner": stranger.pk, "job": "x", "price": "0"})
+        assert Experiment.objects.get().owner == owner
+
+    def test_readiness_is_polled_while_pictures_are_made(self, licence, owner, owner_client):
+        sample = services.create_sample_dataset(owner=owner, family="cats", count=2)
+        response = owner_client.get(url("experiment_create"), {"dataset": sample.pk}, **HTMX)
+        assert b'hx-trigger="every 2s"' in response.content
+        assert b"<html" not in response.content
+
+
+class TestDetail:
+    def test_few_queries_whatever_the_number_of_snapshots(
+        self, snapshot, owner_client, django_assert_max_num_queries
+    ):
+        experiment = snapshot.experiment
+        Snapshot.objects.bulk_create(
+            Snapshot(experiment=experiment, step=step, attempt=1, images_seen=1, grid="g", folder="f")
+            for step in range(10, 60)
+        )
+        TrainingStat.objects.bulk_create(
+            TrainingStat(experiment=experiment, step=step, values={"loss_g": 1.0, "loss_d": 0.5 + step})
+            for step in range(1, 60)
+        )
+        start(experiment)
+        with django_assert_max_num_queries(MAX_QUERIES):
+            page = owner_client.get(url("experiment_detail", experiment.pk)).content.decode()
+        assert page.count("data-step=") == 51
+        assert "<polyline" in page
+        assert "Show the numbers" in page
+
+    def test_waits_in_the_queue(self, experiment, owner_client):
+        assert b"Number 1 in the queue" in owner_client.get(url("experiment_detail", experiment.pk)).content
+
+    def test_a_poll_is_204_until_something_changes(self, experiment, owner_client):
+        address = url("experiment_detail", experiment.pk)
+        rev = owner_client.get(address).context["progress"].rev
+        assert owner_client.get(address, {"rev": rev}, **HTMX).status_code == 204
+        start(experiment)
+        response = owner_client.get(address, {"rev": rev}, **HTMX)
+        assert response.status_code == 200
+        assert b"<html" not in response.content
+        assert b"Sample now" in response.content
+        assert b'hx-trigger="every 2s"' in response.content
+
+    def test_a_done_training_polls_no_more(self, trained, owner_client):
+        response = owner_client.get(url("experiment_detail", trained.pk), {"rev": 0}, **HTMX)
+        for fragment in ("status", "samples", "charts", "log", "save"):
+            assert f'id="{fragment}"'.encode() in response.content
+        assert b"hx-trigger" not in response.content
+        page = owner_client.get(url("experiment_detail", trained.pk)).content
+        assert b"Save to my models" in page
+        assert b"Resume" not in page
+
+    def test_the_film_is_sent_again_only_with_new_pictures(self, snapshot, owner_client):
+        start(snapshot.experiment)
+        address = url("experiment_detail", snapshot.experiment_id)
+        response = owner_client.get(address, {"rev": 0, "newest": snapshot.pk}, **HTMX)
+        assert b'id="samples"' not in response.content
+        response = owner_client.get(address, {"rev": 0, "newest": ""}, **HTMX)
+        assert b'id="samples"' in response.content
+
+
+class TestSteering:
+    def test_cancel_while_it_waits(self, experiment, owner_client):
+        response = owner_client.post(url("experiment_stop", experiment.pk))
+        assert response["Location"] == url("experiment_detail", experiment.pk)
+        experiment.job.refresh_from_db()
+        assert experiment.job.state == State.CANCELED
+
+    def test_stop_while_it_runs_answers_with_the_fragments(self, experiment, owner_client):
+        start(experiment)
+        response = owner_client.post(url("experiment_stop", experiment.pk), **HTMX)
+        assert b"Stopping" in response.content
+        experiment.job.refresh_from_db()
+        assert experiment.job.state == State.STOPPING
+
+    def test_samples_and_snapshots_are_asked_for(self, experiment, owner_client):
+        start(experiment)
+        owner_client.post(url("experiment_sample", experiment.pk))
+        owner_client.post(url("experiment_snapshot", experiment.pk))
+        experiment.job.refresh_from_db()
+        assert experiment.job.sample_requested_at
+        assert experiment.job.snapshot_requested_at
+
+    def test_what_cannot_be_done_is_said(self, experiment, owner_client):
+        response = owner_client.post(url("experiment_sample", experiment.pk), follow=True)
+        assert b"The training is not running" in response.content
+        response = owner_client.post(url("experiment_resume", experiment.pk), follow=True)
+        assert b"Only a stopped or failed job can be resumed" in response.content
+
+    def test_resume(self, experiment, owner_client):
+        start(experiment)
+        Job.objects.filter(pk=experiment.job_id).update(state=State.STOPPED, lease_until=None)
+        assert b"Resume" in owner_client.get(url("experiment_detail", experiment.pk)).content
+        owner_client.post(url("experiment_resume", experiment.pk))
+        experiment.job.refresh_from_db()
+        assert experiment.job.state == State.QUEUED
+
+
+class TestSave:
+    def test_makes_a_model(self, trained, owner, owner_client):
+        last = trained.snapshots.last()
+        response = owner_client.post(
+            url("experiment_save", trained.pk), {"snapshot": last.pk, "name": "My shells"}
+        )
+        model = CatalogModel.objects.get(saved_from=trained.job_id)
+        assert response["Location"] == reverse("catalog:model_detail", args=[owner.handle, "my-shells"])
+        assert model.title == "My shells"
+        assert owner_client.get(response["Location"]).status_code == 200
+        page = owner_client.get(url("experiment_detail", trained.pk)).content
+        assert b"Add this snapshot as a version" in page
+
+    def test_a_foreign_snapshot_is_refused(self, trained, dataset, starting_point, owner, owner_client):
+        other = services.start_experiment(
+            owner=owner, dataset=dataset, starting_point=starting_point, steps=10
+        )
+        foreign = Snapshot.objects.create(
+            experiment=other, step=1, attempt=1, images_seen=1, grid="g", folder="f"
+        )
+        response = owner_client.post(
+            url("experiment_save", trained.pk), {"snapshot": foreign.pk, "name": "Mine"}
+        )
+        assert response.status_code == 422
+        assert b"There is no such snapshot" in response.content
+        assert not CatalogModel.objects.filter(saved_from=other.job_id).exists()
+
+    def test_without_a_name(self, trained, owner_client):
+        last = trained.snapshots.last()
+        response = owner_client.post(url("experiment_save", trained.pk), {"snapshot": last.pk, "name": ""})
+        assert response.status_code == 422
+
+
+class TestDelete:
+    def test_asks_then_deletes(self, experiment, owner_client):
+        assert b"No model has been saved" in owner_client.get(url("experiment_delete", experiment.pk)).content
+        response = owner_client.post(url("experiment_delete", experiment.pk))
+        assert response["Location"] == url("experiment_list")
+        assert not Experiment.objects.exists()
+
+    def test_a_running_one_is_kept(self, experiment, owner_client):
+        start(experiment)
+        response = owner_client.post(url("experiment_delete", experiment.pk), follow=True)
+        assert b"Stop it first" in response.content
+        assert Experiment.objects.exists()
+
+
+def test_the_whole_line_from_files_to_a_model(licence, starting_point_64, owner, owner_client):
+    """What a person does, by the pages alone; the jobs run through the real path in between."""
+    owner_client.post(url("dataset_create"), {"name": "Beach", "licence": "own-work"})
+    dataset = owner.datasets.get()
+    members = {f"{number}.png": crafted.png(number, width=64, height=64) for number in range(52)}
+    archive = ContentFile(crafted.zipped(members), name="beach.zip")
+    owner_client.post(url("dataset_add", dataset.pk), {"files": archive})
+    run_pending("light")
+    chosen = {"dataset": dataset.pk, "starting_point": starting_point_64.pk, "crop": "random", "steps": 10}
+    owner_client.post(url("experiment_create"), chosen)
+    experiment = owner.experiments.get()
+    (job,) = run_pending("train")
+    assert job.state == State.SUCCEEDED
+    page = owner_client.get(url("experiment_detail", experiment.pk)).content
+    assert b"Step 10" in page
+    last = experiment.snapshots.get()
+    owner_client.post(url("experiment_save", experiment.pk), {"snapshot": last.pk, "name": "Beach"})
+    version = owner.models.get(saved_from=job.pk).latest_version
+    assert version.resolution == 64
+    fill(dataset, 1, first=900)
+    assert experiment.dataset_version.count == 52
