@@ -1,12 +1,13 @@
 """What a handler gets: its job, how to report, and the fence around its writes."""
 
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from django.db import transaction
 
@@ -17,6 +18,11 @@ from jobs.moves import lock_attempt
 from jobs.progress import Report
 from jobs.pulse import Pulse
 from jobs.revisions import new_revision
+
+
+def _is_finite(number: float | None) -> TypeGuard[float]:
+    """Whether a number can be stored: neither JSON in PostgreSQL nor a chart knows NaN."""
+    return number is not None and math.isfinite(number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +78,16 @@ class JobContext:
         """Say how far the work is, as often as you like, and learn what to do next.
 
         Only the newest report is passed on: to Redis every second, to the row every few. `preview` is the
-        storage key of a picture. Raises LeaseLost when this attempt no longer holds the job.
+        storage key of a picture. `values` that are not finite are left out, and so is such an `eta_seconds`.
+        Raises LeaseLost when this attempt no longer holds the job.
         """
         self._pulse.report(
             Report(
-                step=step,
-                total=total,
-                eta_seconds=eta_seconds,
+                step=int(step),
+                total=int(total),
+                eta_seconds=float(eta_seconds) if _is_finite(eta_seconds) else None,
                 message=message,
-                values=dict(values or {}),
+                values={name: float(value) for name, value in (values or {}).items() if _is_finite(value)},
                 preview=preview,
             )
         )

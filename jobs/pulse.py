@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import replace
 
-from django.db import DatabaseError, connection, connections
+from django.db import connection, connections
 
 from engines.progress import Control
 from jobs import conf
@@ -88,9 +88,9 @@ class Pulse:
             self._beat(is_due=time.monotonic() >= self._next_beat)
         except LeaseLost:
             self._lost = True
-        except DatabaseError:
+        except Exception:
             # The server may be back at the next beat; until then the lease runs on.
-            logger.warning("No heartbeat for job %s: the database does not answer", self._job, exc_info=True)
+            logger.exception("No heartbeat for job %s", self._job)
             connection.close()
 
     def _beat(self, *, is_due: bool) -> None:

@@ -1,8 +1,10 @@
 """What handlers report, are asked, and may write."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -46,6 +48,16 @@ def test_report_reaches_the_page(context):
     assert (seen.step, seen.total, seen.percent, seen.message) == (2, 8, 25, "Training")
     assert (seen.eta_seconds, seen.values) == (3.5, {"loss": 0.1})
     assert seen.rev > before
+
+
+def test_what_no_chart_can_show_is_left_out(context):
+    context.report(
+        step=np.int64(2), total=8, eta_seconds=math.inf, values={"a": math.nan, "b": np.float32(0.5)}
+    )
+
+    assert row().progress["values"] == {"b": 0.5}
+    assert row().progress["eta_seconds"] is None
+    assert read_progress(row()).values == {"b": 0.5}
 
 
 def test_stop_stays(context):
