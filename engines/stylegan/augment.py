@@ -182,6 +182,7 @@ def _resample(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
 def _lanczos_matrix(size: int) -> Tensor:
     """Float32 `[2 * size, size]`: doubling a line of values, mirrored at its ends, each row summing to 1."""
     matrix = np.zeros((2 * size, size))

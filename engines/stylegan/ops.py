@@ -28,6 +28,7 @@ def filter_2d() -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
 def _merging_matrix(direction: str) -> Tensor:
     """`[36, 9]`: from a flattened 3x3 kernel to its four phases of 3x3 with the filter merged in.
 
@@ -86,6 +87,7 @@ def down_conv_1x1(x: Tensor, weight: Tensor) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
 def _upsampling_matrix(size: int) -> Tensor:
     """Float32 `[2 * size, size]`: the filter applied to a zero-stuffed line of `size` values, with gain 2."""
     matrix = torch.zeros(2 * size, size)

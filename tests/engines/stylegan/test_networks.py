@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engines.errors import ConfigError
-from engines.stylegan import loss
+from engines.stylegan import loss, ops
 from engines.stylegan.config import Architecture
 from engines.stylegan.networks import Discriminator, Generator
 
@@ -121,6 +121,15 @@ def test_bfloat16_stays_close_to_float32(generator, discriminator):
     logits = discriminator(full)
     discriminator.set_compute_dtype(torch.bfloat16)
     torch.testing.assert_close(discriminator(full), logits, rtol=0.05, atol=0.05)
+
+
+def test_training_works_after_images_were_made_in_inference_mode(generator, discriminator):
+    ops._merging_matrix.cache_clear()
+    ops._upsampling_matrix.cache_clear()
+    z = torch.randn(2, SMALL.z_dim)
+    with torch.inference_mode():
+        discriminator(generator(z))
+    loss.generator_loss(discriminator(generator(z))).backward()
 
 
 def test_truncation_pulls_towards_the_mean(generator):
