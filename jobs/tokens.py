@@ -6,6 +6,7 @@ The worker that takes one claims the fairest row itself: a token that is lost, d
 import contextlib
 import logging
 
+import django_rq
 import redis
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -20,8 +21,17 @@ logger = logging.getLogger(__name__)
 
 
 def token_queue(name: str, connection: redis.Redis | None = None) -> Queue:
-    """Return the RQ queue that holds a queue's tokens."""
-    return Queue(name, connection=connection or hints(), job_class=TokenJob, serializer=JSONSerializer)
+    """Return the RQ queue that holds a queue's tokens.
+
+    It enqueues at once (`commit_mode`): who sends a token inside a transaction does so from `on_commit`.
+    """
+    return django_rq.get_queue(
+        name,
+        connection=connection or hints(),
+        job_class=TokenJob,
+        serializer=JSONSerializer,
+        commit_mode="auto",
+    )
 
 
 def send(queue: str) -> None:
