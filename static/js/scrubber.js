@@ -14,8 +14,6 @@ class Film {
     this.button = root.querySelector("[data-play]");
     this.frames = [...root.querySelectorAll("[data-frames] a")];
     if (this.frames.length < 2) return;
-    root.querySelector("[data-controls]").hidden = false;
-    root.querySelector("[data-frames]").hidden = true;
     this.position.addEventListener("input", () => {
       this.pause();
       this.show(Number(this.position.value), true);

@@ -139,7 +139,6 @@ async function filesIn(transfer) {
 
 function watch() {
   const input = form.querySelector("input[type=file]");
-  form.querySelector(".drop > button").hidden = true;
   input.addEventListener("change", () => {
     enqueue(...input.files);
     input.value = "";
