@@ -51,10 +51,11 @@ def remove_files(keys: Iterable[str]) -> None:
 
 
 def remove_prefix(prefix: str) -> None:
-    """Delete everything stored below a prefix, and its empty folders where there are folders."""
-    delete_folder(prefix)
+    """Delete everything stored below a prefix; on this machine with its folders, and at once."""
     folder = local_path(prefix)
-    if folder is not None:
+    if folder is None:
+        delete_folder(prefix)
+    else:
         shutil.rmtree(folder, ignore_errors=True)
 
 

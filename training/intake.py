@@ -62,7 +62,7 @@ class Intake:
         return True
 
     def _report(self) -> Control:
-        return self._context.report(step=self._done, total=self._total, message=self._upload.dataset.name)
+        return self._context.report(step=self._done, total=self._total)
 
     def _take(self, file: UploadedFile) -> bool:
         """Deal with one file. Return False when told to stop inside a ZIP."""

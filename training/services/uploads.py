@@ -6,7 +6,6 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from jobs.models import Job, State
 from jobs.services import submit_job
@@ -69,10 +68,7 @@ def _store(dataset: Dataset, file: File[bytes]) -> str:
 def _insert(dataset: Dataset, stored: list[tuple[str, str]]) -> Upload:
     upload = _waiting_upload(dataset)
     if upload is None:
-        label = ngettext(
-            "Checking %(count)d file for %(name)s", "Checking %(count)d files for %(name)s", len(stored)
-        )
-        label %= {"count": len(stored), "name": dataset.name}
+        label = _("Checking files for %(name)s") % {"name": dataset.name}
         job = submit_job(owner=dataset.owner, kind=UPLOAD.name, label=label)
         upload = Upload.objects.create(dataset=dataset, job=job)
     UploadedFile.objects.bulk_create(UploadedFile(upload=upload, name=name, file=key) for name, key in stored)

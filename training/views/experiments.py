@@ -125,6 +125,11 @@ def _detail(
         and experiment.dataset_version.dataset_id is not None,
         "is_queued": experiment.job.state == State.QUEUED,
         "is_running": experiment.job.state == State.RUNNING,
+        "settings": [
+            (ExperimentForm.base_fields[name].label or name, value)
+            for name, value in experiment.settings.items()
+            if name in ExperimentForm.ADVANCED
+        ],
         "can_save": can_save,
         "form": form or (SaveModelForm(experiment=experiment) if can_save else None),
     }
