@@ -35,6 +35,7 @@ class Checkpoint:
 def save_tensors(path: Path, tensors: Tensors) -> None:
     """Write tensors as safetensors in the order of their names: equal content gives equal bytes."""
     save_file({name: tensors[name].detach().contiguous() for name in sorted(tensors)}, path)
+    path.chmod(0o644)  # save_file leaves it readable for its owner alone
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from engines.errors import ModelError
-from engines.manifest import MODEL_FILE
+from engines.manifest import GENERATOR_FILE
 
 STARTERS_DIR = Path(__file__).parent
 
 
 def available() -> list[str]:
     """Names of the shipped StyleGAN starters."""
-    return sorted(path.parent.name for path in STARTERS_DIR.glob(f"*/{MODEL_FILE}"))
+    return sorted(path.parent.name for path in STARTERS_DIR.glob(f"*/{GENERATOR_FILE}"))
 
 
 def starter_folder(name: str) -> Path:

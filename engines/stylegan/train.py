@@ -282,8 +282,7 @@ class Training:
 
 def _descend(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], value: Tensor) -> None:
     """One optimizer step down `value`, with gradients for `parameters` alone, not for the other network."""
-    gradients = torch.autograd.grad(value, parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+    # Unlike torch.autograd.grad, this gives gradients the memory layout of their parameters: fused Adam needs it.
+    value.backward(inputs=parameters)
     optimizer.step()
     optimizer.zero_grad()

@@ -17,6 +17,7 @@ from engines.progress import Control, SilentHost
 from engines.stylegan import loss
 from engines.stylegan.config import Architecture, TrainConfig
 from engines.stylegan.generate import Generator
+from engines.stylegan.randomness import Purpose, torch_rng
 from engines.stylegan.state import TrainState
 from engines.stylegan.train import CHECKPOINTS, Training, train
 
@@ -243,6 +244,30 @@ def test_mirroring_reverses_about_half(config, dataset):
     for image in shown:
         assert image.tobytes() in upright or np.ascontiguousarray(image[:, ::-1]).tobytes() in upright
     assert not all(image.tobytes() in upright for image in shown)
+
+
+def test_the_first_update_goes_against_the_gradient_everywhere(config):
+    """Adam's first step is -learning_rate * sign(gradient): element by element, whatever the memory layout."""
+    settings = config(ada_target=0.0, gamma=0.0, path_length_weight=0.0, style_mixing=0.0, noise=False)
+    training = Training(
+        settings,
+        PreparedDataset.open(settings.dataset),
+        TrainState.create(settings, torch.float32),
+        SilentHost(),
+    )
+    network = training.state.g
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    rng = torch_rng(settings.seed, Purpose.GENERATOR, 0)
+    images = network.synthesis(training._ws(rng, settings.batch), "none")
+    value = loss.generator_loss(training.state.d(images))
+    gradients = torch.autograd.grad(value, list(network.parameters()), allow_unused=True)
+    training._update_generator()
+    for (name, parameter), gradient in zip(network.named_parameters(), gradients, strict=True):
+        if gradient is not None and name.endswith("weight"):
+            clear = gradient.abs() > 1e-5
+            moved = (parameter.detach() - before[name])[clear]
+            expected = -settings.learning_rate * gradient[clear].sign()
+            torch.testing.assert_close(moved, expected, rtol=0.05, atol=1e-5, msg=name)
 
 
 def test_average_has_the_stated_half_life(config):
