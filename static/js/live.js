@@ -16,9 +16,14 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.xhr?.status) showOffline(event.detail.xhr.status >= 502);
 });
 
-// A session that ended in another tab: the poll's 401 or 403 leads to the sign-in page instead of going on in vain.
+// What a click could not do is said in the server's own words. A poll that fails just tries again.
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status === 401) location.reload();
+  if (isPoll(event.detail.elt)) return;
+  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  const sentence = page.querySelector("[data-error]")?.textContent.trim();
+  const toast = document.getElementById("toast").content.cloneNode(true);
+  toast.querySelector("span").textContent = sentence || event.detail.xhr.statusText;
+  document.getElementById("toasts").append(toast);
 });
 
 let spoken;

@@ -79,7 +79,10 @@ function send(next) {
   });
   request.addEventListener("loadend", () => {
     underway -= 1;
-    if (request.status >= 200 && request.status < 300) {
+    const elsewhere = request.getResponseHeader("HX-Redirect"); // signed out meanwhile
+    if (elsewhere) {
+      location.assign(elsewhere);
+    } else if (request.status >= 200 && request.status < 300) {
       row.arrived();
       showFragments(request.responseText);
     } else {

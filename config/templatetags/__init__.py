@@ -1,1 +1,0 @@
-"""Template filters that pages of every app use."""
