@@ -32,16 +32,21 @@ def is_being_filled(dataset: Dataset) -> bool:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a dataset is fit for training, with the sentence that says what to do."""
+    """Whether a dataset is fit for training, with the sentence that says what to do.
+
+    `percent` is how far the number of pictures is towards the one that works best, at most 100.
+    """
 
     level: Literal["good", "fair", "poor"]
     sentence: str
     is_enough: bool
+    percent: int
 
 
 def readiness(count: int) -> Readiness:
     """Judge a number of pictures against what the training needs."""
     low, high = RECOMMENDED_IMAGES
+    percent = min(100, 100 * count // low)
     numbers = {"count": count, "needed": MIN_IMAGES, "low": f"{low:,}", "high": f"{high:,}"}
     if count < MIN_IMAGES:
         numbers["missing"] = MIN_IMAGES - count
@@ -49,13 +54,13 @@ def readiness(count: int) -> Readiness:
             "Training needs at least %(needed)d pictures. Add %(missing)d more; "
             "%(low)s to %(high)s work best."
         )
-        return Readiness("poor", sentence % numbers, is_enough=False)
+        return Readiness("poor", sentence % numbers, is_enough=False, percent=percent)
     if count < low:
         sentence = _(
             "Enough to train from a starting point. %(low)s to %(high)s pictures give better results."
         )
-        return Readiness("fair", sentence % numbers, is_enough=True)
-    return Readiness("good", _("Enough for a good training.") % numbers, is_enough=True)
+        return Readiness("fair", sentence % numbers, is_enough=True, percent=percent)
+    return Readiness("good", _("Enough for a good training.") % numbers, is_enough=True, percent=percent)
 
 
 @dataclass(frozen=True, kw_only=True)
