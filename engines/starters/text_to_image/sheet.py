@@ -51,7 +51,7 @@ def draw_sheet(run: Run, path: Path, *, steps: int = 24) -> None:
         picture
         for start in range(0, len(captions), _BATCH)
         for picture in generate(
-            model, vae, tokenizer, captions[start : start + _BATCH], side=side, seed=start
+            model, vae, tokenizer, captions[start : start + _BATCH], side=side, seed=start, steps=steps
         )
     ]
     rows = -(-len(pictures) // _COLUMNS)

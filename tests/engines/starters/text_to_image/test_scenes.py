@@ -1,5 +1,8 @@
 """Concepts, prompts and composed scenes."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -114,3 +117,8 @@ def test_surroundings_are_painted_the_same_each_time():
         first = surrounding(np.random.default_rng(4), 64, name)
         second = surrounding(np.random.default_rng(4), 64, name)
         np.testing.assert_array_equal(first.pixels, second.pixels)
+
+
+def test_composing_needs_no_torch():
+    code = "import sys, engines.starters.text_to_image.pictures; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

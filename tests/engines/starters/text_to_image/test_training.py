@@ -148,7 +148,7 @@ def test_the_exported_folder_is_an_ordinary_pipeline(trained, tmp_path):
     assert main(["export", "--out", str(trained.out), "--folder", str(folder)]) == 1
     assert max(path.stat().st_size for path in folder.rglob("*.safetensors")) <= 8 * 2**20
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 21 * 2**20
-    pipeline = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     prompt = "a cat on a yellow background, emoji"
     latents = pipeline(
