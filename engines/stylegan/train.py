@@ -282,7 +282,8 @@ class Training:
 
 def _descend(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], value: Tensor) -> None:
     """One optimizer step down `value`, with gradients for `parameters` alone, not for the other network."""
-    # Unlike torch.autograd.grad, this gives gradients the memory layout of their parameters: fused Adam needs it.
-    value.backward(inputs=parameters)
+    # Unlike torch.autograd.grad, this gives gradients the memory layout of their parameters, which fused Adam
+    # takes for granted.
+    value.backward(inputs=parameters)  # type: ignore[no-untyped-call]
     optimizer.step()
     optimizer.zero_grad()

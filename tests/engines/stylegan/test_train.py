@@ -247,7 +247,7 @@ def test_mirroring_reverses_about_half(config, dataset):
 
 
 def test_the_first_update_goes_against_the_gradient_everywhere(config):
-    """Adam's first step is -learning_rate * sign(gradient): element by element, whatever the memory layout."""
+    """Adam's first step is -learning_rate * sign(gradient), element by element, in any memory layout."""
     settings = config(ada_target=0.0, gamma=0.0, path_length_weight=0.0, style_mixing=0.0, noise=False)
     training = Training(
         settings,
