@@ -1,7 +1,7 @@
 // A multiple file input becomes a drop zone for the whole page. Each file travels alone, so a failed one is retried alone.
 
 const PARALLEL = 3;
-const ROWS_KEPT = 20;
+const ROWS_KEPT = 6;
 const form = document.querySelector("[data-upload]");
 
 // A row appears when its file's turn comes; the others are only counted.
