@@ -37,6 +37,8 @@ _PROJECT = Path(__file__).resolve().parent.parent
 # The kernel's limit for the path of a unix socket, without the final NUL.
 _LONGEST_SOCKET_PATH = 107
 _SETTLE_SECONDS = 30.0
+# What a keeper needs of the environment to find its programs.
+_PASSED_ON = ("PATH", "PYTHONPATH")
 
 
 class EmbeddedServerError(Exception):
@@ -278,7 +280,7 @@ def _start_keeper(server: ServerName, data_dir: Path, throwaway: bool) -> subpro
             command,
             cwd=_PROJECT,
             # None of the studio's secrets; and a session of its own, so that a Ctrl-C does not reach it.
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"LC_ALL": "C"},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -93,7 +93,12 @@ DATABASES: dict[str, Any] = {
 }
 # Sign-in limits are counted in the database: they hold when Redis is lost.
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "django_cache",
+        # When it is full, counters are thrown away at random: nobody shall be able to fill it.
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
 }
 RQ_QUEUES = {queue: {"URL": REDIS_URL} for queue in ("train", "generate", "light")}
 RQ = {"JOB_CLASS": "jobs.rq.TokenJob", "COMMIT_MODE": "auto"}

@@ -21,6 +21,9 @@ from config.home import home_context
 
 logger = logging.getLogger(__name__)
 
+# The limits that allauth counts for a page are by the minute.
+_WAIT_SECONDS = 60
+
 
 @require_safe
 def home(request: AccountHttpRequest) -> HttpResponse:
@@ -115,8 +118,8 @@ def too_large(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """429: wait a little; the header says how long."""
-    response = error_page(request, 429)
-    response["Retry-After"] = "60"
+    response = error_page(request, 429, retry_after=_WAIT_SECONDS)
+    response["Retry-After"] = str(_WAIT_SECONDS)
     return response
 
 
