@@ -38,14 +38,20 @@ def run_sample(context: JobContext) -> Outcome:
 
 def _add(context: JobContext, dataset: Dataset, indices: list[int]) -> None:
     images = [_drawn(dataset, index) for index in indices]
-    known = set(
-        dataset.images.filter(sha256__in=[image.sha256 for image in images]).values_list("sha256", flat=True)
-    )
-    new = list({image.sha256: image for image in images if image.sha256 not in known}.values())
-    with context.fenced():
-        locked = lock_dataset(dataset.pk)
-        DatasetImage.objects.bulk_create(new)
-        count_in(locked, new)
+    # Two indices may give the same picture; it is then one.
+    distinct = {image.sha256: image for image in images}
+    kept: set[str] = set()
+    try:
+        with context.fenced():
+            locked = lock_dataset(dataset.pk)
+            known = locked.images.filter(sha256__in=distinct).values_list("sha256", flat=True)
+            new = [distinct[sha256] for sha256 in distinct.keys() - set(known)]
+            DatasetImage.objects.bulk_create(new)
+            count_in(locked, new)
+        kept = {key for image in new for key in (image.file, image.thumbnail)}
+    finally:
+        stored = {key for image in images for key in (image.file, image.thumbnail)}
+        files.remove_files(stored - kept)
 
 
 def _drawn(dataset: Dataset, index: int) -> DatasetImage:

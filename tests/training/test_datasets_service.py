@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from jobs.files import list_keys
 from jobs.models import Queue, State
 from jobs.testing import run_pending
-from training import files, services
+from training import drawing, files, services
 from training.models import Dataset, DatasetVersion, Experiment
 
 
@@ -41,6 +41,21 @@ def test_drawing_goes_on_where_it_stood(sample):
     run_pending("light")
     sample.refresh_from_db()
     assert sample.picture_count == sample.images.count() == 6
+
+
+def test_a_sample_deleted_while_it_is_drawn_leaves_no_files(sample):
+    lock = drawing.lock_dataset
+
+    def delete_first(dataset_id):
+        Dataset.objects.filter(pk=dataset_id).delete()
+        return lock(dataset_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "lock_dataset", delete_first)
+        (job,) = run_pending("light")
+    assert job.state == State.FAILED
+    assert "dataset was deleted" in job.error
+    assert list_keys(files.dataset_prefix(sample.pk)) == []
 
 
 def test_an_unknown_family_is_refused(licence, owner):

@@ -79,7 +79,7 @@ class TestAccess:
         assert "immutable" in response["Cache-Control"]
         assert b"".join(response.streaming_content) == b"\x89PNG"
         response = owner_client.get(grid)
-        response.close()
+        assert b"".join(response.streaming_content)
         assert "no-store" in response["Cache-Control"]
         assert stranger_client.get(grid).status_code == 404
         assert client.get(grid).status_code == 302

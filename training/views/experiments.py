@@ -153,22 +153,33 @@ def resume_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
 @login_required
 def request_sample(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Have a running training show its samples now."""
-    return _steer(request, pk, services.request_experiment_sample)
+    return _steer(
+        request, pk, services.request_experiment_sample, _("The sample comes after the step that is running.")
+    )
 
 
 @require_POST
 @login_required
 def request_snapshot(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Have a running training keep a snapshot now."""
-    return _steer(request, pk, services.request_experiment_snapshot)
+    return _steer(
+        request,
+        pk,
+        services.request_experiment_snapshot,
+        _("The snapshot comes after the step that is running."),
+    )
 
 
-def _steer(request: StudioRequest, pk: UUID, service: Callable[..., None]) -> HttpResponse:
+def _steer(request: StudioRequest, pk: UUID, service: Callable[..., None], promise: str = "") -> HttpResponse:
+    """Do it and show the experiment anew; `promise` says what will follow where nothing changes at once."""
     experiment = _own_experiment(request, pk)
     try:
         service(experiment=experiment)
     except (DatasetUnfit, MoveRefusedError) as error:
         messages.error(request, str(error))
+    else:
+        if promise:
+            messages.info(request, promise)
     if not request.htmx:
         return redirect("training:experiment_detail", pk)
     context = _detail(request, _own_experiment(request, pk)) | {"is_live": True}

@@ -23,6 +23,7 @@ class CappedUploadHandler(TemporaryFileUploadHandler):
         """Count and write a piece. Raises UploadTooLarge."""
         self._room -= len(raw_data)
         if self._room < 0:
+            self.file.close()
             raise UploadTooLarge
         super().receive_data_chunk(raw_data, start)
         return None
