@@ -68,7 +68,7 @@ class FirstRun:
         starter = self._starter()
         experiment = (
             Experiment.objects.owned_by(self._user)
-            .filter(dataset_version__dataset=dataset, starting_point=starter)
+            .filter(dataset_version__dataset=dataset, starting_point__model=starter.model)
             .order_by("created_at")
             .first()
         )
@@ -93,7 +93,7 @@ class FirstRun:
     def _images(self, version: ModelVersion) -> Generation:
         generation = (
             Generation.objects.owned_by(self._user)
-            .filter(model_version=version)
+            .filter(model_version__model=version.model)
             .order_by("created_at")
             .first()
         )
