@@ -78,15 +78,16 @@ def device() -> str:
 def threads_for(queue: str) -> int:
     """Return how many threads a job of this queue may use if it starts now.
 
-    Whoever starts alone gets all cores; where a training and a generation share the machine, each gets half,
-    at least one. Light work always takes one.
+    Whoever starts alone gets all cores but one, which is left to pages and servers: threads that wait for each
+    other in small operations lose far more to a busy core than they win by it. Where a training and a
+    generation share the machine, each gets half, at least one. Light work always takes one.
     """
     cores = len(os.sched_getaffinity(0))
     if queue == Queue.LIGHT:
         return 1
     heavy = Job.objects.working().filter(queue__in=[Queue.TRAIN, Queue.GENERATE])
     is_alone = not heavy.filter(worker__startswith=f"{HOST}:").exists()
-    return cores if is_alone else max(1, cores // 2)
+    return max(1, cores - 1 if is_alone else cores // 2)
 
 
 def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:

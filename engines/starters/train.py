@@ -50,7 +50,7 @@ RECIPES = {
 
 
 def train_starter(name: str, out: Path, **overrides: Any) -> TrainResult:
-    """Draw the pictures, train in `out` (resuming what is there) and return the result. Half an hour on one core."""
+    """Draw the pictures, train in `out` (resuming what is there); half an hour of one core."""
     recipe = RECIPES[name]
     family = FAMILIES[recipe.family]
     dataset_folder = out / "dataset"

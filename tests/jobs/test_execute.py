@@ -113,14 +113,14 @@ def test_scratch_folders_go(submit, monkeypatch, settings, tmp_path):
 
 def test_threads(submit, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: range(8))
-    assert (threads_for("train"), threads_for("generate"), threads_for("light")) == (8, 8, 1)
+    assert (threads_for("train"), threads_for("generate"), threads_for("light")) == (7, 7, 1)
 
     submit("count")
     claim_job(queue="train", worker=f"{execute.HOST}:train:1")
     assert threads_for("generate") == 4
 
     Job.objects.update(worker="elsewhere:train:1")
-    assert threads_for("generate") == 8
+    assert threads_for("generate") == 7
 
 
 def test_one_core_is_enough(submit, monkeypatch):
