@@ -76,11 +76,10 @@ def wait_until_gone(data_dir: Path) -> None:
     pytest.fail(f"still there: {[process.cmdline() for process in processes_of(data_dir)]}")
 
 
-@pytest.fixture
-def data_dir(tmp_path):
-    folder = tmp_path / "data"
-    yield folder
-    for process in processes_of(folder):
+@pytest.fixture(autouse=True)
+def _nothing_stays(data_dir):
+    yield
+    for process in processes_of(data_dir):
         process.kill()
 
 
