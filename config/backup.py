@@ -24,13 +24,13 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
 
-from config import embedded
+from config import embedded, first_run
 from engines.files import sha256_file
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _DUMP = "database.dump"
-_KEPT = ("secret-key", "demo-password", "first-run-done")
+_KEPT = ("secret-key", "demo-password", first_run.MARKER)
 
 
 class BackupError(Exception):

@@ -28,6 +28,8 @@ SAMPLE_FAMILY = "cats"
 STEPS = 1000
 IMAGES = 16
 TRUNCATION_PSI = 0.8
+# The file in the data directory that says that it was done.
+MARKER = "first-run-done"
 _LOOK_SECONDS = 0.5
 
 

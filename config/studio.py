@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from catalog.services import seed_catalog
-from config import assets, embedded, environment
+from config import assets, embedded, environment, first_run
 from config.demo import DemoLogin, ensure_demo_login
 from config.embedded_use import EmbeddedServers
 from config.supervisor import Program, Supervisor, manage
@@ -103,7 +103,7 @@ class Studio:
             self._web_answered = True
             self._say_welcome(login)
             self._supervisor.programs += self._workers()
-            if self.main_job and login is not None:
+            if self.main_job and login is not None and not (self._data_dir / first_run.MARKER).exists():
                 self._supervisor.programs.append(self._first_run())
         if now - self._servers_seen_at > _LOOK_AFTER_SERVERS_SECONDS:
             self._servers_seen_at = now

@@ -23,6 +23,6 @@ class Command(BaseCommand):
         first_run.run_once(
             demo.ensure_demo_login(settings.DATA_DIR).user,
             site=options["site"],
-            marker=settings.DATA_DIR / "first-run-done",
+            marker=settings.DATA_DIR / first_run.MARKER,
             say=self.stdout.write,
         )
