@@ -129,7 +129,7 @@ class Studio:
             try:
                 browser.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0]})
                 return browser.getresponse().status == 200
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return False
 
     def _say_welcome(self, login: DemoLogin | None) -> None:
