@@ -49,7 +49,7 @@ class Manifest:
 
 def default_target(data_dir: Path, prefix: str = "atelier") -> Path:
     """Return where a backup goes when nobody said: `backups` in the data directory, named by the time."""
-    return data_dir / "backups" / f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar"
+    return data_dir / "backups" / f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.tar"
 
 
 def write_backup(target: Path) -> None:
