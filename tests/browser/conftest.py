@@ -38,7 +38,8 @@ class Watched:
     def look(self, name: str) -> None:
         """Keep a screenshot of the whole page, to be looked at."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        # Hiding the caret, the default, would inject a style that the page's policy rightly reports.
+        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True, caret="initial")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
