@@ -78,8 +78,8 @@ def device() -> str:
 def threads_for(queue: str) -> int:
     """Return how many threads a job of this queue may use if it starts now.
 
-    Whoever starts alone gets all cores but one, which is left to pages and servers: threads that wait for each
-    other in small operations lose far more to a busy core than they win by it. Where a training and a
+    Whoever starts alone gets all cores but one, which is left to pages and servers: threads that wait for
+    each other in small operations lose far more to a busy core than they win by it. Where a training and a
     generation share the machine, each gets half, at least one. Light work always takes one.
     """
     cores = len(os.sched_getaffinity(0))
