@@ -12,6 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from accounts.models import User
 from bench.work.processes import free_port, ratio, running, wait_until
 from catalog.models import Licence, Source
+from config import assets
 from jobs.models import Job, State
 from jobs.services import stop_job, submit_job
 from training.models import DatasetVersion, Experiment
@@ -24,6 +25,7 @@ def polled_training(owner: User, *, blocks: int, block_seconds: float = 2.0) -> 
 
     The polls are a signed-in browser's, against the web server as the studio starts it.
     """
+    assets.collect_when_changed()
     log = settings.DATA_DIR / "steps"
     job = submit_job(owner=owner, kind="bench.train", label=str(log))
     page = Page(owner, make_experiment(owner, job))
