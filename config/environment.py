@@ -19,11 +19,11 @@ _SHORTEST_SECRET_KEY = 40
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """Return a switch: 1 or 0. Raises ImproperlyConfigured for anything else."""
+    """Return a switch: 1 or 0, on or off. Raises ImproperlyConfigured for anything else."""
     value = os.environ.get(name, "")
-    if value not in ("", "0", "1"):
+    if value not in ("", "0", "1", "on", "off"):
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-    return value == "1" if value else default
+    return value in ("1", "on") if value else default
 
 
 def number(name: str, default: int) -> int:

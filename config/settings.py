@@ -34,6 +34,7 @@ SECRET_KEY = environment.secret_key(DATA_DIR, deployment=DEPLOYMENT)
 INSTALLED_APPS = [
     "config",
     "accounts",
+    "billing",
     "jobs",
     "catalog",
     "training",
@@ -100,6 +101,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
 }
+# "off": a studio for one's own team. Nothing is priced or held; limits and fairness stay.
+CREDITS_ENABLED = environment.flag("CREDITS", default=True)
 RQ_QUEUES = {queue: {"URL": REDIS_URL} for queue in ("train", "generate", "light")}
 RQ = {"JOB_CLASS": "jobs.rq.TokenJob", "COMMIT_MODE": "auto"}
 RQ_SHOW_ADMIN_LINK = False

@@ -45,8 +45,9 @@ class JobQuerySet(OwnedQuerySet):
         return self.filter(queue=queue, state=State.QUEUED).order_by("turn", "queued_at", "id")
 
     def eligible(self, queue: str, now: datetime) -> Self:
-        """Keep the waiting rows that may start now. Limits of plans and devices belong here."""
-        return self.waiting(queue).filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+        """Keep the waiting rows that may start now."""
+        may_start = Q(not_before__isnull=True) | Q(not_before__lte=now)
+        return self.waiting(queue).filter(may_start, is_held_back=False)
 
     def active(self) -> Self:
         """Keep the rows that wait or work."""
@@ -76,6 +77,12 @@ class Job(models.Model):
     # Counted apart from attempts: a deploy or a lost lease must not use up a long training's chances.
     failures = models.PositiveIntegerField(default=0)
     max_failures = models.PositiveIntegerField(default=3)
+    # Over its owner's limit of jobs at once: it waits until one of the owner's others ends.
+    is_held_back = models.BooleanField(default=False)
+    # Waiting jobs with the same key may run together, in one batch.
+    batch_key = models.CharField(max_length=120, blank=True)
+    # Memory of the device, in bytes, without which the job is not begun.
+    needs_bytes = models.PositiveBigIntegerField(default=0)
     # The place in the fair order: the claim takes the smallest first. See `jobs.fairness`.
     turn = models.BigIntegerField(default=0)
     # Grows with every change that a page shows; a page asks for what is newer than the one it holds.
@@ -84,6 +91,8 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True)
+    # What is left of the time that its owner's plan allows at a time; it runs down while a worker holds the job.
+    seconds_left = models.PositiveIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     snapshot_requested_at = models.DateTimeField(null=True, blank=True)
@@ -92,6 +101,8 @@ class Job(models.Model):
     # The receipt: what was held at the start and charged for what was delivered, in credits.
     price_held = models.PositiveIntegerField(default=0)
     price_charged = models.PositiveIntegerField(default=0)
+    # What has been handed over so far, in the units in which the kind is priced (pictures, steps).
+    delivered = models.PositiveIntegerField(default=0)
 
     step = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
@@ -116,7 +127,14 @@ class Job(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(
-                fields=["queue", "turn", "queued_at"], condition=Q(state="queued"), name="jobs_waiting"
+                fields=["queue", "turn", "queued_at"],
+                condition=Q(state="queued", is_held_back=False),
+                name="jobs_waiting",
+            ),
+            models.Index(
+                fields=["batch_key", "turn"],
+                condition=Q(state="queued", is_held_back=False) & ~Q(batch_key=""),
+                name="jobs_batch",
             ),
             models.Index(
                 fields=["queue", "-turn"], condition=~Q(state__in=["queued", "canceled"]), name="jobs_started"
@@ -168,3 +186,30 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_state} -> {self.to_state}: {self.cause}"
+
+
+class Machine(models.Model):
+    """A computer on which workers run. Each registers itself; an admin sees what it does and can drain it."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    host = models.CharField(max_length=120)
+    device = models.CharField(max_length=60)
+    device_name = models.CharField(max_length=120, blank=True)
+    # What a job can ask for: the memory of the device (of the machine itself where that is its processor).
+    device_bytes = models.PositiveBigIntegerField()
+    memory_bytes = models.PositiveBigIntegerField()
+    cores = models.PositiveIntegerField()
+    # Of Atelier, Python, torch and the driver.
+    versions = models.JSONField(default=dict)
+    # Measured by itself: multiply-adds a second of the device, in billions.
+    speed = models.FloatField(null=True, blank=True)
+    # Takes no new jobs; what it does, it ends.
+    is_draining = models.BooleanField(default=False)
+    registered_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["host", "id"]
+
+    def __str__(self) -> str:
+        return self.host

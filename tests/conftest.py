@@ -10,7 +10,9 @@ from urllib.parse import quote
 import pytest
 import redis
 from django.conf import LazySettings, settings
+from django.db import connection
 from django.test import Client
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
 from config import embedded
@@ -32,6 +34,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if settings.configured and settings.DATA_DIR.name.startswith("atelier-test-"):
         shutil.rmtree(embedded.runtime_dir(settings.DATA_DIR), ignore_errors=True)
         shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Allow this run's database, and no other, to be emptied between tests: the ledger refuses it otherwise."""
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            name = connection.ops.quote_name(connection.settings_dict["NAME"])
+            cursor.execute(f"ALTER DATABASE {name} SET atelier.allow_truncate = 'on'")
+        connection.close()
 
 
 @pytest.fixture(autouse=True)

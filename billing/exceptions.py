@@ -1,0 +1,47 @@
+"""What can go wrong with credits, in words that say what to do next."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+
+class BillingError(Exception):
+    """Something about credits or plans that the person can mend."""
+
+
+class CreditsShort(BillingError):
+    """More credits are wanted than are available: answered with 402.
+
+    `wanted` and `available` are credits; `missing` is what to add.
+    """
+
+    def __init__(self, *, wanted: int, available: int) -> None:
+        self.wanted = wanted
+        self.available = available
+        self.missing = wanted - available
+        super().__init__(
+            ngettext(
+                "This takes %(wanted)s credit and you have %(available)s. Add %(missing)s, then try again.",
+                "This takes %(wanted)s credits and you have %(available)s. Add %(missing)s, then try again.",
+                wanted,
+            )
+            % {"wanted": wanted, "available": available, "missing": self.missing}
+        )
+
+
+class AccountBlocked(BillingError):
+    """A debt or a payment under dispute blocks spending."""
+
+    def __init__(self, *, debt: int) -> None:
+        self.debt = debt
+        super().__init__(
+            _("%(debt)s credits are owed after a refunded payment. They are settled by the next purchase.")
+            % {"debt": debt}
+            if debt
+            else _(
+                "Spending is paused while a payment is being looked into. Write to us if this is a mistake."
+            )
+        )
+
+
+class UnknownPrice(BillingError):
+    """No row of the price list carries this code."""
