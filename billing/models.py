@@ -13,6 +13,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+# Rows that always exist: what everybody starts with, and what everybody has where nothing is sold.
+FREE_PLAN = "free"
+HOUSE_PLAN = "house"
+
 
 class Plan(models.Model):
     """What a subscriber gets: a row that an admin edits."""

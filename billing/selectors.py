@@ -4,11 +4,12 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from billing.exceptions import UnknownPrice
-from billing.models import CreditAccount, CreditEntry, CreditHold, Plan, Price
+from billing.models import FREE_PLAN, HOUSE_PLAN, CreditAccount, CreditEntry, CreditHold, Plan, Price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,15 @@ class Quote:
 
     credits: int
     price: Price | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanLimits:
+    """What a plan allows: its share of the queue, experiments at once, hours at a time (None: no limit)."""
+
+    weight: int
+    experiments_at_once: int
+    hours_at_a_time: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +60,24 @@ def balance_of(user: User) -> Balance:
 
 
 def plan_of(user: User) -> Plan:
-    """Return the user's plan; the Free plan before the account is opened."""
-    account = CreditAccount.objects.filter(user=user).select_related("plan").first()
-    return account.plan if account else Plan.objects.get(slug="free")
+    """Return the user's plan: Free before the account is opened, the house's for everybody in house mode."""
+    return _plans_of(user.pk).get()
+
+
+def plan_limits(user_id: uuid.UUID) -> PlanLimits:
+    """Return what the user's plan allows, in one query; the house's limits in house mode."""
+    weight, at_once, hours = (
+        _plans_of(user_id).values_list("weight", "experiments_at_once", "hours_at_a_time").get()
+    )
+    return PlanLimits(weight=weight, experiments_at_once=at_once, hours_at_a_time=hours)
+
+
+def _plans_of(user_id: uuid.UUID) -> QuerySet[Plan]:
+    """Return the one plan that holds for a user."""
+    if not settings.CREDITS_ENABLED:
+        return Plan.objects.filter(slug=HOUSE_PLAN)
+    own = CreditAccount.objects.filter(user_id=user_id).values("plan_id")
+    return Plan.objects.filter(slug=Coalesce(Subquery(own), Value(FREE_PLAN)))
 
 
 def receipt_of(work_ref: uuid.UUID) -> QuerySet[CreditHold]:

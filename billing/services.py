@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
 from billing.models import (
+    FREE_PLAN,
     CreditAccount,
     CreditEntry,
     CreditGrant,
@@ -27,7 +28,6 @@ from billing.models import (
     Price,
 )
 
-FREE_PLAN = "free"
 # What comes back after its grant has expired stays usable this long.
 GOODWILL_AFTER_LATE_RELEASE = timedelta(days=7)
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from billing import services
 from billing.exceptions import AccountBlocked, CreditsShort
 from billing.models import CreditEntry, CreditHold, CreditTxn, Price
-from billing.selectors import balance_of, plan_of, quote_price, receipt_of
+from billing.selectors import balance_of, plan_limits, plan_of, quote_price, receipt_of
 
 pytestmark = pytest.mark.django_db
 
@@ -119,3 +119,16 @@ def test_a_changed_price_is_a_new_version(user):
     services.revise_price(price=price)
     assert quote_price("picture").credits == 7
     assert [p.version for p in Price.objects.filter(code="picture")] == [2, 1]
+
+
+def test_limits_are_those_of_the_plan_in_one_query(user, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        limits = plan_limits(user.pk)
+    assert (limits.weight, limits.experiments_at_once, limits.hours_at_a_time) == (1, 1, 3)
+    assert plan_limits(uuid.uuid4()) == limits
+
+
+def test_house_mode_has_one_plan_for_everybody(user, settings):
+    settings.CREDITS_ENABLED = False
+    assert plan_of(user).slug == "house"
+    assert plan_limits(user.pk).hours_at_a_time is None
