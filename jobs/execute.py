@@ -14,9 +14,10 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from jobs import registry
+from jobs.claims import claim_job
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError, LeaseLost
-from jobs.leases import claim_job, fail_job, finish_job, requeue_job
+from jobs.leases import fail_job, finish_job, requeue_job
 from jobs.models import Job, Queue, State
 from jobs.processes import Leaving
 from jobs.pulse import Pulse

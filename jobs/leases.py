@@ -1,4 +1,4 @@
-"""What a worker does with a row: claim it, keep it, and give it up in one of five ways.
+"""What a worker does with a row it has claimed (`jobs.claims`): keep it, and give it up in one of five ways.
 
 Every function names the attempt it speaks for. An attempt that no longer holds the job changes nothing and
 gets LeaseLost: that is the fence behind which a late, paused or doubled worker stays.
@@ -32,45 +32,13 @@ class Requests:
     sample_requested_at: datetime | None
 
 
-@transaction.atomic
-def claim_job(
-    *, queue: str, worker: str, device: str = "cpu", threads: int = 1, now: datetime | None = None
-) -> Job | None:
-    """Take the fairest eligible row of a queue, or return None when there is none.
-
-    Effect: QUEUED -> RUNNING with the next attempt number and a lease. Rows that other workers are taking at
-    this moment are passed over (`SKIP LOCKED`), so claims never wait for each other. Kinds that this worker
-    does not know are left to a newer one.
-    """
-    claimed_at = timezone.now()
-    fairest = Job.objects.eligible(queue, now or claimed_at).filter(kind__in=registry.names(queue))
-    job: Job | None = fairest.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
-    if job is None:
-        return None
-    keeps_threads = registry.get(job.kind).resumable and job.threads > 0
-    move_job(
-        job,
-        State.RUNNING,
-        cause="claimed",
-        worker=worker,
-        attempt=job.attempt + 1,
-        claimed_step=job.step,
-        lease_until=_lease_end(job, claimed_at),
-        heartbeat_at=claimed_at,
-        started_at=claimed_at,
-        device=device,
-        threads=job.threads if keeps_threads else threads,
-    )
-    return job
-
-
 def beat_job(job: Job, report: Report | None = None) -> Requests:
     """Say that the attempt is alive, write down how far it is, and return what has been asked of it.
 
     Effect: one UPDATE on (pk, attempt, working state). Raises LeaseLost.
     """
     now = timezone.now()
-    fields: dict[str, Any] = {"heartbeat_at": now, "lease_until": _lease_end(job, now)}
+    fields: dict[str, Any] = {"heartbeat_at": now, "lease_until": lease_end(job, now)}
     if report is not None:
         fields |= _written_down(report) | {"rev": new_revision(job.rev)}
     held = Job.objects.filter(pk=job.pk, attempt=job.attempt, state__in=WORKING_STATES)
@@ -161,7 +129,8 @@ def abandon_attempt(job: Job, *, cause: str) -> None:
         fail_job(row, error=str(_LOST), cause=cause)
 
 
-def _lease_end(job: Job, now: datetime) -> datetime:
+def lease_end(job: Job, now: datetime) -> datetime:
+    """Return until when a worker that is heard of now keeps the job."""
     try:
         lease = registry.get(job.kind).lease_seconds
     except KeyError:

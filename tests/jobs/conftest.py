@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from accounts.models import User
-from jobs.leases import claim_job
+from jobs.claims import claim_job
 from jobs.models import Job
 from jobs.redis_client import hints
 from jobs.services import submit_job

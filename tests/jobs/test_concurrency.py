@@ -11,9 +11,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from jobs.claims import claim_job
 from jobs.exceptions import LeaseLost
 from jobs.execute import run_next
-from jobs.leases import claim_job, finish_job
+from jobs.leases import finish_job
 from jobs.models import Job, JobEvent, State
 from jobs.reconcile import reconcile
 from jobs.services import stop_job, submit_job

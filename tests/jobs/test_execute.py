@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from jobs import execute
+from jobs.claims import claim_job
 from jobs.execute import run_next, sweep_workdirs, threads_for, work_root
-from jobs.leases import claim_job
 from jobs.models import Job, State
 from jobs.processes import Leaving
 from jobs.testing import run_pending

@@ -3,7 +3,8 @@
 import pytest
 
 from jobs import fairness
-from jobs.leases import claim_job, finish_job, requeue_job
+from jobs.claims import claim_job
+from jobs.leases import finish_job, requeue_job
 from jobs.models import State
 from jobs.selectors import queue_position
 from jobs.services import resume_job, stop_job

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from jobs.claims import claim_job
 from jobs.exceptions import LeaseLost
-from jobs.leases import abandon_attempt, beat_job, claim_job, fail_job, finish_job, requeue_job
+from jobs.leases import abandon_attempt, beat_job, fail_job, finish_job, requeue_job
 from jobs.models import Job, JobEvent, State
 from jobs.progress import Report
 from jobs.services import stop_job

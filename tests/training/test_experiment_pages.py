@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from catalog.models import CatalogModel
-from jobs.leases import claim_job
+from jobs.claims import claim_job
 from jobs.models import Job, State
 from jobs.testing import run_pending
 from tests.training import crafted

@@ -5,9 +5,9 @@ from django.core.files.storage import default_storage
 
 from catalog.models import CatalogModel, Derivation
 from catalog.registry import dependents_of
+from jobs.claims import claim_job
 from jobs.exceptions import MoveRefusedError
 from jobs.files import list_keys
-from jobs.leases import claim_job
 from jobs.models import Queue, State
 from training import services
 from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
