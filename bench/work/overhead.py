@@ -13,6 +13,11 @@ from jobs.models import Job, State
 from jobs.services import submit_job
 
 
+def measure(owner: User, *, is_quick: bool) -> list[str]:
+    """Return the last lines of this section."""
+    return [noop_overhead(owner, count=40 if is_quick else 300)]
+
+
 def noop_overhead(owner: User, *, count: int) -> str:
     """Time a job that does nothing, from its submission until its end can be read, on the resident worker.
 
