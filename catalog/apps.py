@@ -10,3 +10,10 @@ class CatalogConfig(AppConfig):
     name = "catalog"
     verbose_name = _("Catalog")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Say which stored files are the catalog's."""
+        from catalog.files import keys_in_use, remove_keys  # noqa: PLC0415 - apps must be loaded
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
+
+        register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))

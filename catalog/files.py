@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,21 @@ def remove_unused(hashes: Iterable[str]) -> None:
                 default_storage.delete(weight_key(sha256))
             except OSError:
                 logger.exception("stored file %s could not be removed", sha256)
+
+
+def keys_in_use(keys: Collection[str]) -> set[str]:
+    """Return those of the keys below `weights/` that a version refers to."""
+    hashes = {key.rsplit("/", 1)[-1] for key in keys}
+    used = ModelFile.objects.filter(sha256__in=hashes).values_list("sha256", flat=True)
+    return {weight_key(sha256) for sha256 in used}
+
+
+def remove_keys(keys: Collection[str]) -> None:
+    """Delete stored files unless a version refers to them by now; drafts of killed processes go at once."""
+    drafts = {key for key in keys if key != weight_key(key.rsplit("/", 1)[-1])}
+    for key in drafts:
+        default_storage.delete(key)
+    remove_unused(key.rsplit("/", 1)[-1] for key in set(keys) - drafts)
 
 
 def cache_dir() -> Path:

@@ -15,9 +15,11 @@ class GenerationConfig(AppConfig):
         """Tell the floors below what they cannot know."""
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
         from generation.dependents import describe_pictures  # noqa: PLC0415
+        from generation.selectors import keys_in_use  # noqa: PLC0415
         from generation.services import JOB_KIND  # noqa: PLC0415
         from jobs.models import Queue  # noqa: PLC0415
         from jobs.registry import JobKind, register  # noqa: PLC0415
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
 
         register(
             JobKind(
@@ -28,3 +30,4 @@ class GenerationConfig(AppConfig):
             )
         )
         register_dependents(Dependents(name="pictures", describe=describe_pictures))
+        register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))

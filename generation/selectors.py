@@ -1,6 +1,7 @@
 """Questions about orders and pictures that pages ask."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,3 +67,8 @@ def latest_generations(
     if but is not None:
         generations = generations.exclude(pk=but.pk)
     return list(generations.prefetch_related(Prefetch("pictures", first, to_attr="first_pictures"))[:limit])
+
+
+def keys_in_use(keys: Collection[str]) -> set[str]:
+    """Return those of the keys below `jobs/` that hold a picture of a gallery."""
+    return set(Picture.objects.filter(file__in=keys).values_list("file", flat=True))

@@ -91,7 +91,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True)
-    # What is left of the time that its owner's plan allows at a time; it runs down while a worker holds the job.
+    # What is left of the time that its owner's plan allows at a time; it runs down while the job is worked on.
     seconds_left = models.PositiveIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)

@@ -44,8 +44,8 @@ def build_world(owner: User, folder: Path) -> World:
         name="shell.png",
         upload_sha256="1" * 64,
         sha256="2" * 64,
-        file=_store("datasets/shell.png"),
-        thumbnail=_store("datasets/shell-small.png"),
+        file=_store(f"datasets/{dataset.pk}/pictures/sh/shell.png"),
+        thumbnail=_store(f"datasets/{dataset.pk}/thumbnails/sh/shell.png"),
         width=64,
         height=64,
         size_bytes=100,
@@ -56,7 +56,11 @@ def build_world(owner: User, folder: Path) -> World:
     )
     experiment = _experiment(owner, dataset, version, licence)
     snapshot = Snapshot.objects.create(
-        experiment=experiment, step=100, attempt=1, images_seen=1600, grid=_store("jobs/grid.png")
+        experiment=experiment,
+        step=100,
+        attempt=1,
+        images_seen=1600,
+        grid=_store(f"jobs/{experiment.job_id}/1/snapshots/000100/grid.png"),
     )
     generation = Generation.objects.create(
         owner=owner,
@@ -70,7 +74,7 @@ def build_world(owner: User, folder: Path) -> World:
         generation=generation,
         index=0,
         seed=1,
-        file=_store("pictures/one.png"),
+        file=_store(f"jobs/{generation.job_id}/1/000.png"),
         width=64,
         height=64,
         sha256="3" * 64,

@@ -15,9 +15,13 @@ class TrainingConfig(AppConfig):
         """Tell the floors below what they cannot know."""
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
         from jobs.registry import register  # noqa: PLC0415
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
         from training.dependents import describe_experiments  # noqa: PLC0415
         from training.kinds import KINDS  # noqa: PLC0415
+        from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415
 
         for kind in KINDS:
             register(kind)
         register_dependents(Dependents(name="experiments", describe=describe_experiments, blocks=True))
+        register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
+        register_files(StoredFiles(name="experiments", prefix="jobs", in_use=job_keys_in_use))

@@ -1,0 +1,52 @@
+"""Which stored files datasets and experiments have in use: what the sweep must leave alone."""
+
+import contextlib
+import uuid
+from collections.abc import Collection
+
+from jobs.models import State
+from training.models import DatasetImage, DatasetVersion, Experiment, Snapshot, UploadedFile
+
+
+def dataset_keys_in_use(keys: Collection[str]) -> set[str]:
+    """Return those of the keys below `datasets/` that hold a picture, or bytes that wait to be checked.
+
+    A picture that was taken out of its dataset stays while a frozen version names it: its training may have
+    to begin again.
+    """
+    images = DatasetImage.objects.filter(dataset__in=_ids(keys)).values_list("file", "thumbnail")
+    waiting = UploadedFile.objects.filter(file__in=keys).values_list("file", flat=True)
+    versions = DatasetVersion.objects.filter(dataset__in=_ids(keys)).values_list("pictures", flat=True)
+    frozen = {picture["file"] for pictures in versions for picture in pictures}
+    return {key for pair in images for key in pair}.union(waiting, frozen)
+
+
+def job_keys_in_use(keys: Collection[str]) -> set[str]:
+    """Return those of the keys below `jobs/` that belong to a snapshot, or to the newest checkpoint.
+
+    `keys` are all that are stored of the jobs they name. Only a training that can go on has a checkpoint.
+    """
+    snapshots = Snapshot.objects.filter(experiment__job__in=_ids(keys)).values_list("grid", "folder")
+    grids = {grid for grid, _folder in snapshots}
+    folders = tuple(f"{folder}/" for _grid, folder in snapshots if folder)
+    return {key for key in keys if key in grids or key.startswith(folders)} | _checkpoints(keys)
+
+
+def _checkpoints(keys: Collection[str]) -> set[str]:
+    """Return the keys of the newest attempt's checkpoint of each training that has not succeeded."""
+    going_on = Experiment.objects.filter(job__in=_ids(keys)).exclude(job__state=State.SUCCEEDED)
+    kept: set[str] = set()
+    for job_id in going_on.values_list("job_id", flat=True):
+        found = [key for key in keys if key.startswith(f"jobs/{job_id}/") and "/checkpoints/" in key]
+        newest = max((int(key.split("/")[2]) for key in found), default=0)
+        kept.update(key for key in found if int(key.split("/")[2]) == newest)
+    return kept
+
+
+def _ids(keys: Collection[str]) -> set[uuid.UUID]:
+    """Return the ids that follow the prefix in the keys; a folder of another name is nobody's."""
+    ids = set()
+    for key in keys:
+        with contextlib.suppress(ValueError, IndexError):
+            ids.add(uuid.UUID(key.split("/")[1]))
+    return ids
