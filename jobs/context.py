@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Literal, TypeGuard
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from billing.exceptions import AccountBlocked, CreditsShort
+from billing.selectors import Quote
 from engines.progress import Control
+from jobs.credits import pay_slice
 from jobs.exceptions import LeaseLost
-from jobs.models import WORKING_STATES, Job
-from jobs.moves import lock_attempt
+from jobs.models import WORKING_STATES, Job, State
+from jobs.moves import lock_attempt, move_job
 from jobs.progress import Report
 from jobs.pulse import Pulse
 from jobs.revisions import new_revision
@@ -118,3 +123,49 @@ class JobContext:
         held = Job.objects.filter(pk=self.job_id, attempt=self.attempt, state__in=WORKING_STATES)
         if held.update(rev=new_revision(self.job.rev)) != 1:
             raise LeaseLost(str(self.job))
+
+    def deliver(self, units: int) -> Job:
+        """Note how much has been handed over in all, in the units that the job is priced in. Return the row.
+
+        Call it inside `fenced`, with the writes that hand it over: it is what the owner is charged for when
+        the job ends, however it ends. It never falls. Raises LeaseLost.
+        """
+        row = lock_attempt(self.job)
+        if units > row.delivered:
+            row.delivered = units
+            row.save(update_fields=["delivered"])
+        return row
+
+    def deliver_slice(self, units: int, *, next_quote: Quote) -> bool:
+        """Note that a slice has been handed over, `units` in all: it is charged and the next one held.
+
+        Call it inside `fenced`, with the writes that hand it over; a slice that has been delivered already is
+        not charged again. Return whether the work may go on. Where the credits do not suffice for the next
+        slice, the job is stopping from then on and its owner reads why: save what is not saved yet, and
+        return an Outcome that says "stopped". Raises LeaseLost.
+        """
+        delivered_before = lock_attempt(self.job).delivered
+        row = self.deliver(units)
+        if units <= delivered_before or row.state == State.STOPPING:
+            return True
+        problem = pay_slice(row, next_quote)
+        if problem is None:
+            return True
+        move_job(
+            row,
+            State.STOPPING,
+            cause="out of credits" if isinstance(problem, CreditsShort) else "the account is blocked",
+            worker=self.job.worker,
+            error=_explain_stop(problem),
+            cancel_requested_at=timezone.now(),
+        )
+        return False
+
+
+def _explain_stop(problem: CreditsShort | AccountBlocked) -> str:
+    if isinstance(problem, CreditsShort):
+        return _(
+            "Your credits ran out, so this stopped and saved itself. The next part takes %(wanted)s credits "
+            "and you have %(available)s. Add %(missing)s, then press Resume."
+        ) % {"wanted": problem.wanted, "available": problem.available, "missing": problem.missing}
+    return f"{problem} " + _("Until then this has stopped and saved itself.")

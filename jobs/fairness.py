@@ -12,14 +12,15 @@ import uuid
 from django.db import connection
 from django.db.models import F
 
+from billing.selectors import plan_limits
 from jobs.models import Job, State
 
 STRIDE = 1_000_000
 
 
-def weight_of(owner_id: uuid.UUID) -> int:  # noqa: ARG001 -- plans will give their subscribers more
-    """Return a user's share of the workers relative to others. Everybody's is the same without plans."""
-    return 1
+def weight_of(owner_id: uuid.UUID) -> int:
+    """Return a user's share of the workers relative to others: the weight of the plan."""
+    return plan_limits(owner_id).weight
 
 
 def stride_of(owner_id: uuid.UUID) -> int:
@@ -30,10 +31,10 @@ def stride_of(owner_id: uuid.UUID) -> int:
 def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
     """Return the turn of a job that begins to wait now.
 
-    Effect: takes a lock on the owner's turns in this queue until the transaction ends, so that two jobs that
-    are submitted at once do not get the same one.
+    Effect: takes the lock on the owner's line until the transaction ends, so that two jobs that are submitted
+    at once do not get the same turn.
     """
-    _lock_turns(owner_id, queue)
+    lock_line(owner_id)
     started = Job.objects.filter(queue=queue).exclude(state__in=[State.QUEUED, State.CANCELED])
     own = Job.objects.filter(queue=queue, owner_id=owner_id).exclude(state=State.CANCELED)
     now = started.order_by("-turn").values_list("turn", flat=True).first() or 0
@@ -43,11 +44,22 @@ def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
 
 def close_gap(job: Job) -> None:
     """Move the owner's later waiting jobs one stride forward, into the place of one that was canceled."""
-    _lock_turns(job.owner_id, job.queue)
-    later = Job.objects.filter(owner_id=job.owner_id, queue=job.queue, state=State.QUEUED, turn__gt=job.turn)
-    later.update(turn=F("turn") - stride_of(job.owner_id))
+    lock_line(job.owner_id)
+    later = (
+        Job.objects.filter(owner_id=job.owner_id, queue=job.queue, state=State.QUEUED, turn__gt=job.turn)
+        # One that is being claimed or canceled at this moment keeps its turn: waiting for it, while it waits
+        # for this line, would be a deadlock.
+        .select_for_update(skip_locked=True, of=("self",), no_key=True)
+    )
+    pks = list(later.values_list("pk", flat=True))
+    Job.objects.filter(pk__in=pks).update(turn=F("turn") - stride_of(job.owner_id))
 
 
-def _lock_turns(owner_id: uuid.UUID, queue: str) -> None:
+def lock_line(owner_id: uuid.UUID) -> None:
+    """Take the lock under which an owner's jobs get their turns and places, until the transaction ends.
+
+    The order of locks is: the job's row, the owner's line, the owner's credit account. Further rows are taken
+    only where nobody holds them (`SKIP LOCKED`).
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"jobs:{queue}:{owner_id}"])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"jobs:{owner_id}"])

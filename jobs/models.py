@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
+from billing.models import Price
 from jobs.revisions import new_revision
 
 
@@ -48,6 +49,10 @@ class JobQuerySet(OwnedQuerySet):
         """Keep the waiting rows that may start now."""
         may_start = Q(not_before__isnull=True) | Q(not_before__lte=now)
         return self.waiting(queue).filter(may_start, is_held_back=False)
+
+    def held_back(self) -> Self:
+        """Keep the rows that wait for one of their owner's others to end, the first submitted first."""
+        return self.filter(state=State.QUEUED, is_held_back=True).order_by("queued_at", "id")
 
     def active(self) -> Self:
         """Keep the rows that wait or work."""
@@ -91,14 +96,17 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True)
-    # What is left of the time that its owner's plan allows at a time; it runs down while the job is worked on.
+    # What is left of the time that its owner's plan allows at a time; it runs down while the job is worked
+    # on.
     seconds_left = models.PositiveIntegerField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     snapshot_requested_at = models.DateTimeField(null=True, blank=True)
     sample_requested_at = models.DateTimeField(null=True, blank=True)
 
-    # The receipt: what was held at the start and charged for what was delivered, in credits.
+    # The receipt, in credits: the price agreed at the start, what was held so far in all slices together, and
+    # what of it was charged. The ledger is the truth; this is its copy, written in the same transaction.
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, null=True, blank=True, related_name="jobs")
     price_held = models.PositiveIntegerField(default=0)
     price_charged = models.PositiveIntegerField(default=0)
     # What has been handed over so far, in the units in which the kind is priced (pictures, steps).
@@ -125,6 +133,13 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        permissions = [
+            ("cancel_job", "Can cancel anybody's job"),
+            ("requeue_job", "Can have anybody's job done again"),
+            ("release_credits", "Can give back credits that a job was charged"),
+        ]
         indexes = [
             models.Index(
                 fields=["queue", "turn", "queued_at"],
@@ -135,6 +150,11 @@ class Job(models.Model):
                 fields=["batch_key", "turn"],
                 condition=Q(state="queued", is_held_back=False) & ~Q(batch_key=""),
                 name="jobs_batch",
+            ),
+            models.Index(
+                fields=["owner", "queued_at"],
+                condition=Q(state="queued", is_held_back=True),
+                name="jobs_held_back",
             ),
             models.Index(
                 fields=["queue", "-turn"], condition=~Q(state__in=["queued", "canceled"]), name="jobs_started"
@@ -210,6 +230,14 @@ class Machine(models.Model):
 
     class Meta:
         ordering = ["host", "id"]
+        verbose_name = _("machine")
+        verbose_name_plural = _("machines")
+        permissions = [("drain_machine", "Can drain a machine and take it back")]
 
     def __str__(self) -> str:
-        return self.host
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """What its workers' names begin with: two data directories on one host are two machines."""
+        return f"{self.host}-{self.id.hex[:6]}"

@@ -4,12 +4,15 @@ import logging
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from jobs import progress, registry
+from jobs.credits import settle_job
 from jobs.exceptions import LeaseLost, MoveRefusedError
-from jobs.models import WORKING_STATES, Job, JobEvent
+from jobs.limits import let_next_go
+from jobs.models import WORKING_STATES, Job, JobEvent, State
 from jobs.revisions import new_revision
 from jobs.states import ENDED_STATES, may_move
 
@@ -38,7 +41,9 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
     """Change a job's state, and `fields` with it, and write the event that says why.
 
     The caller is in a transaction and has the row locked; `job` is brought up to date. A job that leaves its
-    worker loses its lease; one that ends tells its kind (`on_end`) in the same transaction.
+    worker loses its lease, and one that waits again has used up some of its plan's time. With the end of a
+    job, in the same transaction, its credits are settled, its owner's next held-back job is let go, and its
+    kind is told (`on_end`).
 
     Raises:
         MoveRefusedError: no such move is allowed from the job's state.
@@ -48,6 +53,7 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
         raise MoveRefusedError(_("That cannot be done now. Reload the page to see how the job stands."))
     if to not in WORKING_STATES:
         fields.setdefault("lease_until", None)
+        fields |= _time_used(job, to)
     if worker:
         fields["worker"] = worker
     fields |= {"state": to, "rev": new_revision(job.rev)}
@@ -61,8 +67,19 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
         job=job, from_state=source, to_state=to, attempt=job.attempt, cause=cause[:200], worker=worker
     )
     if to in ENDED_STATES:
+        if job.kind in registry.limited_names():
+            let_next_go(job.owner_id)
+        settle_job(job)
         _tell_kind(job)
         transaction.on_commit(lambda: progress.forget(job.pk), robust=True)
+
+
+def _time_used(job: Job, to: str) -> dict[str, Any]:
+    """Return what is left of the plan's time when a worker gives a job back before its end."""
+    if to != State.QUEUED or not job.is_working or job.seconds_left is None or job.started_at is None:
+        return {}
+    used = (timezone.now() - job.started_at).total_seconds()
+    return {"seconds_left": max(0, job.seconds_left - round(used)), "deadline_at": None}
 
 
 def _tell_kind(job: Job) -> None:

@@ -20,8 +20,14 @@ class JobKind:
             its number of threads, so that going on is bit for bit the same.
         max_failures: so many faults, and the job has failed.
         lease_seconds: how long a silent worker keeps the job; None: the setting JOBS_LEASE_SECONDS.
+        batch_size: above 1, waiting jobs with the same `batch_key` are claimed together, up to so many units
+            (`Job.total`) in all. Their handler and `compute` are then as `jobs.batches` describes.
+        compute: dotted path of what does together what the handlers of a batch ask for.
         on_end: dotted path of `def on_end(job: Job) -> None`, called inside the transaction in which a job
             ends (in a web process, a worker or the dispatcher: it must not import torch).
+        is_limited: whether the plan's limits apply: jobs at once and hours at a time.
+        slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
+            many units are to be delivered when its next slice ends. None: it is paid in one.
     """
 
     name: str
@@ -31,7 +37,11 @@ class JobKind:
     resumable: bool = False
     max_failures: int = 3
     lease_seconds: int | None = None
+    batch_size: int = 1
+    compute: str | None = None
     on_end: str | None = None
+    is_limited: bool = False
+    slice_end: str | None = None
 
 
 _kinds: dict[str, JobKind] = {}
@@ -51,3 +61,8 @@ def get(name: str) -> JobKind:
 def names(queue: str) -> list[str]:
     """Return the names of a queue's kinds: a worker leaves alone what it does not know."""
     return [kind.name for kind in _kinds.values() if kind.queue == queue]
+
+
+def limited_names() -> list[str]:
+    """Return the names of the kinds to which the plan's limits apply."""
+    return [kind.name for kind in _kinds.values() if kind.is_limited]

@@ -1,7 +1,6 @@
 """What the rest of the house does with jobs: submit, stop, resume, ask for a sample or a snapshot."""
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -9,9 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing.selectors import Quote
 from jobs import registry, tokens
+from jobs.credits import hold_slice, quote_next_slice
 from jobs.exceptions import MoveRefusedError
-from jobs.fairness import close_gap, next_turn
+from jobs.fairness import close_gap, lock_line
+from jobs.limits import take_place
 from jobs.models import Job, JobEvent, State
 from jobs.moves import lock_job, move_job
 from jobs.progress import ask_to_look
@@ -26,19 +28,33 @@ def submit_job(
     kind: str,
     label: str,
     total: int = 0,
-    price: int = 0,
-    deadline_at: datetime | None = None,
+    quote: Quote | None = None,
+    batch_key: str = "",
+    needs_bytes: int = 0,
 ) -> Job:
-    """Put a piece of work into its queue.
+    """Put a piece of work into its queue and hold what it costs.
 
-    Effect: inserts the row and its first event; wakes a worker when the transaction commits. Call it in the
-    transaction that writes the work itself, so that both stand or neither does. With Redis away the job
-    waits: the dispatcher finds it later.
+    Effect: inserts the row and its first event; holds the quoted credits (of a job that is paid in slices:
+    those of the first); wakes a worker when the transaction commits. Call it in the transaction that writes
+    the work itself, so that all stand or none does. A job over its owner's limit of jobs at once is held
+    back until one of them ends. With Redis away the job waits: the dispatcher finds it later.
+
+    Args:
+        owner: whose job it is, and who pays.
+        kind: a registered `JobKind`.
+        label: what its owner reads.
+        total: how many steps, pictures or files there are to do.
+        quote: what it costs (`billing.selectors.quote_price`); None: nothing.
+        batch_key: waiting jobs with the same key may run together, in one batch.
+        needs_bytes: memory of the device without which the job is not begun.
 
     Raises:
         KeyError: no installed app registered `kind`.
+        CreditsShort: the owner has too few credits; nothing was submitted.
+        AccountBlocked: the owner's account cannot spend now; nothing was submitted.
     """
     known = registry.get(kind)
+    place = take_place(owner.pk, known)
     job: Job = Job.objects.create(
         owner=owner,
         kind=known.name,
@@ -46,13 +62,19 @@ def submit_job(
         label=label[:200],
         max_failures=known.max_failures,
         total=total,
-        price_held=price,
-        deadline_at=deadline_at,
+        price=quote.price if quote else None,
+        batch_key=batch_key,
+        needs_bytes=needs_bytes,
         queued_at=timezone.now(),
-        turn=next_turn(owner_id=owner.pk, queue=known.queue),
+        turn=place.turn,
+        is_held_back=place.is_held_back,
+        seconds_left=place.seconds_left,
     )
     JobEvent.objects.create(job=job, to_state=State.QUEUED, attempt=job.attempt, cause="submitted")
-    _after_commit(partial(tokens.send, job.queue))
+    if quote is not None:
+        hold_slice(job, quote)
+    if not job.is_held_back:
+        _after_commit(partial(tokens.send, job.queue))
     return job
 
 
@@ -66,8 +88,11 @@ def stop_job(*, job: Job, cause: str = "the owner asked", explanation: str = "")
     """
     row = lock_job(job)
     if row.state == State.QUEUED:
+        lock_line(row.owner_id)
+        had_turn = not row.is_held_back
         move_job(row, State.CANCELED, cause=cause, error=explanation, finished_at=timezone.now())
-        close_gap(row)
+        if had_turn:
+            close_gap(row)
     elif row.state == State.RUNNING:
         asked_at = timezone.now()
         move_job(row, State.STOPPING, cause=cause, error=explanation, cancel_requested_at=asked_at)
@@ -87,26 +112,34 @@ def request_sample(*, job: Job) -> Job:
 
 
 @transaction.atomic
-def resume_job(*, job: Job, deadline_at: datetime | None = None) -> Job:
+def resume_job(*, job: Job) -> Job:
     """Let a stopped or failed job go on from what it has saved. Return it as it stands now.
 
-    Effect: the job waits again, behind what its owner has waiting already, with all its chances.
+    Effect: the job waits again, behind what its owner has waiting already, with all its chances and all the
+    time that the plan allows at a time. The credits for what comes next are held, at the price agreed when
+    the job was submitted.
 
     Raises:
         MoveRefusedError: the job is not stopped or failed, or its kind cannot go on.
+        CreditsShort: the owner has too few credits; the job stays as it is.
+        AccountBlocked: the owner's account cannot spend now; the job stays as it is.
     """
     row = lock_job(job)
-    if not registry.get(row.kind).resumable:
+    known = registry.get(row.kind)
+    if not known.resumable:
         raise MoveRefusedError(_("This kind of job cannot be resumed. Start a new one instead."))
     if row.state not in (State.STOPPED, State.FAILED):
         raise MoveRefusedError(_("Only a stopped or failed job can be resumed. Reload the page to see it."))
+    place = take_place(row.owner_id, known)
     move_job(
         row,
         State.QUEUED,
         cause="the owner resumed it",
-        turn=next_turn(owner_id=row.owner_id, queue=row.queue),
+        turn=place.turn,
+        is_held_back=place.is_held_back,
+        seconds_left=place.seconds_left,
         queued_at=timezone.now(),
-        deadline_at=deadline_at,
+        deadline_at=None,
         finished_at=None,
         not_before=None,
         cancel_requested_at=None,
@@ -116,7 +149,9 @@ def resume_job(*, job: Job, deadline_at: datetime | None = None) -> Job:
         error="",
         error_reference="",
     )
-    _after_commit(partial(tokens.send, row.queue))
+    hold_slice(row, quote_next_slice(row))
+    if not row.is_held_back:
+        _after_commit(partial(tokens.send, row.queue))
     return row
 
 

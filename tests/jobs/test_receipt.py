@@ -3,6 +3,7 @@
 import pytest
 from django.template.loader import render_to_string
 
+from billing.selectors import quote_price
 from jobs.leases import finish_job
 from jobs.models import Job, State
 
@@ -22,8 +23,8 @@ def test_a_job_that_waits(submit):
 
 
 def test_a_job_that_was_paid(submit, claim):
-    submit("count", price=12)
+    submit("count", total=3, quote=quote_price("picture", 3))
     finish_job(claim(), State.SUCCEEDED)
 
-    for text in ("Done", "Started", "Ended", "Credits held", "12"):
+    for text in ("Done", "Started", "Ended", "Credits held", "15"):
         assert text in receipt()

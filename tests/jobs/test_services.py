@@ -18,10 +18,10 @@ def now(job: Job) -> Job:
 
 def test_submit(owner, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        job = submit_job(owner=owner, kind="test.count", label="My training", total=400, price=12)
+        job = submit_job(owner=owner, kind="test.count", label="My training", total=400)
 
     row = now(job)
-    assert (row.state, row.queue, row.total, row.price_held) == (State.QUEUED, "train", 400, 12)
+    assert (row.state, row.queue, row.total, row.price_held) == (State.QUEUED, "train", 400, 0)
     assert (row.owner, row.label, row.max_failures) == (owner, "My training", 3)
     assert list(row.events.values_list("to_state", "cause")) == [("queued", "submitted")]
     assert tokens.token_queue("train").count == 1
