@@ -57,7 +57,7 @@ restore: $(INSTALLED)  ## Put a backup back in place of what is there (FROM=back
 	@$(BIN)/python manage.py restore "$(FROM)"
 
 chaos: $(INSTALLED)  ## Run the tests that kill processes while real jobs run
-	$(BIN)/python -m pytest -m chaos $(ARGS)
+	$(BIN)/python -m pytest -m chaos -s $(ARGS)
 
 clean:  ## Remove the virtual environment and caches; data stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,111 @@
+"""What must be true when the dust has settled. Each check returns what breaks it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from django.core.files.storage import default_storage
+from django.db.models import Sum
+
+from billing.models import CreditAccount, CreditEntry, CreditHold
+from billing.selectors import ledger_differences
+from generation.models import Picture
+from jobs.files import list_keys
+from jobs.models import Job, State
+from jobs.states import ENDED_STATES, may_move
+from tests.chaos import audit
+from training.models import DatasetImage, Snapshot, UploadedFile
+
+
+def broken() -> list[str]:
+    """Return every broken promise in words; empty when all are kept."""
+    return [*_states(), *_money(), *_files(), *_results(), *_writers()]
+
+
+def _states() -> Iterator[str]:
+    for job in Job.objects.exclude(state__in=ENDED_STATES):
+        yield f"{job} has not ended: {job.state} at attempt {job.attempt}"
+    for job in Job.objects.prefetch_related("events"):
+        events = list(job.events.all())
+        claims = Counter(event.attempt for event in events if event.to_state == State.RUNNING)
+        if any(count != 1 for count in claims.values()) or len(claims) != job.attempt:
+            yield f"{job}: attempts were not claimed once each: {dict(claims)}"
+        for before, after in zip(events, events[1:], strict=False):
+            if after.from_state != before.to_state or not may_move(after.from_state, after.to_state):
+                yield f"{job}: {before} and then {after}"
+        if events[-1].to_state != job.state:
+            yield f"{job} is {job.state}, and its timeline ends with {events[-1]}"
+
+
+def _money() -> Iterator[str]:
+    for account in CreditAccount.objects.all():
+        if account.held:
+            yield f"{account} still has {account.held} credits held"
+        if differences := ledger_differences(account):
+            yield f"{account} differs from its entries: {differences}"
+    for hold in CreditHold.objects.exclude(state=CreditHold.State.SETTLED):
+        yield f"{hold} was neither charged nor released"
+    for hold in CreditHold.objects.all():
+        key = f"{hold.work_ref}:{hold.slice}"
+        moved = _moved(f"capture:{key}"), _moved(f"release:{key}")
+        if moved != (hold.charged, hold.amount - hold.charged):
+            yield f"{hold}: {moved} moved, {hold.charged} charged of {hold.amount}"
+    for job in Job.objects.all():
+        holds = CreditHold.objects.filter(work_ref=job.pk).select_related("price")
+        charged = sum(hold.charged for hold in holds)
+        price = holds[0].price if holds else None
+        due = price.for_quantity(_delivered(job)) if price else 0
+        if not charged == job.price_charged == due:
+            yield f"{job}: {charged} credits charged, {job.price_charged} on its receipt, {due} due"
+
+
+def _moved(key: str) -> int:
+    legs = CreditEntry.objects.filter(txn__key=key, bucket=CreditEntry.Bucket.HELD)
+    return -(legs.aggregate(total=Sum("amount"))["total"] or 0)
+
+
+def _delivered(job: Job) -> int:
+    """How much of the work its owner has: pictures, or steps up to the last snapshot."""
+    if hasattr(job, "generation"):
+        return job.generation.pictures.count()
+    if hasattr(job, "experiment"):
+        last = job.experiment.snapshots.exclude(folder="").order_by("-step").first()
+        return last.step if last else 0
+    return 0
+
+
+def _files() -> Iterator[str]:
+    """Every row has its file, and after the sweep every file has its row."""
+    pictures = set(Picture.objects.values_list("file", flat=True))
+    images = DatasetImage.objects.values_list("file", "thumbnail")
+    in_datasets = {key for pair in images for key in pair}
+    incoming = set(UploadedFile.objects.exclude(file="").values_list("file", flat=True))
+    in_snapshots = set(Snapshot.objects.values_list("grid", flat=True))
+    for folder in Snapshot.objects.exclude(folder="").values_list("folder", flat=True):
+        in_snapshots.update(list_keys(folder))
+    expected = {"jobs": pictures | in_snapshots, "datasets": in_datasets | incoming}
+    for prefix, keys in expected.items():
+        for key in keys:
+            if not default_storage.exists(key):
+                yield f"{key} is missing"
+        for key in set(list_keys(prefix)) - keys:
+            yield f"{key} is in the storage, and no row points to it"
+    folders = [folder for folder in Snapshot.objects.values_list("folder", flat=True) if folder]
+    if any(len(list_keys(folder)) < 3 for folder in folders):
+        yield "a snapshot is not whole"
+
+
+def _results() -> Iterator[str]:
+    for job in Job.objects.filter(state=State.SUCCEEDED):
+        if hasattr(job, "generation") and job.generation.pictures.count() != job.generation.count:
+            yield f"{job} succeeded with {job.generation.pictures.count()} of {job.generation.count} pictures"
+        if hasattr(job, "experiment") and _delivered(job) != job.experiment.steps:
+            yield f"{job} succeeded at step {_delivered(job)} of {job.experiment.steps}"
+        if hasattr(job, "upload") and job.upload.files.filter(status=UploadedFile.Status.WAITING).exists():
+            yield f"{job} succeeded, and a file of it still waits"
+
+
+def _writers() -> Iterator[str]:
+    for job_id, attempt, writers in audit.attempts_with_two_writers():
+        yield f"{writers} wrote for attempt {attempt} of {job_id}"
+    for write in audit.writes_without_a_lease():
+        yield f"written without a lease: {write}"

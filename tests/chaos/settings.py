@@ -1,0 +1,19 @@
+"""The settings of the processes that the chaos test kills: servers and files of its own, short patience."""
+
+import os
+from pathlib import Path
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS, STORAGES
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.apps.ChaosConfig"]
+DATA_DIR = Path(os.environ["CHAOS_DATA"])
+STORAGES["default"]["OPTIONS"] = {"location": DATA_DIR / "files"}
+JOBS_LEASE_SECONDS = 4
+JOBS_HEARTBEAT_SECONDS = 1
+JOBS_PULSE_SECONDS = 0.3
+JOBS_RECONCILE_SECONDS = 0.5
+JOBS_RETRY_SECONDS = 0.2
+JOBS_GRACE_SECONDS = 5
+JOBS_KILL_GENERATE_SECONDS = 1
+JOBS_KILL_SECONDS = 4

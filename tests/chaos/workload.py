@@ -1,0 +1,150 @@
+"""People who keep the studio busy with work of every kind, through its pages and its services."""
+
+import http.client
+import io
+import random
+import urllib.parse
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from accounts.models import User
+from billing.exceptions import BillingError
+from catalog.models import ModelVersion
+from generation.exceptions import TooManyWaitingError
+from generation.services import start_generation
+from jobs.exceptions import MoveRefusedError
+from jobs.models import Job, Queue, State
+from jobs.services import request_sample, request_snapshot, stop_job
+from training.models import Dataset, Experiment
+from training.services import (
+    add_files,
+    create_dataset,
+    create_sample_dataset,
+    delete_dataset,
+    resume_experiment,
+    start_experiment,
+)
+
+TOKEN = "chaos" * 13
+
+
+@dataclass
+class Person:
+    """Somebody with a dataset to train on, another to fill, and a browser."""
+
+    user: User
+    dataset: Dataset
+    to_fill: Dataset
+    cookies: str
+
+
+@dataclass
+class Workload:
+    people: list[Person]
+    version: ModelVersion
+    slow_version: ModelVersion
+    port: int
+    rng: random.Random
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def order(self) -> None:
+        """Have somebody order something."""
+        person = self.rng.choice(self.people)
+        kinds = {"generation": 10, "generation by page": 8, "upload": 4, "experiment": 2, "sample": 1}
+        kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
+        try:
+            self._order(kind, person)
+        except (BillingError, TooManyWaitingError):
+            kind = "refused: credits short, or too many waiting"
+        except (OSError, http.client.HTTPException):
+            kind = "cut off: the web server was gone"
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def meddle(self) -> None:
+        """Have somebody stop, steer or resume something."""
+        states = [State.QUEUED, State.RUNNING, State.RUNNING, State.STOPPED, State.FAILED]
+        job = Job.objects.filter(state=self.rng.choice(states)).order_by("?").first()
+        if job is None:
+            return
+        try:
+            if job.state in (State.STOPPED, State.FAILED):
+                resume_experiment(experiment=Experiment.objects.get(job=job))
+            elif job.queue == Queue.TRAIN:
+                self.rng.choice([stop_job, request_sample, request_snapshot])(job=job)
+            else:
+                stop_job(job=job, cause="the owner asked")
+        except (MoveRefusedError, BillingError, Experiment.DoesNotExist):
+            pass
+
+    def _order(self, kind: str, person: Person) -> None:
+        if kind == "generation":
+            seeds = [self.rng.randrange(2**31) for _ in range(self.rng.randint(1, 16))]
+            version = self.rng.choice([self.version, self.slow_version])
+            start_generation(owner=person.user, version=version, seeds=seeds, truncation_psi=0.8)
+        elif kind == "generation by page":
+            self._order_by_page(person)
+        elif kind == "upload":
+            add_files(
+                dataset=person.to_fill, arrived=[self._picture() for _ in range(self.rng.randint(1, 12))]
+            )
+        elif kind == "experiment":
+            start_experiment(
+                owner=person.user,
+                dataset=person.dataset,
+                starting_point=self.version,
+                steps=self.rng.randint(40, 200),
+                settings={"batch": 4, "snapshot_every": 20},
+            )
+        else:
+            for earlier in Dataset.objects.owned_by(person.user).exclude(sample_family=""):
+                delete_dataset(dataset=earlier)
+            create_sample_dataset(owner=person.user, family="cats", count=60)
+
+    def _order_by_page(self, person: Person) -> None:
+        browser = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        form = {
+            "model": self.version.model.address,
+            "count": self.rng.randint(1, 6),
+            "first_seed": self.rng.randrange(2**31),
+            "truncation_psi": "0.8",
+        }
+        headers = {
+            "Cookie": person.cookies,
+            "X-CSRFToken": TOKEN[:32],
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        browser.request("POST", "/generate/", urllib.parse.urlencode(form), headers)
+        status = browser.getresponse().status
+        browser.close()
+        assert status in (302, 402, 429, 500, 503), status
+
+    def _picture(self) -> ContentFile:
+        """A picture that nobody has sent yet, or a file that is none."""
+        if self.rng.random() < 0.1:
+            return ContentFile(b"not a picture", name="notes.png")
+        stream = io.BytesIO()
+        size = self.rng.randint(64, 1500), self.rng.randint(64, 1500)
+        noise = Image.frombytes("RGB", (16, 16), self.rng.randbytes(16 * 16 * 3))
+        noise.resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG")
+        return ContentFile(stream.getvalue(), name="picture.jpg")
+
+
+def sign_in(user: User) -> str:
+    """Return the cookies of a browser in which the user is signed in."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    cookies = {settings.SESSION_COOKIE_NAME: session.session_key, settings.CSRF_COOKIE_NAME: TOKEN[:32]}
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def make_person(user: User, dataset: Dataset) -> Person:
+    to_fill = create_dataset(owner=user, name="To fill", licence=dataset.licence)
+    return Person(user=user, dataset=dataset, to_fill=to_fill, cookies=sign_in(user))
