@@ -4,17 +4,20 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import LazySettings, settings
 from django.db import connection
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
+from billing.models import Plan
 from config import embedded
 
 _servers = contextlib.ExitStack()
@@ -38,7 +41,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Allow this run's database, and no other, to be emptied between tests: the ledger refuses it otherwise."""
+    """Allow this run's database, and no other, to be emptied between tests; the ledger refuses it elsewhere."""
     with django_db_blocker.unblock():
         with connection.cursor() as cursor:
             name = connection.ops.quote_name(connection.settings_dict["NAME"])
@@ -46,11 +49,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         connection.close()
 
 
+def _uses_database(request: pytest.FixtureRequest) -> bool:
+    is_marked = request.node.get_closest_marker("django_db") is not None
+    return is_marked or bool({"db", "transactional_db"} & set(request.fixturenames))
+
+
+@pytest.fixture(autouse=True)
+def _price_list(request: pytest.FixtureRequest) -> None:
+    """Put back the plans and prices of the migrations where a transactional test has emptied the tables."""
+    if not _uses_database(request):
+        return
+    request.getfixturevalue("_django_db_helper")
+    if not Plan.objects.exists():
+        import_module("billing.migrations.0003_price_list").add_rows(apps, None)
+
+
 @pytest.fixture(autouse=True)
 def _clean_redis(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty this run's Redis after a test that may have written to it."""
     yield
-    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+    if _uses_database(request):
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             client.flushall()
 
