@@ -45,3 +45,33 @@ class AccountBlocked(BillingError):
 
 class UnknownPrice(BillingError):
     """No row of the price list carries this code."""
+
+
+class ReferenceReused(BillingError):
+    """What happens once per reference was asked for again, for another account or another amount."""
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        super().__init__(
+            _("This was done before with another amount or for someone else. Look at the ledger first.")
+        )
+
+
+class RefundTooLarge(BillingError):
+    """More would be given back than was charged. `charged` is in credits."""
+
+    def __init__(self, *, charged: int) -> None:
+        self.charged = charged
+        super().__init__(
+            _("%(charged)s credits were charged. Give back at least 1 and at most as many.")
+            % {"charged": charged}
+            if charged
+            else _("Nothing was charged for this, so there is nothing to give back.")
+        )
+
+
+class ReasonMissing(BillingError):
+    """Credits are moved by hand only with a reason."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Write the reason: it stays in the ledger."))

@@ -41,6 +41,7 @@ class Plan(models.Model):
         ordering = ["position"]
         verbose_name = _("plan")
         verbose_name_plural = _("plans")
+        constraints = [models.CheckConstraint(condition=Q(weight__gt=0), name="billing_plan_weight")]
 
     def __str__(self) -> str:
         return self.name
@@ -63,6 +64,7 @@ class Price(models.Model):
         verbose_name = _("price")
         verbose_name_plural = _("prices")
         constraints = [
+            models.CheckConstraint(condition=Q(per__gt=0), name="billing_price_per"),
             models.UniqueConstraint(fields=["code", "version"], name="billing_price_version_unique"),
             models.UniqueConstraint(
                 fields=["code"], condition=Q(is_current=True), name="billing_price_one_current"
@@ -73,7 +75,9 @@ class Price(models.Model):
         return f"{self.label} (v{self.version})"
 
     def for_quantity(self, quantity: int) -> int:
-        """Return the credits for this much work, rounded up to a whole credit."""
+        """Return the credits for this much work, rounded up to a whole credit. Raises ValueError below 0."""
+        if quantity < 0:
+            raise ValueError("No work is less than nothing.")
         return -(-self.credits * quantity // self.per)
 
 
@@ -117,6 +121,7 @@ class CreditAccount(models.Model):
     class Meta:
         verbose_name = _("credit account")
         verbose_name_plural = _("credit accounts")
+        permissions = [("grant_credits", _("Can grant goodwill credits"))]
         constraints = [
             models.CheckConstraint(condition=Q(available__gte=0), name="billing_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="billing_held_not_negative"),
@@ -151,7 +156,7 @@ class CreditGrant(models.Model):
     account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="grants")
     source = models.CharField(max_length=20, choices=Source.choices)
     # What makes a grant happen once: `inv:{id}`, `cs:{id}`, `jobrefund:{job}`.
-    source_ref = models.CharField(max_length=200, unique=True)
+    source_ref = models.CharField(max_length=180, unique=True)
     amount = models.PositiveIntegerField()
     remaining = models.IntegerField()
     held = models.IntegerField(default=0)
@@ -161,6 +166,8 @@ class CreditGrant(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("grant")
+        verbose_name_plural = _("grants")
         ordering = ["priority", F("expires_at").asc(nulls_last=True), "created_at", "id"]
         indexes = [
             models.Index(fields=["account"], condition=Q(remaining__gt=0), name="billing_grant_spendable"),
@@ -270,11 +277,19 @@ class CreditHold(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["account", "-id"], name="billing_hold_of_account")]
         constraints = [
             models.UniqueConstraint(fields=["work_ref", "slice"], name="billing_hold_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="billing_hold_amount"),
             models.CheckConstraint(condition=Q(charged__lte=F("amount")), name="billing_hold_charge"),
+            models.CheckConstraint(
+                condition=Q(state="held", charged=0, settled_at__isnull=True)
+                | Q(state="settled", settled_at__isnull=False),
+                name="billing_hold_settled_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -294,7 +309,10 @@ class HoldPart(models.Model):
     amount = models.PositiveIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["hold", "grant"], name="billing_hold_part_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["hold", "grant"], name="billing_hold_part_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="billing_hold_part_amount"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.grant}"

@@ -4,12 +4,22 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet, Subquery, Sum, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts.models import User
 from billing.exceptions import UnknownPrice
-from billing.models import FREE_PLAN, HOUSE_PLAN, CreditAccount, CreditEntry, CreditHold, Plan, Price
+from billing.models import (
+    FREE_PLAN,
+    HOUSE_PLAN,
+    CreditAccount,
+    CreditEntry,
+    CreditGrant,
+    CreditHold,
+    Plan,
+    Price,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +41,12 @@ class PlanLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """A person's credits as a page shows them."""
+    """A person's credits as a page shows them. `is_paused`: a payment is disputed, nothing can be spent."""
 
     available: int
     held: int
     debt: int
+    is_paused: bool
 
 
 def quote_price(code: str, quantity: int = 1) -> Quote:
@@ -52,11 +63,25 @@ def quote_price(code: str, quantity: int = 1) -> Quote:
 
 
 def balance_of(user: User) -> Balance:
-    """Return what the user has; zeros before the account is opened."""
-    account = CreditAccount.objects.filter(user=user).first()
+    """Return what the user has, in one query; before the account is opened, what it will open with.
+
+    Credits past their date are not counted, whether or not the sweep has been here.
+    """
+    past = CreditGrant.objects.filter(
+        account=OuterRef("pk"), remaining__gt=F("held"), expires_at__lte=timezone.now()
+    )
+    lapsed = past.order_by().values("account").annotate(total=Sum(F("remaining") - F("held"))).values("total")
+    account = (
+        CreditAccount.objects.filter(user=user).annotate(lapsed=Coalesce(Subquery(lapsed), Value(0))).first()
+    )
     if account is None:
-        return Balance(available=0, held=0, debt=0)
-    return Balance(available=account.available, held=account.held, debt=account.debt)
+        return Balance(available=Plan.objects.get(slug=FREE_PLAN).credits, held=0, debt=0, is_paused=False)
+    return Balance(
+        available=account.available - account.lapsed,
+        held=account.held,
+        debt=account.debt,
+        is_paused=account.billing_hold,
+    )
 
 
 def plan_of(user: User) -> Plan:
@@ -86,14 +111,26 @@ def receipt_of(work_ref: uuid.UUID) -> QuerySet[CreditHold]:
 
 
 def ledger_differences(account: CreditAccount) -> dict[str, int]:
-    """Return by bucket how far the kept balances are from the sum of the entries; empty when they agree."""
-    sums = dict(
-        CreditEntry.objects.filter(txn__account=account)
-        .values_list("bucket")
-        .annotate(total=Sum("amount"))
-        .values_list("bucket", "total")
-    )
+    """Return by name how far what is kept is from what was written; empty when all of it agrees.
+
+    The account's balances are compared with the sum of the entries, with its grants and with its holds.
+    """
     bucket = CreditEntry.Bucket
-    kept = {bucket.AVAILABLE: account.available, bucket.HELD: account.held, bucket.DEBT: -account.debt}
-    differences = {str(name): value - sums.get(name, 0) for name, value in kept.items()}
+    account = CreditAccount.objects.get(pk=account.pk)
+    of_account = CreditEntry.objects.filter(txn__account=account)
+    entries = dict(of_account.values_list("bucket").annotate(total=Sum("amount")))
+    grants = account.grants.aggregate(remaining=Sum("remaining", default=0), held=Sum("held", default=0))
+    open_holds = Q(state=CreditHold.State.HELD)
+    holds = account.holds.aggregate(
+        held=Sum("amount", filter=open_holds, default=0), charged=Sum("charged", default=0)
+    )
+    differences = {
+        "available": account.available - entries.get(bucket.AVAILABLE, 0),
+        "held": account.held - entries.get(bucket.HELD, 0),
+        "debt": -account.debt - entries.get(bucket.DEBT, 0),
+        "available in grants": account.available - (grants["remaining"] - grants["held"]),
+        "held in grants": account.held - grants["held"],
+        "held for work": account.held - holds["held"],
+        "charged for work": entries.get(bucket.CONSUMED, 0) - holds["charged"],
+    }
     return {name: value for name, value in differences.items() if value}

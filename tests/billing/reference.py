@@ -1,9 +1,11 @@
 """A ledger of plain Python that the real one must agree with: no database, no locks, no entries."""
 
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 PRIORITY = {"goodwill": 10, "promo": 20, "plan": 30, "free": 40, "pack": 50}
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -15,15 +17,17 @@ class Grant:
     held: int = 0
 
     def rank(self):
-        return (PRIORITY[self.source], self.expires_at is None, self.expires_at or datetime.min, self.order)
+        return (PRIORITY[self.source], self.expires_at or NEVER, self.order)
 
 
 @dataclass
 class ReferenceLedger:
     now: datetime
     debt: int = 0
-    consumed: int = 0
     expired: int = 0
+    is_paused: bool = False
+    charged: Counter = field(default_factory=Counter)
+    refunded: set = field(default_factory=set)
     grants: list[Grant] = field(default_factory=list)
     holds: dict[tuple, list] = field(default_factory=dict)
 
@@ -35,44 +39,63 @@ class ReferenceLedger:
     def held(self):
         return sum(grant.held for grant in self.grants)
 
-    def grant(self, source, amount, expires_at):
-        grant = Grant(len(self.grants), source, expires_at, amount)
-        self.grants.append(grant)
-        settled = min(self.debt, amount)
-        grant.free -= settled
-        self.debt -= settled
+    @property
+    def is_blocked(self):
+        return self.debt > 0 or self.is_paused
 
-    def hold(self, key, amount):
-        """Return whether there was enough; only then something is held."""
-        if self.debt or self.lapsed_available() < amount:
-            return False
-        self.expire()
+    def grant(self, source, amount, expires_at):
+        self.grants.append(Grant(len(self.grants), source, expires_at, amount))
+        self.pay_debt()
+
+    def owe(self, amount):
+        self.debt += amount
+        self.pay_debt()
+
+    def pay_debt(self):
+        if self.debt:
+            self.expire()
+            self.debt -= sum(part for _, part in self.take(self.debt))
+
+    def take(self, amount):
+        """Take up to so many credits out of what is free, in the order of consumption."""
         parts = []
-        for grant in sorted((g for g in self.grants if g.free), key=lambda g: g.rank()):
+        for grant in sorted(self.grants, key=Grant.rank):
             part = min(grant.free, amount)
             if part:
                 grant.free -= part
-                grant.held += part
                 amount -= part
                 parts.append([grant, part])
-        self.holds[key] = parts
+        return parts
+
+    def hold(self, key, amount):
+        """Return whether there was enough; only then something is held."""
+        if self.is_blocked or self.lapsed_available() < amount:
+            return False
+        self.expire()
+        self.holds[key] = self.take(amount)
+        for grant, part in self.holds[key]:
+            grant.held += part
         return True
 
     def settle(self, key, charge):
+        self.charged[key[0]] += charge
         late = 0
         for grant, part in self.holds.pop(key):
             taken = min(part, charge)
             charge -= taken
             grant.held -= part
-            self.consumed += taken
+            grant.free += part - taken
             if grant.expires_at is not None and grant.expires_at <= self.now:
                 late += part - taken
-                self.expired += part - taken
-            else:
-                grant.free += part - taken
         if late:
             self.expire()
             self.grant("goodwill", late, self.now + timedelta(days=7))
+        self.pay_debt()
+
+    def refund(self, work):
+        if work not in self.refunded:
+            self.refunded.add(work)
+            self.grant("goodwill", self.charged[work], None)
 
     def expire(self):
         for grant in self.grants:

@@ -2,18 +2,31 @@
 
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from billing import services
-from billing.exceptions import AccountBlocked, CreditsShort
-from billing.models import CreditEntry, CreditHold, CreditTxn, Price
-from billing.selectors import balance_of, plan_limits, plan_of, quote_price, receipt_of
+from billing.exceptions import AccountBlocked, CreditsShort, ReasonMissing, ReferenceReused, RefundTooLarge
+from billing.ledger import Actor
+from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditHold, CreditTxn, HoldPart, Price
+from billing.selectors import (
+    Balance,
+    balance_of,
+    ledger_differences,
+    plan_limits,
+    plan_of,
+    quote_price,
+    receipt_of,
+)
+from tests.billing.pair import owe
 
 pytestmark = pytest.mark.django_db
+
+ADA = Actor(id="1", name="Ada")
 
 
 @pytest.fixture
@@ -37,17 +50,117 @@ def test_credits_short_says_what_is_missing(user):
     assert balance_of(user).held == 0
 
 
-def test_debt_is_settled_first_and_blocks_until_then(user):
-    account = user.credit_account
-    account.debt = 50
-    account.save()
-    # A debt is written by a clawback, which keeps the entries in step; this one is only for the rule.
-    with pytest.raises(AccountBlocked):
+def test_debt_blocks_until_it_is_settled(user):
+    owe(user.credit_account, 175)
+    with pytest.raises(AccountBlocked, match="50 credits are owed"):
         services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=5, label="work")
-    services.grant_credits(account=account, source="pack", source_ref="test:pack", amount=80)
-    account.refresh_from_db()
-    assert (account.debt, account.available) == (0, 125 + 30)
+    services.grant_credits(account=user.credit_account, source="pack", source_ref="test:pack", amount=80)
+    assert balance_of(user) == Balance(available=30, held=0, debt=0, is_paused=False)
     assert services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=5, label="work")
+
+
+def test_what_goes_back_settles_a_debt_first(user, hold):
+    owe(user.credit_account, 120)
+    services.settle_hold(work_ref=hold.work_ref, charge=2)
+    assert balance_of(user) == Balance(available=3, held=0, debt=0, is_paused=False)
+    assert ledger_differences(user.credit_account) == {}
+
+
+def test_a_payment_under_dispute_pauses_spending_but_not_what_runs(user, hold):
+    CreditAccount.objects.update(billing_hold=True)
+    with pytest.raises(AccountBlocked, match="paused"):
+        services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=5, label="work")
+    assert services.settle_hold(work_ref=hold.work_ref, charge=10).charged == 10
+
+
+def test_a_reference_of_someone_else_or_of_another_amount_is_refused(user, hold):
+    other = User.objects.create_user("bob@example.com")
+    account = services.open_account(user=other)
+    services.grant_credits(account=user.credit_account, source="pack", source_ref="cs:1", amount=20)
+    same = {"source": "pack", "source_ref": "cs:1"}
+    for attempt in (
+        lambda: services.grant_credits(account=account, amount=20, **same),
+        lambda: services.grant_credits(account=user.credit_account, amount=21, **same),
+        lambda: services.hold_credits(user=other, work_ref=hold.work_ref, amount=10, label="work"),
+        lambda: services.hold_credits(user=user, work_ref=hold.work_ref, amount=11, label="work"),
+    ):
+        with pytest.raises(ReferenceReused):
+            attempt()
+    assert balance_of(other).available == 125
+
+
+def test_a_settled_slice_is_not_held_again(user, hold):
+    services.settle_hold(work_ref=hold.work_ref, charge=10)
+    with pytest.raises(ReferenceReused):
+        services.hold_credits(user=user, work_ref=hold.work_ref, amount=10, label="work")
+
+
+def test_amounts_below_zero_are_faults_of_the_caller(user):
+    with pytest.raises(ValueError, match="below zero"):
+        services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=-5, label="work")
+    with pytest.raises(ValueError, match="at least one"):
+        services.grant_credits(account=user.credit_account, source="pack", source_ref="x", amount=0)
+    with pytest.raises(ValueError, match="less than nothing"):
+        quote_price("picture", -1)
+
+
+def test_a_refund_of_work_happens_once_and_never_beyond_its_charge(user, hold):
+    refund = partial(
+        services.refund_work, work_ref=hold.work_ref, reason="The pictures were black", actor=ADA
+    )
+    with pytest.raises(RefundTooLarge, match="Nothing was charged"):
+        refund(amount=1)
+    services.settle_hold(work_ref=hold.work_ref, charge=8)
+    with pytest.raises(RefundTooLarge, match="8 credits were charged"):
+        refund(amount=9)
+    with pytest.raises(ReasonMissing):
+        refund(amount=5, reason="  ")
+    grant = refund(amount=5)
+    assert refund(amount=5) == grant
+    with pytest.raises(ReferenceReused):
+        refund(amount=3)
+    assert grant.source_ref == f"jobrefund:{hold.work_ref}"
+    assert balance_of(user).available == 125 - 8 + 5
+    txn = CreditTxn.objects.get(key=f"grant:{grant.source_ref}")
+    assert (txn.actor_id, txn.actor_name, txn.reason) == ("1", "Ada", "The pictures were black")
+
+
+def test_work_that_never_held_anything_has_nothing_to_refund():
+    with pytest.raises(RefundTooLarge):
+        services.refund_work(work_ref=uuid.uuid4(), amount=1, reason="x", actor=ADA)
+
+
+def test_goodwill_is_given_once_a_form(user):
+    give = partial(
+        services.grant_goodwill,
+        account=user.credit_account,
+        amount=50,
+        reason="Sorry",
+        actor=ADA,
+        token=uuid.uuid4(),
+    )
+    assert [give(), give()] == [True, False]
+    assert balance_of(user).available == 175
+
+
+def test_the_sweep_lets_lapse_what_nobody_touches(user):
+    past = timezone.now() - timedelta(hours=1)
+    grant = {"account": user.credit_account, "source": "plan", "amount": 40, "expires_at": past}
+    services.grant_credits(source_ref="inv:1", **grant)
+    assert balance_of(user).available == 125
+    assert CreditAccount.objects.get(user=user).available == 165
+    assert [services.expire_grants(), services.expire_grants()] == [40, 0]
+    assert CreditAccount.objects.get(user=user).available == 125
+    assert ledger_differences(user.credit_account) == {}
+
+
+def test_an_erased_person_leaves_the_ledger_whole(user, hold):
+    account = user.credit_account
+    user.delete()
+    services.settle_hold(work_ref=hold.work_ref, charge=10)
+    account.refresh_from_db()
+    assert (account.user, account.available) == (None, 115)
+    assert ledger_differences(account) == {}
 
 
 def test_nothing_is_held_for_nothing(user):
@@ -78,32 +191,92 @@ def test_a_late_release_comes_back_as_seven_days_of_goodwill(user):
     assert balance_of(user).available == 125 + 40
 
 
-def test_entries_are_never_changed_or_deleted(user):
-    entry = CreditEntry.objects.first()
-    for attempt in (
-        lambda: CreditEntry.objects.filter(pk=entry.pk).update(amount=1),
-        lambda: CreditEntry.objects.filter(pk=entry.pk)._raw_delete("default"),
-        lambda: CreditTxn.objects.filter(pk=entry.txn_id).update(reason="x"),
-    ):
-        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-            attempt()
+def at_once():
+    """Have deferred triggers look now, as they would at the commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def test_truncate_is_refused_outside_test_databases(user):
-    with (
-        pytest.raises(DatabaseError, match="append-only"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
+def refuses(message):
+    return pytest.raises(DatabaseError, match=message)
+
+
+@pytest.fixture
+def hold(user):
+    return services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=10, label="work")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda: CreditEntry.objects.update(amount=1),
+        lambda: CreditEntry.objects.all()._raw_delete("default"),
+        lambda: CreditTxn.objects.update(reason="x"),
+        lambda: CreditTxn.objects.all()._raw_delete("default"),
+        lambda: HoldPart.objects.update(amount=1),
+        lambda: HoldPart.objects.all()._raw_delete("default"),
+        lambda: CreditHold.objects.all()._raw_delete("default"),
+        lambda: CreditGrant.objects.all()._raw_delete("default"),
+    ],
+)
+def test_what_is_written_is_never_changed_or_deleted(hold, attempt):
+    with refuses("append-only"), transaction.atomic():
+        attempt()
+
+
+@pytest.mark.parametrize("model", [CreditEntry, CreditTxn, HoldPart, CreditHold, CreditGrant])
+def test_truncate_is_refused_outside_test_databases(hold, model):
+    at_once()
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL atelier.allow_truncate = 'off'")
-        cursor.execute("TRUNCATE billing_creditentry")
+        with refuses("append-only"), transaction.atomic():
+            cursor.execute(f"TRUNCATE {model._meta.db_table} CASCADE")
+
+
+def refuse_at_commit(message, write):
+    def write_and_look():
+        with transaction.atomic():
+            write()
+            at_once()
+
+    with refuses(message):
+        write_and_look()
 
 
 def test_a_transaction_that_does_not_sum_to_zero_is_refused(user):
-    txn = CreditTxn.objects.create(key="test:odd", kind="grant", account=user.credit_account)
-    with pytest.raises(DatabaseError, match="not to 0"), transaction.atomic(), connection.cursor() as cursor:
+    def write():
+        txn = CreditTxn.objects.create(key="test:odd", kind="grant", account=user.credit_account)
         CreditEntry.objects.create(txn=txn, bucket="available", amount=5)
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    refuse_at_commit("sum to 5, not to 0", write)
+
+
+def test_a_transaction_without_entries_is_refused(user):
+    account = user.credit_account
+    refuse_at_commit("no entries", lambda: CreditTxn.objects.create(key="x", kind="grant", account=account))
+
+
+def test_a_hold_whose_parts_are_not_its_amount_is_refused(user):
+    hold = partial(CreditHold.objects.create, account=user.credit_account, label="work", amount=5)
+    refuse_at_commit("sum to 0, not to 5", lambda: hold(work_ref=uuid.uuid4()))
+
+
+def test_a_settled_hold_stays_as_it_is(hold):
+    services.settle_hold(work_ref=hold.work_ref, charge=4)
+    with refuses("is settled"), transaction.atomic():
+        CreditHold.objects.update(charged=3)
+
+
+@pytest.mark.parametrize("changes", [{"amount": 9}, {"slice": 3}, {"work_ref": uuid.uuid4()}])
+def test_what_is_held_for_what_is_not_changed(hold, changes):
+    with refuses("is not changed"), transaction.atomic():
+        CreditHold.objects.update(**changes)
+
+
+@pytest.mark.parametrize("column", ["available", "held", "debt"])
+def test_no_balance_is_ever_negative(user, column):
+    with pytest.raises(IntegrityError, match="not_negative"), transaction.atomic():
+        CreditAccount.objects.update(**{column: -1})
 
 
 def test_prices_are_rows_and_house_mode_has_none(user, settings):
