@@ -4,7 +4,6 @@ import logging
 import os
 import secrets
 import shutil
-import socket
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from django.db import close_old_connections, connection
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from jobs import registry
+from jobs import hardware, machines, registry
 from jobs.claims import claim_job
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError, LeaseLost
@@ -24,8 +23,6 @@ from jobs.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
-HOST = socket.gethostname()
-
 
 def run_next(
     *,
@@ -35,7 +32,9 @@ def run_next(
     in_background: bool = True,
     now: datetime | None = None,
 ) -> Job | None:
-    """Claim the fairest job of a queue, do it and end it. Return it as claimed, or None when none waits.
+    """Claim the fairest job of a queue that this machine can do, do it and end it. Return it as claimed.
+
+    None when there is none, or when the machine is being drained.
 
     Never raises for what the job does: every end is written on its row.
 
@@ -47,9 +46,16 @@ def run_next(
         now: rows that may start by then are eligible; by default this moment.
     """
     leaving = leaving or Leaving()
-    if leaving.asked:
+    if leaving.asked or not machines.may_claim():
         return None
-    job = claim_job(queue=queue, worker=worker, device=device(), threads=threads_for(queue), now=now)
+    job = claim_job(
+        queue=queue,
+        worker=worker,
+        device=hardware.device_kind(),
+        device_bytes=hardware.device_bytes(),
+        threads=threads_for(queue),
+        now=now,
+    )
     if job is None:
         return None
     pulse = Pulse(job, leaving=leaving, in_background=in_background)
@@ -67,13 +73,7 @@ def run_next(
 
 def new_worker_name(queue: str) -> str:
     """Return a name that no other worker has, now or later."""
-    return f"{HOST}:{queue}:{os.getpid()}:{secrets.token_hex(3)}"
-
-
-def device() -> str:
-    """Return where engines compute on this machine, found without importing torch."""
-    chosen: str = getattr(settings, "JOBS_DEVICE", "")
-    return chosen or ("cuda" if Path("/dev/nvidia0").exists() else "cpu")
+    return f"{machines.name()}:{queue}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 def threads_for(queue: str) -> int:
@@ -87,7 +87,7 @@ def threads_for(queue: str) -> int:
     if queue == Queue.LIGHT:
         return 1
     heavy = Job.objects.working().filter(queue__in=[Queue.TRAIN, Queue.GENERATE])
-    is_alone = not heavy.filter(worker__startswith=f"{HOST}:").exists()
+    is_alone = not heavy.filter(worker__startswith=f"{machines.name()}:").exists()
     return max(1, cores - 1 if is_alone else cores // 2)
 
 

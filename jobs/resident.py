@@ -142,8 +142,8 @@ class ResidentWorker(ForkingWorker):
             if line.recv(1) != _WORK:
                 return
             close_old_connections()  # the database may have been restarted since the last job
-            run_next(queue=self._queue, worker=self.name, leaving=leaving)
-            tokens.send_if_needed(self._queue)
+            if run_next(queue=self._queue, worker=self.name, leaving=leaving) is not None:
+                tokens.send_if_needed(self._queue)
             is_last = leaving.asked or done == _JOBS_PER_CHILD
             line.sendall(_RETIRED if is_last else _DONE)
             if is_last:

@@ -28,11 +28,11 @@ from rq.exceptions import StopRequested
 from rq.job import Job as Token
 from rq.serializers import JSONSerializer
 
-from jobs import conf, tokens
+from jobs import conf, machines, tokens
 from jobs.exceptions import LeaseLost
 from jobs.execute import new_worker_name, run_next
 from jobs.leases import abandon_attempt, requeue_job
-from jobs.models import Job
+from jobs.models import Job, Queue
 from jobs.processes import become_child, parent_database, signals_held
 from jobs.rq import TokenJob
 from jobs.stopping import STOP_COMMAND, find_stopping, kill_at
@@ -43,6 +43,8 @@ WORKER_TTL = 30
 MONITORING_INTERVAL = 10
 # How often a parent looks whether its child has to be killed.
 TICK_SECONDS = 0.25
+# How often a worker of a draining machine looks whether it may go on.
+_DRAINING_PAUSE_SECONDS = 1.0
 
 
 class ForkingWorker(Worker):
@@ -62,6 +64,7 @@ class ForkingWorker(Worker):
             log_job_description=False,
         )
         self._is_busy = False
+        self._presence = machines.Presence(measures_speed=queue != Queue.LIGHT)
         # By the monotonic clock: when a child that has been asked to leave, or to stop, is killed.
         self._leave_by = math.inf
         self._kill_by = math.inf
@@ -74,9 +77,28 @@ class ForkingWorker(Worker):
         return bool(self._stop_requested)
 
     def look_for_work(self, queue: str) -> None:
-        """Do one job, in the child."""
-        run_next(queue=queue, worker=self.name, leaving=self._leaving)
-        tokens.send_if_needed(queue)
+        """Do one job, in the child. What it could not take is for others: the dispatcher wakes them."""
+        if run_next(queue=queue, worker=self.name, leaving=self._leaving) is not None:
+            tokens.send_if_needed(queue)
+
+    # The machine
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell RQ that this worker lives, and the database that its machine does."""
+        super().heartbeat(timeout, pipeline)
+        self._presence.keep(is_idle=not self._is_busy)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Token, TokenQueue] | None:
+        """Wait for a token. While the machine is being drained they are left to others."""
+        while True:
+            while self._presence.is_draining:
+                self.heartbeat()
+                time.sleep(_DRAINING_PAUSE_SECONDS)
+            taken = super().dequeue_job_and_maintain_ttl(machines.BEAT_SECONDS, machines.BEAT_SECONDS)
+            if taken is not None:
+                return taken
 
     # Leaving
 
@@ -156,9 +178,14 @@ class ForkingWorker(Worker):
     # Stopping
 
     def handle_payload(self, message: Mapping[str, Any]) -> None:
-        """Take note, on the listening thread, that an attempt is to stop. Redis can ask for nothing else."""
+        """Take note, on the listening thread, that an attempt is to stop or the machine's row has changed.
+
+        Redis can ask for nothing else.
+        """
         try:
             payload = json.loads(message["data"])
+            if payload["command"] == machines.LOOK_COMMAND:
+                self._presence.look()
             if payload["command"] != STOP_COMMAND:
                 return
             job_id, attempt = uuid.UUID(payload["job"]), int(payload["attempt"])

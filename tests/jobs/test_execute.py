@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import execute
+from jobs import execute, machines
 from jobs.claims import claim_job
 from jobs.execute import run_next, sweep_workdirs, threads_for, work_root
 from jobs.models import Job, State
@@ -116,7 +116,7 @@ def test_threads(submit, monkeypatch):
     assert (threads_for("train"), threads_for("generate"), threads_for("light")) == (7, 7, 1)
 
     submit("count")
-    claim_job(queue="train", worker=f"{execute.HOST}:train:1")
+    claim_job(queue="train", worker=f"{machines.name()}:train:1")
     assert threads_for("generate") == 4
 
     Job.objects.update(worker="elsewhere:train:1")
@@ -126,6 +126,6 @@ def test_threads(submit, monkeypatch):
 def test_one_core_is_enough(submit, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: range(1))
     submit("count")
-    claim_job(queue="train", worker=f"{execute.HOST}:train:1")
+    claim_job(queue="train", worker=f"{machines.name()}:train:1")
 
     assert threads_for("generate") == 1

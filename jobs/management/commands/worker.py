@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from django.core.management.base import BaseCommand
 from redis.exceptions import RedisError
 
+from jobs import machines
 from jobs.execute import sweep_workdirs
 from jobs.models import Queue
 from jobs.processes import parent_database
@@ -31,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, queue: str, **_options: object) -> None:
         """Work until asked to leave; survive the loss of Redis."""
         with parent_database():
+            machines.register()
             sweep_workdirs()
         kind = ResidentWorker if queue == Queue.GENERATE else ForkingWorker
         while True:
