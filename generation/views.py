@@ -19,7 +19,7 @@ from generation.forms import DEFAULT_COUNT, GenerateForm, remix_values
 from generation.models import Generation
 from generation.seeds import MAX_COUNT, parse_seeds
 from generation.selectors import latest_generations
-from jobs.http import poll_response
+from jobs.http import answers_unchanged_polls, poll_response
 from jobs.progress import read_progress
 from jobs.services import stop_job
 
@@ -97,6 +97,7 @@ def _count(request: AccountHttpRequest) -> int:
     return int(count) if is_number else 0
 
 
+@answers_unchanged_polls(Generation)
 @require_safe
 @login_required
 def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.files import serve_file
 from catalog.exceptions import CatalogError
 from jobs.exceptions import MoveRefusedError
-from jobs.http import poll_response
+from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import State
 from jobs.progress import read_progress
 from training import selectors, services
@@ -87,6 +87,7 @@ def _readiness(dataset: Dataset | None) -> dict[str, object]:
     }
 
 
+@answers_unchanged_polls(Experiment)
 @require_safe
 @login_required
 def show_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
