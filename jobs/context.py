@@ -12,11 +12,12 @@ from typing import Literal, TypeGuard
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from billing.exceptions import AccountBlocked, CreditsShort
 from billing.selectors import Quote
 from engines.progress import Control
-from jobs.credits import pay_slice
+from jobs.charging import pay_slice
 from jobs.exceptions import LeaseLost
 from jobs.models import WORKING_STATES, Job, State
 from jobs.moves import lock_attempt, move_job
@@ -164,8 +165,11 @@ class JobContext:
 
 def _explain_stop(problem: CreditsShort | AccountBlocked) -> str:
     if isinstance(problem, CreditsShort):
-        return _(
+        return ngettext(
+            "Your credits ran out, so this stopped and saved itself. The next part takes %(wanted)s credit "
+            "and you have %(available)s. Add %(missing)s, then press Resume.",
             "Your credits ran out, so this stopped and saved itself. The next part takes %(wanted)s credits "
-            "and you have %(available)s. Add %(missing)s, then press Resume."
+            "and you have %(available)s. Add %(missing)s, then press Resume.",
+            problem.wanted,
         ) % {"wanted": problem.wanted, "available": problem.available, "missing": problem.missing}
     return f"{problem} " + _("Until then this has stopped and saved itself.")

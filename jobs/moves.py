@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from jobs import progress, registry
-from jobs.credits import settle_job
+from jobs.charging import settle_job
 from jobs.exceptions import LeaseLost, MoveRefusedError
 from jobs.limits import let_next_go
 from jobs.models import WORKING_STATES, Job, JobEvent, State

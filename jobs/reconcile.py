@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from jobs import tokens
 from jobs.exceptions import LeaseLost
 from jobs.leases import abandon_attempt
+from jobs.limits import explain_deadline
 from jobs.models import Job, Queue, State
 from jobs.moves import lock_attempt
 from jobs.services import stop_job
@@ -65,8 +65,7 @@ def _recover_lost_jobs(now: datetime) -> int:
 def _stop_overdue_jobs(now: datetime) -> int:
     overdue = Job.objects.filter(state=State.RUNNING, deadline_at__lt=now)[:_BATCH]
     for job in overdue:
-        explanation = _("This reached its time limit and was stopped; what it had made is kept.")
-        stop_job(job=job, cause="past its deadline", explanation=explanation)
+        stop_job(job=job, cause="past its deadline", explanation=explain_deadline(job))
     return len(overdue)
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.selectors import Quote
 from jobs import registry, tokens
-from jobs.credits import hold_slice, quote_next_slice
+from jobs.charging import hold_slice, quote_next_slice
 from jobs.exceptions import MoveRefusedError
 from jobs.fairness import close_gap, lock_line
 from jobs.limits import take_place

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from billing.selectors import Quote
 from engines.progress import Control
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
@@ -36,6 +37,31 @@ def die(context: JobContext) -> Outcome:
     """Kill this process at the first attempt; succeed at the second."""
     if context.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome()
+
+
+def limited(context: JobContext) -> Outcome:
+    return Outcome()
+
+
+SLICE = 4
+
+
+def slice_end(job: Job) -> int:
+    return min(job.total, (job.delivered // SLICE + 1) * SLICE)
+
+
+def sliced(context: JobContext) -> Outcome:
+    """Deliver `total` units, slice by slice, from where the row stands."""
+    job = context.job
+    while job.delivered < job.total:
+        job.delivered = slice_end(job)
+        context.report(step=job.delivered, total=job.total)
+        with context.fenced():
+            cost = job.price.for_quantity(slice_end(job)) - job.price.for_quantity(job.delivered)
+            goes_on = context.deliver_slice(job.delivered, next_quote=Quote(credits=cost, price=job.price))
+        if not goes_on:
+            return Outcome(state="stopped")
     return Outcome()
 
 

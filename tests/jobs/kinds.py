@@ -8,6 +8,12 @@ KINDS = [
     for name, options in {
         "noop": {"queue": Queue.GENERATE, "on_end": "tests.jobs.handlers.note_end"},
         "count": {"queue": Queue.TRAIN, "resumable": True, "on_end": "tests.jobs.handlers.note_end"},
+        "limited": {"queue": Queue.TRAIN, "resumable": True, "is_limited": True},
+        "sliced": {
+            "queue": Queue.TRAIN,
+            "resumable": True,
+            "slice_end": "tests.jobs.handlers.slice_end",
+        },
         "refuse": {"queue": Queue.LIGHT},
         "crash": {"queue": Queue.LIGHT, "on_end": "tests.jobs.handlers.fail_to_note_end"},
         "die": {"queue": Queue.GENERATE},
