@@ -84,11 +84,14 @@ def threads_for(queue: str) -> int:
     generation share the machine, each gets half, at least one. Light work always takes one.
     """
     cores = len(os.sched_getaffinity(0))
+    alone, shared = max(1, cores - 1), max(1, cores // 2)
     if queue == Queue.LIGHT:
         return 1
+    if alone == shared:
+        return alone
     heavy = Job.objects.working().filter(queue__in=[Queue.TRAIN, Queue.GENERATE])
     is_alone = not heavy.filter(worker__startswith=f"{machines.name()}:").exists()
-    return max(1, cores - 1 if is_alone else cores // 2)
+    return alone if is_alone else shared
 
 
 def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:

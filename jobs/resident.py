@@ -5,20 +5,15 @@ import logging
 import os
 import select
 import socket
-import time
 from functools import cache
 
 from django.db import close_old_connections
 from django.utils.module_loading import import_string
-from redis.exceptions import RedisError
-from rq import Queue as TokenQueue
-from rq.job import Job as Token
-from rq.worker.base import WorkerStatus
 
 from jobs import registry, tokens
 from jobs.execute import run_next
-from jobs.processes import Leaving, become_child, signals_held
-from jobs.worker import MONITORING_INTERVAL, TICK_SECONDS, ForkingWorker
+from jobs.processes import Leaving
+from jobs.worker import ForkingWorker
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +47,8 @@ class ResidentWorker(ForkingWorker):
         finally:
             self._end_child()
 
-    def execute_job(self, job: Token, queue: TokenQueue) -> None:
-        """Answer one token: RQ's book-keeping here, the job in the child."""
-        self._is_busy = True
-        try:
-            execution = self.prepare_execution(job)
-            self.perform_job(job, queue, execution)
-            self.set_state(WorkerStatus.IDLE)
-        finally:
-            self._is_busy = False
-
     def look_for_work(self, queue: str) -> None:
-        """Have the child do one job, in the parent."""
+        """Have the child do the next job, in the parent."""
         if self._line is None:
             self._start_child()
         answer = self._ask_child()
@@ -82,30 +67,18 @@ class ResidentWorker(ForkingWorker):
             return b""
         with contextlib.suppress(OSError):
             line.send(_WORK)
-            next_heartbeat = time.monotonic() + MONITORING_INTERVAL
-            while not select.select([line], [], [], TICK_SECONDS)[0]:
-                self.kill_when_due()
-                if time.monotonic() >= next_heartbeat:
-                    next_heartbeat = time.monotonic() + MONITORING_INTERVAL
-                    self._stay_registered()
+            self.attend(line)
             return line.recv(1)
         return b""
 
-    def _stay_registered(self) -> None:
-        job, execution = self.get_current_job(), self.execution
-        if job is None or execution is None:
-            return
-        with contextlib.suppress(RedisError):
-            self.maintain_heartbeats(job, execution)
-
     def _start_child(self) -> None:
         ours, theirs = socket.socketpair()
-        with signals_held():
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                self._be_the_child(theirs)
-            self.adopt_child(pid)
+
+        def serve(leaving: Leaving) -> None:
+            ours.close()
+            self._serve(theirs, leaving)
+
+        self.fork_child(serve)
         theirs.close()
         self._line = ours
 
@@ -123,26 +96,15 @@ class ResidentWorker(ForkingWorker):
         os.waitpid(self.horse_pid, 0)
         self._horse_pid = 0
 
-    def _be_the_child(self, line: socket.socket) -> None:
-        """Do jobs until the parent hangs up. Never returns."""
-        status = 1
-        try:
-            os.setpgrp()
-            self._serve(line, become_child(self.pid or 0, must_leave=self._stop_requested))
-            status = 0
-        except BaseException:
-            logger.exception("The child of %s broke down", self.name)
-        finally:
-            os._exit(status)
-
     def _serve(self, line: socket.socket, leaving: Leaving) -> None:
+        """Do jobs, in the child, until the parent hangs up."""
         for done in range(1, _JOBS_PER_CHILD + 1):
             if not select.select([line], [], [], _PRELOAD_AFTER_SECONDS)[0]:
                 _import_handlers(self._queue)
             if line.recv(1) != _WORK:
                 return
             close_old_connections()  # the database may have been restarted since the last job
-            if run_next(queue=self._queue, worker=self.name, leaving=leaving) is not None:
+            if run_next(queue=self._queue, worker=self.name, leaving=leaving):
                 tokens.send_if_needed(self._queue)
             is_last = leaving.asked or done == _JOBS_PER_CHILD
             line.sendall(_RETIRED if is_last else _DONE)

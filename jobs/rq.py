@@ -5,8 +5,7 @@ Redis is not trusted with more than that: whatever else lies in it is neither ru
 
 import logging
 import zlib
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Mapping
 
 from redis.exceptions import ResponseError
 from rq.exceptions import NoSuchJobError
@@ -17,14 +16,14 @@ from jobs.models import Queue
 
 logger = logging.getLogger(__name__)
 
-# What a token names as its function. There is none: a worker's own runner takes its place.
+# What a token names as its function. There is none: nothing that lies in Redis is run.
 FUNCTION = "jobs.wake_up"
 
-# A token's payload, byte for byte; nothing else is accepted.
-_PAYLOADS = {
-    JSONSerializer.dumps((FUNCTION, None, [queue], {})): queue  # type: ignore[no-untyped-call]
+# The tokens' payloads, byte for byte; nothing else is accepted.
+_PAYLOADS = frozenset(
+    JSONSerializer.dumps((FUNCTION, None, [queue], {}))  # type: ignore[no-untyped-call]
     for queue in Queue.values
-}
+)
 _LONGEST_PAYLOAD = max(map(len, _PAYLOADS))
 # The fields that are read of the hash that RQ keeps: no callbacks, webhooks, dependents or retries.
 _FIELDS = frozenset(
@@ -33,12 +32,7 @@ _FIELDS = frozenset(
 
 
 class TokenJob(Job):
-    """An RQ job that can do one thing only: have this process look for work in a queue.
-
-    `runner` is what the process does on being woken; a worker sets it (`jobs.worker`).
-    """
-
-    runner: ClassVar[Callable[[str], None] | None] = None
+    """An RQ job that says one thing only: there is work in the queue in which it lies (`jobs.worker`)."""
 
     def refresh(self) -> None:
         """Read the token from Redis. Raises NoSuchJobError for anything that is not one."""
@@ -60,11 +54,8 @@ class TokenJob(Job):
             raise NoSuchJobError(f"{self.key} is not a token") from error
 
     def perform(self) -> None:
-        """Look for work in the queue that the token names."""
-        runner = type(self).runner
-        if runner is None:
-            raise RuntimeError("Only a worker takes tokens.")
-        runner(_PAYLOADS[_unpack(self.data)])
+        """Refuse: a token is taken, not run."""
+        raise RuntimeError("Only this project's own workers take tokens.")
 
 
 def _unpack(data: bytes) -> bytes:

@@ -12,34 +12,39 @@ import math
 import os
 import select
 import signal
+import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
+from redis.exceptions import RedisError
 from rq import Queue as TokenQueue
 from rq import Worker
 from rq.exceptions import StopRequested
 from rq.job import Job as Token
 from rq.serializers import JSONSerializer
+from rq.worker.base import WorkerStatus
 
 from jobs import conf, machines, tokens
 from jobs.exceptions import LeaseLost
 from jobs.execute import new_worker_name, run_next
 from jobs.leases import abandon_attempt, requeue_job
 from jobs.models import Job, Queue
-from jobs.processes import become_child, parent_database, signals_held
+from jobs.processes import Leaving, become_child, parent_database, signals_held
 from jobs.rq import TokenJob
 from jobs.stopping import STOP_COMMAND, find_stopping, kill_at
 
 logger = logging.getLogger(__name__)
 
 WORKER_TTL = 30
+# How often a parent whose child works says that it is there itself.
 MONITORING_INTERVAL = 10
 # How often a parent looks whether its child has to be killed.
 TICK_SECONDS = 0.25
@@ -60,7 +65,6 @@ class ForkingWorker(Worker):
             job_class=TokenJob,
             serializer=JSONSerializer,
             worker_ttl=WORKER_TTL,
-            job_monitoring_interval=MONITORING_INTERVAL,
             log_job_description=False,
         )
         self._is_busy = False
@@ -69,16 +73,35 @@ class ForkingWorker(Worker):
         self._leave_by = math.inf
         self._kill_by = math.inf
         self._stopping: tuple[uuid.UUID, int] | None = None
-        TokenJob.runner = self.look_for_work
 
     @property
     def has_been_asked_to_leave(self) -> bool:
         """Whether `work` returned because somebody wanted it to, and not because something broke."""
         return bool(self._stop_requested)
 
+    def execute_job(self, job: Token, queue: TokenQueue) -> None:
+        """Answer one token. It goes from Redis first: what becomes of a job is its row's affair, not RQ's."""
+        self._is_busy = True
+        try:
+            with self.connection.pipeline(transaction=False) as pipeline:
+                pipeline.delete(job.key)
+                pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
+                self.set_state(WorkerStatus.BUSY, pipeline=pipeline)
+                pipeline.execute()
+            self.look_for_work(queue.name)
+        finally:
+            self._is_busy = False
+
     def look_for_work(self, queue: str) -> None:
-        """Do one job, in the child. What it could not take is for others: the dispatcher wakes them."""
-        if run_next(queue=queue, worker=self.name, leaving=self._leaving) is not None:
+        """Have a child do the next job of a queue, in the parent."""
+        self.fork_child(partial(self._do_next, queue))
+        status = self._wait_for_end()
+        if status:
+            self.give_up_attempts(f"its process ended with status {status}")
+
+    def _do_next(self, queue: str, leaving: Leaving) -> None:
+        """Do the next job, in the child. What it could not take is for others: the dispatcher wakes them."""
+        if run_next(queue=queue, worker=self.name, leaving=leaving):
             tokens.send_if_needed(queue)
 
     # The machine
@@ -116,50 +139,49 @@ class ForkingWorker(Worker):
 
     # The child
 
-    def execute_job(self, job: Token, queue: TokenQueue) -> None:
-        """Answer one token."""
-        self._is_busy = True
-        try:
-            super().execute_job(job, queue)
-        finally:
-            self._is_busy = False
-
-    def fork_work_horse(self, job: Token, queue: TokenQueue) -> None:
-        """Fork the child; a signal that comes meanwhile is handled once its process id is known."""
+    def fork_child(self, run: Callable[[Leaving], None]) -> None:
+        """Fork a child that does `run` and exits; a signal that comes meanwhile is handled afterwards."""
         with signals_held():
-            super().fork_work_horse(job, queue)
-            self.adopt_child(self.horse_pid)
+            pid = os.fork()
+            if pid == 0:
+                self._be_the_child(run)
+            self._horse_pid = pid
+            # It leads its own group, which a kill then hits.
+            with contextlib.suppress(OSError):  # it has done so itself, or is gone already
+                os.setpgid(pid, pid)
 
-    def adopt_child(self, pid: int) -> None:
-        """Note the child's process id, and see to it that it leads its own group, which a kill then hits."""
-        self._horse_pid = pid
-        with contextlib.suppress(OSError):  # it has done so itself, or is gone already
-            os.setpgid(pid, pid)
-
-    def setup_work_horse_signals(self) -> None:
-        """Set up the child, in the child."""
-        self._leaving = become_child(self.pid or 0, must_leave=self._stop_requested)
-
-    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
-        """Wait for the child's end, and bring it about when its time is up."""
+    def _be_the_child(self, run: Callable[[Leaving], None]) -> NoReturn:
+        status = 1
         try:
-            child = os.pidfd_open(self.horse_pid)
-        except ProcessLookupError:
-            return None, None, None
+            os.setpgrp()
+            run(become_child(self.pid or 0, must_leave=self._stop_requested))
+            status = 0
+        except BaseException:
+            logger.exception("The child of %s broke down", self.name)
+        finally:
+            os._exit(status)
+
+    def attend(self, source: int | socket.socket) -> None:
+        """Wait until a child speaks, or ends. Meanwhile kill it when its time is up; stay in RQ's list."""
+        next_heartbeat = time.monotonic() + MONITORING_INTERVAL
+        while not select.select([source], [], [], TICK_SECONDS)[0]:
+            self.kill_when_due()
+            if time.monotonic() >= next_heartbeat:
+                next_heartbeat = time.monotonic() + MONITORING_INTERVAL
+                with contextlib.suppress(RedisError):
+                    self.heartbeat()
+
+    def _wait_for_end(self) -> int:
+        """Wait for the child's end. Return its status, 0 when it ended well."""
+        child = os.pidfd_open(self.horse_pid)
         try:
-            while not select.select([child], [], [], TICK_SECONDS)[0]:
-                self.kill_when_due()
+            self.attend(child)
         finally:
             os.close(child)
         self._kill_by, self._stopping = math.inf, None
-        with contextlib.suppress(ChildProcessError):
-            return os.wait4(self.horse_pid, 0)
-        return None, None, None
-
-    def handle_work_horse_killed(self, job: Token, retpid: int, ret_val: int, rusage: Any) -> None:
-        """Give back what a child held that did not end by itself."""
-        super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
-        self.give_up_attempts(f"its process ended with status {ret_val}")
+        _pid, status = os.waitpid(self.horse_pid, 0)
+        self._horse_pid = 0
+        return status
 
     def give_up_attempts(self, cause: str) -> None:
         """Take this worker's rows from its dead child; with the database away, their lease runs out."""
