@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from django.db import connection
 
 # Every row that an attempt's work brings about, and how to find its job.
-WRITES = {
-    ("generation_picture", "INSERT"): "SELECT job_id FROM generation_generation WHERE id = NEW.generation_id",
-    (
-        "training_snapshot",
-        "INSERT OR UPDATE",
-    ): "SELECT job_id FROM training_experiment WHERE id = NEW.experiment_id",
-    ("training_trainingstat", "INSERT OR UPDATE"): (
-        "SELECT job_id FROM training_experiment WHERE id = NEW.experiment_id"
-    ),
-}
-OF_FILES = "SELECT job_id FROM training_upload WHERE id = NEW.upload_id"
+OF_GENERATION = "SELECT job_id FROM generation_generation WHERE id = NEW.generation_id"
+OF_EXPERIMENT = "SELECT job_id FROM training_experiment WHERE id = NEW.experiment_id"
+OF_UPLOAD = "SELECT job_id FROM training_upload WHERE id = NEW.upload_id"
+# (table, events, which of them, how to find the job)
+WRITES = [
+    ("generation_picture", "INSERT", "", OF_GENERATION),
+    ("training_snapshot", "INSERT OR UPDATE", "", OF_EXPERIMENT),
+    ("training_trainingstat", "INSERT OR UPDATE", "", OF_EXPERIMENT),
+    # A file's verdict; what ends early refuses the rest from wherever it was ended.
+    ("training_uploadedfile", "UPDATE OF status", "NEW.status <> 'refused'", OF_UPLOAD),
+    ("jobs_job", "UPDATE", "OLD.step IS DISTINCT FROM NEW.step", "SELECT NEW.id"),
+]
 
 
 @contextmanager
@@ -24,20 +25,13 @@ def audited() -> Iterator[None]:
     """Note the writes in the table `chaos_write` for as long as this lasts."""
     with connection.cursor() as cursor:
         cursor.execute(_CREATE)
-        for number, ((table, events), find_job) in enumerate(WRITES.items()):
-            cursor.execute(_trigger(number, table, events, find_job))
-        # A file's verdict; its row is first inserted by the web server, which holds no attempt.
-        cursor.execute(
-            _trigger(10, "training_uploadedfile", "UPDATE OF status", OF_FILES, "NEW.status <> 'refused'")
-        )
-        cursor.execute(
-            _trigger(11, "jobs_job", "UPDATE", "SELECT NEW.id", "OLD.step IS DISTINCT FROM NEW.step")
-        )
+        for number, write in enumerate(WRITES):
+            cursor.execute(_trigger(number, *write))
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            for number in (*range(len(WRITES)), 10, 11):
+            for number in range(len(WRITES)):
                 cursor.execute(f"DROP FUNCTION chaos_note_{number} CASCADE")
             cursor.execute("DROP TABLE chaos_write")
 
@@ -70,7 +64,7 @@ CREATE TABLE chaos_write (
 """
 
 
-def _trigger(number: int, table: str, events: str, find_job: str, only_if: str = "") -> str:
+def _trigger(number: int, table: str, events: str, only_if: str, find_job: str) -> str:
     when = f"WHEN ({only_if})" if only_if else ""
     return f"""
     CREATE FUNCTION chaos_note_{number}() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from django.core.files.storage import default_storage
 from django.db.models import Sum
@@ -29,7 +30,7 @@ def _states() -> Iterator[str]:
         claims = Counter(event.attempt for event in events if event.to_state == State.RUNNING)
         if any(count != 1 for count in claims.values()) or len(claims) != job.attempt:
             yield f"{job}: attempts were not claimed once each: {dict(claims)}"
-        for before, after in zip(events, events[1:], strict=False):
+        for before, after in pairwise(events):
             if after.from_state != before.to_state or not may_move(after.from_state, after.to_state):
                 yield f"{job}: {before} and then {after}"
         if events[-1].to_state != job.state:

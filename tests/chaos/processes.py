@@ -31,7 +31,7 @@ class Processes:
             self.start(role)
 
     def start(self, role: str) -> None:
-        kind = role.split("-")[0]
+        kind, _number = role.split("-")
         if kind == "redis":
             redis = RedisServer(self._data_dir)
             redis.prepare()

@@ -80,19 +80,18 @@ def verdict(workload, capsys) -> None:
     broken = invariants.broken()
     states = Counter(Job.objects.values_list("kind", "state"))
     attempts = list(Job.objects.values_list("attempt", flat=True))
-    holds = CreditHold.objects.all()
+    holds = list(CreditHold.objects.all())
+    charged, released = (sum(getattr(hold, name) for hold in holds) for name in ("charged", "released"))
+    lines = [
+        f"Orders: {dict(workload.counts)}",
+        f"Faults: {dict(workload.script.done)}, {sum(workload.script.done.values())} in all",
+        *(f"  {kind:22} {state:10} {count:4}" for (kind, state), count in sorted(states.items())),
+        f"{len(attempts)} jobs in {sum(attempts)} attempts, the most for one {max(attempts)}",
+        f"{audit.writes()} writes, {len(audit.attempts_with_two_writers())} attempts with two writers",
+        f"{len(holds)} holds: {charged} credits charged, {released} released",
+        f"{len(swept)} files of killed attempts swept",
+        f"{len(broken)} promises broken",
+    ]
     with capsys.disabled():
-        print("\n\nOrders: ", dict(workload.counts))
-        print("Faults: ", dict(workload.script.done), "in all", sum(workload.script.done.values()))
-        for (kind, state), count in sorted(states.items()):
-            print(f"  {kind:22} {state:10} {count:4}")
-        print(
-            f"{len(attempts)} jobs in {sum(attempts)} attempts, the most for one {max(attempts)};"
-            f" {audit.writes()} writes audited, {len(audit.attempts_with_two_writers())} attempts with two writers"
-        )
-        print(
-            f"{holds.count()} holds: {sum(hold.charged for hold in holds)} credits charged,"
-            f" {sum(hold.released for hold in holds)} released, {sum(hold.state == 'held' for hold in holds)} open"
-        )
-        print(f"{len(swept)} files of killed attempts swept; {len(broken)} promises broken")
+        print("", *lines, sep="\n")
     assert broken == []
