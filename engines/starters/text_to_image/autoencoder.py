@@ -35,7 +35,7 @@ FACTOR = 8  # pixels a side that one latent stands for
 class Recipe:
     """How the autoencoder is trained."""
 
-    steps: int = 1400
+    steps: int = 4000
     batch: int = 32
     crop: int = 64
     learning_rate: float = 6e-4
