@@ -24,7 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # The lease of tests.chaos.settings, and what a paused worker sleeps.
 LEASE_SECONDS = 4
 PAUSE_SECONDS = LEASE_SECONDS + 2.5
-SETTLE_SECONDS = 180
+# A training takes seconds to start, one after the other.
+SETTLE_SECONDS = 600
 
 
 def test_a_short_script(processes, workload, capsys):
