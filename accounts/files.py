@@ -2,15 +2,24 @@
 
 import hashlib
 import posixpath
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 _A_YEAR = 31_536_000
+_SIGNED_SECONDS = 300
 
 
 def serve_file(
@@ -24,6 +33,9 @@ def serve_file(
 ) -> HttpResponseBase:
     """Return the stored file `key` as a response that is harmless when opened directly.
 
+    Files in a bucket that browsers reach are not sent: the answer leads to an address there that is signed,
+    says what the file is to be taken for and is good for minutes.
+
     Args:
         request: the request; the caller has made sure that its user may see the file.
         key: the file's name in the default storage.
@@ -36,11 +48,14 @@ def serve_file(
     Raises:
         Http404: there is no such file.
     """
+    name = filename or posixpath.basename(key)
+    if settings.FILES_DIRECT:
+        disposition = content_disposition_header(download, name) or "inline"
+        return _by_bucket(key, content_type=content_type, disposition=disposition, immutable=immutable)
     etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"' if immutable else None
     unchanged = get_conditional_response(request, etag=etag) if etag else None
     if unchanged:
         return unchanged
-    name = filename or posixpath.basename(key)
     response = _by_proxy(key) if settings.ACCEL_PREFIX else _by_django(key)
     if etag:
         response["ETag"] = etag
@@ -49,6 +64,24 @@ def serve_file(
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox"
     response["Cache-Control"] = f"private, max-age={_A_YEAR}, immutable" if immutable else "private, no-store"
+    return response
+
+
+def _by_bucket(key: str, *, content_type: str, disposition: str, immutable: bool) -> HttpResponse:
+    if not default_storage.exists(key):
+        raise Http404
+    caching = f"private, max-age={_A_YEAR}, immutable" if immutable else "private, no-store"
+    parameters = {
+        "ResponseContentType": content_type,
+        "ResponseContentDisposition": disposition,
+        "ResponseCacheControl": caching,
+    }
+    storage: Any = default_storage
+    response = HttpResponseRedirect(storage.url(key, parameters=parameters, expire=_SIGNED_SECONDS))
+    # Kept for less long than the address is good for.
+    response["Cache-Control"] = (
+        f"private, max-age={_SIGNED_SECONDS // 2}" if immutable else "private, no-store"
+    )
     return response
 
 

@@ -72,7 +72,9 @@ def _put(path: Path, key: str) -> None:
         target = Path(default_storage.path(key))
     except NotImplementedError:  # object storage: an upload is atomic by itself
         with path.open("rb") as source:
-            default_storage.save(key, File(source))
+            stored = default_storage.save(key, File(source))
+        if stored != key:  # somebody else stored the same content meanwhile
+            default_storage.delete(stored)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)

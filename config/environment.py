@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -51,6 +52,17 @@ def deployment() -> str:
     if name == PRODUCTION and missing:
         raise ImproperlyConfigured(f"ATELIER_ENV=production needs {', '.join(missing)} in the environment.")
     return name
+
+
+def bucket_origin(bucket: str, *, endpoint: str, region: str) -> str:
+    """Return the origin of the addresses under which browsers fetch files from an S3-compatible bucket.
+
+    An endpoint of one's own is asked for the bucket by path, Amazon's by host name.
+    """
+    if endpoint:
+        parts = urlsplit(endpoint)
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"https://{bucket}.s3.{region}.amazonaws.com" if region else f"https://{bucket}.s3.amazonaws.com"
 
 
 def is_loopback(host: str) -> bool:

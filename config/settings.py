@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.PrivatePagesMiddleware",
     "accounts.middleware.FragmentLoginMiddleware",
-    "config.middleware.FullDiskMiddleware",
+    "config.middleware.FailureMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -92,6 +92,8 @@ REDIS_URL = os.environ.get("REDIS_URL") or embedded.redis_url(DATA_DIR)
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True),
 }
+# A server that takes connections and answers none is as good as away.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 # Sign-in limits are counted in the database: they hold when Redis is lost.
 CACHES = {
     "default": {
@@ -103,6 +105,10 @@ CACHES = {
 }
 # "off": a studio for one's own team. Nothing is priced or held; limits and fairness stay.
 CREDITS_ENABLED = environment.flag("CREDITS", default=True)
+# Where engines compute ("cpu", "cuda"; empty: what is there), and how much of its memory jobs may ask for
+# (0: all of it).
+JOBS_DEVICE = os.environ.get("JOBS_DEVICE", "")
+JOBS_DEVICE_BYTES = environment.number("JOBS_DEVICE_BYTES", 0)
 RQ_QUEUES = {queue: {"URL": REDIS_URL} for queue in ("train", "generate", "light")}
 RQ = {"JOB_CLASS": "jobs.rq.TokenJob", "COMMIT_MODE": "auto"}
 RQ_SHOW_ADMIN_LINK = False
@@ -115,19 +121,28 @@ _DIRECTORY: dict[str, Any] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": DATA_DIR / "files"},
 }
+_FILES_ENDPOINT = os.environ.get("FILES_ENDPOINT", "")
+_FILES_REGION = os.environ.get("FILES_REGION", "")
 _BUCKET: dict[str, Any] = {
-    "BACKEND": "storages.backends.s3.S3Storage",
+    "BACKEND": "config.bucket_storage.BucketStorage",
     "OPTIONS": {
         "bucket_name": FILES_BUCKET,
-        "endpoint_url": os.environ.get("FILES_ENDPOINT") or None,
-        "region_name": os.environ.get("FILES_REGION") or None,
+        "endpoint_url": _FILES_ENDPOINT or None,
+        "region_name": _FILES_REGION or None,
         "access_key": os.environ.get("FILES_ACCESS_KEY") or None,
         "secret_key": os.environ.get("FILES_SECRET_KEY") or None,
+        "addressing_style": "path" if _FILES_ENDPOINT else "virtual",
+        "signature_version": "s3v4",
         "default_acl": None,
         "file_overwrite": False,
-        "querystring_expire": 300,
+        # Larger files than this are read through a temporary file.
+        "max_memory_size": 8 << 20,
     },
 }
+# Whether browsers fetch files from the bucket itself, by signed addresses; otherwise Django passes them on.
+FILES_DIRECT = bool(FILES_BUCKET) and environment.flag("FILES_DIRECT", default=True)
+_FILES_ORIGIN = environment.bucket_origin(FILES_BUCKET, endpoint=_FILES_ENDPOINT, region=_FILES_REGION)
+_MEDIA_ORIGINS = [_FILES_ORIGIN] if FILES_DIRECT else []
 # The prefix of an internal location of the proxy that serves DATA_DIR/files; empty: Django sends the bytes.
 ACCEL_PREFIX = os.environ.get("ACCEL_PREFIX", "")
 STATIC_URL = "static/"
@@ -179,8 +194,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "blob:", "data:"],
-        "media-src": [SELF, "blob:"],
+        "img-src": [SELF, "blob:", "data:", *_MEDIA_ORIGINS],
+        "media-src": [SELF, "blob:", *_MEDIA_ORIGINS],
         "connect-src": [SELF],
         "base-uri": [NONE],
         "object-src": [NONE],

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from engines.errors import ModelError
 from engines.files import atomic_folder, sha256_file
-from engines.manifest import ModelInfo, write_model_info
+from engines.manifest import STATE_FILE, ModelInfo, write_model_info
 
-STATE_FILE = "state.json"
 Tensors = Mapping[str, Tensor]
 
 

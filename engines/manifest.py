@@ -16,6 +16,7 @@ FORMAT = 1
 MODEL_FILE = "model.json"
 GENERATOR_FILE = "g_ema.safetensors"
 DISCRIMINATOR_FILE = "d.safetensors"
+STATE_FILE = "state.json"  # of a checkpoint: its last file by name, written and stored after the others
 STYLEGAN2 = "stylegan2"
 
 

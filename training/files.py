@@ -67,10 +67,15 @@ def local_path(key: str) -> Path | None:
         return None
 
 
+def runs_root() -> Path:
+    """The folder of this machine in which experiments have theirs."""
+    root: Path = settings.DATA_DIR / "runs"
+    return root
+
+
 def run_folder(experiment_id: uuid.UUID) -> Path:
     """The folder of this machine in which an experiment's attempts work; it outlives each of them."""
-    folder: Path = settings.DATA_DIR / "runs" / str(experiment_id)
-    return folder
+    return runs_root() / str(experiment_id)
 
 
 def prepared_folder(experiment_id: uuid.UUID) -> Path:

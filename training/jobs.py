@@ -1,9 +1,9 @@
 """Training an experiment: from its frozen pictures and its starting point to snapshots, in a worker.
 
-Each attempt has its own folder on this machine, `runs/<experiment>/<attempt>/`, which outlives it: the next
-attempt copies the checkpoint from there and goes on bit for bit. A late attempt that was thought dead writes
-into its own folder and behind the fence of `JobContext.fenced`, so it can spoil nothing. Where storage is
-shared by several machines the checkpoint goes there as well, with each snapshot.
+Each attempt has its own folder on this machine (`training.runs`); the next one takes the checkpoint from
+there and goes on bit for bit. A late attempt that was thought dead writes into its own folder and behind the
+fence of `JobContext.fenced`, so it can spoil nothing. Where storage is shared by several machines the
+checkpoint goes there as well, with each snapshot.
 """
 
 import shutil
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -22,17 +21,16 @@ from catalog.files import materialise
 from engines.crops import CropMode
 from engines.dataset import PreparedDataset, prepare
 from engines.errors import EngineError
-from engines.files import atomic_folder
 from engines.progress import Control, Progress
 from engines.progress import Snapshot as EngineSnapshot
 from engines.stylegan.config import PRESETS, Architecture, TrainConfig, preset_for
-from engines.stylegan.snapshots import latest_snapshot
-from engines.stylegan.train import CHECKPOINTS, train
+from engines.stylegan.train import train
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
-from jobs.files import attempt_prefix, fetch_folder, list_keys, store_file, store_folder
+from jobs.files import attempt_prefix, store_file, store_folder
 from training import files
-from training.models import DatasetVersion, Experiment, Snapshot, TrainingStat
+from training.models import Experiment, Snapshot, TrainingStat
+from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs
 
 STATS_POINTS = 400  # of a whole training's curves
 
@@ -50,8 +48,9 @@ def run_experiment(context: JobContext) -> Outcome:
     )
     if experiment is None:
         raise JobError(_("The experiment was deleted while it was waiting. Nothing else was touched."))
+    sweep_runs()
     host = ExperimentHost(context, experiment)
-    run_dir = RunFolders(context, experiment).enter(host)
+    run_dir = RunFolders(context, experiment).enter(keep_leftover=partial(host.snapshot, is_leftover=True))
     try:
         dataset = _prepare_pictures(context, experiment)
         config = _config(context, experiment, dataset, run_dir)
@@ -92,100 +91,23 @@ def _prepare_pictures(context: JobContext, experiment: Experiment) -> PreparedDa
     """Cut and resize the frozen pictures into one array. Raises JobError when they were deleted."""
     version = experiment.dataset_version
 
-    def show(done: int, total: int) -> None:
-        message = _("Preparing picture %(done)d of %(total)d") % {"done": done, "total": total}
+    def show(sentence: str, done: int, total: int) -> None:
+        message = sentence % {"done": done, "total": total}
         control = context.report(step=context.job.step, total=experiment.steps, message=message)
         if control is Control.STOP:
             raise Stopped
 
+    fetching = _("Fetching picture %(done)d of %(total)d")
+    preparing = _("Preparing picture %(done)d of %(total)d")
     crop = cast("CropMode", version.crop)
     return prepare(
-        _local_pictures(context, version),
+        local_pictures(context, version, on_progress=partial(show, fetching)),
         files.prepared_folder(experiment.pk),
         resolution=experiment.resolution,
         crop=crop,
         seed=experiment.seed,
-        on_progress=show,
+        on_progress=partial(show, preparing),
     )
-
-
-def _local_pictures(context: JobContext, version: DatasetVersion) -> list[tuple[str, Path]]:
-    pictures = []
-    for picture in version.pictures:
-        path = files.local_path(picture["file"]) or _fetched(context, picture["file"])
-        if version.dataset_id is None or not path.is_file():
-            raise JobError(
-                _(
-                    "The pictures of this training were deleted, so it cannot go on. The snapshots "
-                    "it has made can still be saved. Start a new experiment with another dataset."
-                )
-            )
-        pictures.append((picture["sha256"], path))
-    return pictures
-
-
-def _fetched(context: JobContext, key: str) -> Path:
-    path = context.workdir / "pictures" / key.rsplit("/", 1)[-1]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with default_storage.open(key) as stored, path.open("wb") as copy:
-            shutil.copyfileobj(stored, copy)
-    except FileNotFoundError:
-        path.unlink(missing_ok=True)
-    return path
-
-
-class RunFolders:
-    """The folders of an experiment's attempts on this machine."""
-
-    def __init__(self, context: JobContext, experiment: Experiment) -> None:
-        self._context = context
-        self._root = files.run_folder(experiment.pk)
-        self._own = self._root / str(context.attempt)
-
-    def enter(self, host: "ExperimentHost") -> Path:
-        """Make this attempt's folder, with the newest checkpoint of the earlier ones, which are removed."""
-        earlier = self._earlier()
-        checkpoints = next((found for attempt in earlier if (found := _checkpoints(attempt))), None)
-        if checkpoints is not None:
-            with atomic_folder(self._own / CHECKPOINTS) as draft:
-                shutil.copytree(checkpoints, draft, dirs_exist_ok=True)
-        else:
-            self._fetch_checkpoints()
-        for attempt in earlier:
-            # It was written, but its worker died before it could say so.
-            leftover = latest_snapshot(attempt)
-            if leftover is not None:
-                host.snapshot(leftover, is_leftover=True)
-            shutil.rmtree(attempt, ignore_errors=True)
-        self._own.mkdir(parents=True, exist_ok=True)
-        return self._own
-
-    def _earlier(self) -> list[Path]:
-        """Folders of earlier attempts, the newest first."""
-        if not self._root.is_dir():
-            return []
-        found = [path for path in self._root.iterdir() if path.name.isdigit() and path != self._own]
-        return sorted(found, key=lambda path: int(path.name), reverse=True)
-
-    def _fetch_checkpoints(self) -> None:
-        """From storage, when an earlier attempt ran on another machine."""
-        for attempt in range(self._context.attempt - 1, 0, -1):
-            prefix = checkpoint_prefix(self._context, attempt)
-            if list_keys(prefix):
-                with atomic_folder(self._own / CHECKPOINTS) as draft:
-                    fetch_folder(prefix, draft)
-                return
-
-
-def _checkpoints(attempt: Path) -> Path | None:
-    folder = attempt / CHECKPOINTS
-    return folder if folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir()) else None
-
-
-def checkpoint_prefix(context: JobContext, attempt: int) -> str:
-    """Where an attempt's checkpoint lies in storage that several machines share."""
-    return f"{attempt_prefix(context.job, attempt)}checkpoints"
 
 
 class ExperimentHost:
@@ -221,7 +143,8 @@ class ExperimentHost:
             store_file(snapshot.grid, f"{folder}/{snapshot.grid.name}")
         else:
             store_folder(snapshot.folder, folder)
-            self._share_checkpoint(snapshot.folder)
+            share_checkpoint(self._context, snapshot.folder.parent.parent)
+            self._drop_older(snapshot.folder)
         self._record(snapshot, folder)
 
     def _record(self, snapshot: EngineSnapshot, folder: str) -> None:
@@ -239,14 +162,8 @@ class ExperimentHost:
             )
             self._context.touch()
 
-    def _share_checkpoint(self, snapshot_folder: Path) -> None:
-        """Store the checkpoint where other machines find it; drop local copies of older snapshots."""
-        run_dir = snapshot_folder.parent.parent
-        if files.local_path("checkpoints") is None and (run_dir / CHECKPOINTS).is_dir():
-            prefix = checkpoint_prefix(self._context, self._context.attempt)
-            stale = set(list_keys(prefix))
-            stale -= set(store_folder(run_dir / CHECKPOINTS, prefix))
-            files.remove_files(stale)
+    def _drop_older(self, snapshot_folder: Path) -> None:
+        """Drop local copies of older snapshots."""
         for older in snapshot_folder.parent.iterdir():
             if older != snapshot_folder:
                 shutil.rmtree(older, ignore_errors=True)

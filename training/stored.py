@@ -4,6 +4,7 @@ import contextlib
 import uuid
 from collections.abc import Collection
 
+from engines.manifest import STATE_FILE
 from jobs.models import State
 from training.models import DatasetImage, DatasetVersion, Experiment, Snapshot, UploadedFile
 
@@ -33,13 +34,13 @@ def job_keys_in_use(keys: Collection[str]) -> set[str]:
 
 
 def _checkpoints(keys: Collection[str]) -> set[str]:
-    """Return the keys of the newest attempt's checkpoint of each training that has not succeeded."""
+    """Return the keys of the newest complete checkpoint, and what is newer, of trainings that may go on."""
     going_on = Experiment.objects.filter(job__in=_ids(keys)).exclude(job__state=State.SUCCEEDED)
     kept: set[str] = set()
     for job_id in going_on.values_list("job_id", flat=True):
         found = [key for key in keys if key.startswith(f"jobs/{job_id}/") and "/checkpoints/" in key]
-        newest = max((int(key.split("/")[2]) for key in found), default=0)
-        kept.update(key for key in found if int(key.split("/")[2]) == newest)
+        newest = max((int(key.split("/")[2]) for key in found if key.endswith(f"/{STATE_FILE}")), default=0)
+        kept.update(key for key in found if int(key.split("/")[2]) >= newest)
     return kept
 
 
