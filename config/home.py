@@ -32,6 +32,8 @@ class Work:
     @property
     def doing(self) -> str:
         """What happens now, or what is waited for."""
+        if self.progress.is_queue_away:
+            return _("Starts when the queue is back")
         place = self.progress.queue_position
         if place:
             return _("Number %(place)d in the queue") % {"place": place}

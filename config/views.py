@@ -8,9 +8,10 @@ from http import HTTPStatus
 import redis
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # The limits that allauth counts for a page are by the minute.
 _WAIT_SECONDS = 60
+# A database that was restarted is back within seconds.
+_DATABASE_SECONDS = 5
 
 
 @require_safe
@@ -125,6 +128,9 @@ def too_many_requests(request: HttpRequest, exception: Exception | None = None) 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a fixed sentence and a reference number, under which the traceback stands in the log."""
+    failure = sys.exc_info()[1]
+    if failure is not None and is_database_away(failure):
+        return database_away(request, failure)
     reference = secrets.token_hex(4)
     logger.error(
         "Request failed, reference %s: %s %s",
@@ -141,3 +147,21 @@ def disk_full(request: HttpRequest, exception: Exception) -> HttpResponse:
     """507: no room on the disk; the operator sees it in the log."""
     logger.error("The disk is full: %s", exception)
     return error_page(request, 507)
+
+
+def is_database_away(failure: BaseException) -> bool:
+    """Whether a failure comes from a PostgreSQL that cannot be reached, and not from what was asked of it."""
+    if not isinstance(failure, OperationalError | InterfaceError):
+        return False
+    return connection.connection is None or connection.connection.closed or not connection.is_usable()
+
+
+def database_away(request: HttpRequest, exception: BaseException) -> HttpResponse:
+    """503: PostgreSQL is away. Nothing here may need it: no session, no user, no context processor."""
+    logger.error("PostgreSQL does not answer: %s", str(exception).strip())
+    is_fragment = "HX-Request" in request.headers
+    page = render_to_string("errors/503.html#fragment" if is_fragment else "errors/503.html")
+    response = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response["Retry-After"] = str(_DATABASE_SECONDS)
+    response["Cache-Control"] = "no-store"
+    return response

@@ -20,7 +20,7 @@ _Request = TypeVar("_Request", bound=HttpRequest)
 _View = Callable[Concatenate[_Request, _Rest], HttpResponse]
 
 # What `current_revision` looks at, in the order of the model's fields; anything else would be another query.
-_JOB_COLUMNS = ("id", "owner_id", "queue", "state", "attempt", "turn", "rev", "queued_at")
+_JOB_COLUMNS = ("id", "owner_id", "queue", "state", "attempt", "is_held_back", "turn", "rev", "queued_at")
 _QUERY = """
     SELECT session.session_data, owner.id, owner.password, owner.is_active, {columns}
     FROM {work} work

@@ -9,18 +9,22 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from redis.exceptions import RedisError
 
+from jobs.estimates import estimate_start
 from jobs.models import Job, State
-from jobs.redis_client import hints
-from jobs.selectors import queue_position
+from jobs.redis_client import hints, watch
+from jobs.revisions import new_revision
+from jobs.selectors import MAX_POSITION, queue_position
 
 logger = logging.getLogger(__name__)
 
 _KEPT_SECONDS = 24 * 3600
+_WAIT_SHOWN_MICROSECONDS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,12 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What a page shows of a job. `queue_position` is 1 for the job that comes next, None after that."""
+    """What a page shows of a job.
+
+    `queue_position` is 1 for the job that comes next, 0 for one that is held back, None for one that does not
+    wait. `starts_in` is how long it will wait, where that can be guessed. `is_queue_away`: the job waits, and
+    Redis, which wakes the workers, does not answer.
+    """
 
     rev: int
     state: State
@@ -57,11 +66,18 @@ class Progress:
     values: Mapping[str, float]
     preview: str
     queue_position: int | None = None
+    starts_in: timedelta | None = None
+    is_queue_away: bool = False
 
     @property
     def percent(self) -> int:
         """How much is done, from 0 to 100."""
         return min(100, 100 * self.step // self.total) if self.total else 0
+
+    @property
+    def is_far_back(self) -> bool:
+        """Whether the place in the queue is beyond what is counted."""
+        return self.queue_position == MAX_POSITION
 
 
 def read_progress(job: Job) -> Progress:
@@ -69,9 +85,14 @@ def read_progress(job: Job) -> Progress:
     state = State(job.state)
     row = Report(step=job.step, total=job.total, **job.progress)
     if state == State.QUEUED:
-        position = queue_position(job)
-        # A shorter queue is a change that the page shows, though the row is the same.
-        return _as_progress(row, state=state, rev=job.rev - position, queue_position=position)
+        position, is_away = queue_position(job), watch.is_away()
+        rev = _waiting_revision(job, position, is_away=is_away)
+        return replace(
+            _as_progress(row, state=state, rev=rev),
+            queue_position=position,
+            starts_in=None if is_away else estimate_start(job, position),
+            is_queue_away=is_away,
+        )
     if not job.is_working:
         return _as_progress(row, state=state, rev=job.rev)
     rev, fresh = _read_hash(job)
@@ -83,7 +104,7 @@ def read_progress(job: Job) -> Progress:
 def current_revision(job: Job) -> int:
     """Return the `rev` of `read_progress(job)` without the rest: all that a poll has to know at first."""
     if job.state == State.QUEUED:
-        return job.rev - queue_position(job)
+        return _waiting_revision(job, queue_position(job), is_away=watch.is_away())
     return max(job.rev, _read_hash(job)[0]) if job.is_working else job.rev
 
 
@@ -119,8 +140,20 @@ def forget(job_id: uuid.UUID) -> None:
         hints().delete(_progress_key(job_id), _look_key(job_id))
 
 
+def _waiting_revision(job: Job, position: int, *, is_away: bool) -> int:
+    """Return a revision that changes with the job's place, the queue's presence and time; the row does not.
+
+    Every ten seconds the page learns how long it will still take. That adds a thousandth of the time that has
+    passed, so the job's next revision, which is the time itself, is always higher.
+    """
+    ticks = (new_revision() - job.rev) // _WAIT_SHOWN_MICROSECONDS
+    return job.rev + ticks * _WAIT_SHOWN_MICROSECONDS // 1000 - 2 * position - is_away
+
+
 def _read_hash(job: Job) -> tuple[int, Report | None]:
     """Return the revision and report that the present attempt left in Redis, or (0, None)."""
+    if watch.is_away():
+        return 0, None
     try:
         body = hints().get(_progress_key(job.pk))
         if body is None:
@@ -142,7 +175,7 @@ def _read_hash(job: Job) -> tuple[int, Report | None]:
         return 0, None
 
 
-def _as_progress(report: Report, *, state: State, rev: int, queue_position: int | None = None) -> Progress:
+def _as_progress(report: Report, *, state: State, rev: int) -> Progress:
     return Progress(
         rev=rev,
         state=state,
@@ -152,7 +185,6 @@ def _as_progress(report: Report, *, state: State, rev: int, queue_position: int 
         message=report.message,
         values=report.values,
         preview=report.preview,
-        queue_position=queue_position,
     )
 
 

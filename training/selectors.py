@@ -70,6 +70,7 @@ class Filling:
     rev: str
     is_active: bool
     is_drawing: bool
+    is_queue_away: bool
     step: int
     total: int
 
@@ -89,6 +90,7 @@ def filling(dataset: Dataset) -> Filling:
     return Filling(
         rev="-".join(str(known.rev) for known in progress) or "0",
         is_active=bool(uploads),
+        is_queue_away=any(known.is_queue_away for known in progress),
         is_drawing=bool(dataset.sample_family) and any(not upload.known for upload in uploads),
         step=sum(known.step if known.total else upload.settled for upload, known in pairs),
         total=sum(known.total or upload.known for upload, known in pairs),

@@ -1,28 +1,75 @@
-// Live fragments: hidden tabs rest, a lost server is said once, states are spoken, the tab's title follows.
+// Live fragments: hidden tabs rest, a studio that is away is said once and not pressed, states are spoken,
+// the tab's title follows.
 
-const isPoll = (element) => element.getAttribute("hx-trigger")?.includes("every");
+const POLLS = "[hx-trigger*='every']";
+const isPoll = (element) => element.matches(POLLS);
 
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden && isPoll(event.detail.elt)) event.preventDefault();
+// A server that fails is asked again after 2 s, 4 s, ... or when it says so; a hidden tab asks nothing.
+const LONGEST_PAUSE = 20;
+const POLL_TIMEOUT = 15_000;
+let failures = 0;
+let restUntil = 0;
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (isPoll(event.detail.elt)) event.detail.timeout = POLL_TIMEOUT;
 });
 
-const showOffline = (away) => {
-  const line = document.getElementById("offline");
-  if (line) line.hidden = !away;
-};
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (isPoll(event.detail.elt) && (document.hidden || Date.now() < restUntil)) event.preventDefault();
+});
 
-document.addEventListener("htmx:sendError", () => showOffline(true));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  for (const element of document.querySelectorAll(POLLS)) {
+    htmx.ajax("GET", element.getAttribute("hx-get"), { source: element });
+  }
+});
+
+function rest(xhr) {
+  failures += 1;
+  const asked = Number(xhr?.getResponseHeader("Retry-After")) || 0;
+  const seconds = Math.min(LONGEST_PAUSE, Math.max(asked, 2 ** failures));
+  // Not all pages at the same moment.
+  restUntil = Date.now() + seconds * 1000 * (0.8 + 0.4 * Math.random());
+}
+
+const sentenceOf = (xhr) =>
+  new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector("[data-error]")?.textContent.trim();
+
+// The line at the top says why, in the server's own words if it has any, until an answer comes.
+function showAway(xhr) {
+  const line = document.getElementById("offline");
+  line.textContent = (xhr && sentenceOf(xhr)) || line.dataset.away;
+  line.hidden = false;
+}
+
+for (const failure of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failure, () => {
+    rest();
+    showAway();
+  });
+}
+
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.xhr?.status) showOffline(event.detail.xhr.status >= 502);
+  const { xhr } = event.detail;
+  if (!xhr?.status) return;
+  if (xhr.status >= 500 || xhr.status === 429) {
+    rest(xhr);
+  } else {
+    failures = restUntil = 0;
+  }
+  if (xhr.status >= 502) {
+    showAway(xhr);
+  } else {
+    document.getElementById("offline").hidden = true;
+  }
 });
 
 // What a click could not do is said in the server's own words. A poll that fails just tries again.
 document.addEventListener("htmx:responseError", (event) => {
   if (isPoll(event.detail.elt)) return;
-  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
-  const sentence = page.querySelector("[data-error]")?.textContent.trim();
   const toast = document.getElementById("toast").content.cloneNode(true);
-  toast.querySelector("span").textContent = sentence || event.detail.xhr.statusText;
+  toast.querySelector("span").textContent = sentenceOf(event.detail.xhr) || event.detail.xhr.statusText;
   document.getElementById("toasts").append(toast);
 });
 

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import User
 from jobs.claims import claim_job
 from jobs.models import Job
-from jobs.redis_client import hints
+from jobs.redis_client import hints, watch
 from jobs.services import submit_job
 from tests.jobs import handlers, kinds
 
@@ -53,6 +53,8 @@ def without_redis(settings) -> Iterator[None]:
     url = settings.REDIS_URL
     settings.REDIS_URL = "unix:///nonexistent/redis.sock"
     hints.cache_clear()
+    watch.ask_again()
     yield
     settings.REDIS_URL = url
     hints.cache_clear()
+    watch.ask_again()
