@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -63,6 +64,25 @@ def bucket_origin(bucket: str, *, endpoint: str, region: str) -> str:
         parts = urlsplit(endpoint)
         return f"{parts.scheme}://{parts.netloc}"
     return f"https://{bucket}.s3.{region}.amazonaws.com" if region else f"https://{bucket}.s3.amazonaws.com"
+
+
+def bucket_options(
+    name: str, *, endpoint: str, region: str, access_key: str, secret_key: str
+) -> dict[str, Any]:
+    """Return the options of a storage in an S3-compatible bucket; what is empty is left to the library."""
+    return {
+        "bucket_name": name,
+        "endpoint_url": endpoint or None,
+        "region_name": region or None,
+        "access_key": access_key or None,
+        "secret_key": secret_key or None,
+        "addressing_style": "path" if endpoint else "virtual",
+        "signature_version": "s3v4",
+        "default_acl": None,
+        "file_overwrite": False,
+        # Larger files than this are read through a temporary file.
+        "max_memory_size": 8 << 20,
+    }
 
 
 def is_loopback(host: str) -> bool:

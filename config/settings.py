@@ -125,19 +125,13 @@ _FILES_ENDPOINT = os.environ.get("FILES_ENDPOINT", "")
 _FILES_REGION = os.environ.get("FILES_REGION", "")
 _BUCKET: dict[str, Any] = {
     "BACKEND": "config.bucket_storage.BucketStorage",
-    "OPTIONS": {
-        "bucket_name": FILES_BUCKET,
-        "endpoint_url": _FILES_ENDPOINT or None,
-        "region_name": _FILES_REGION or None,
-        "access_key": os.environ.get("FILES_ACCESS_KEY") or None,
-        "secret_key": os.environ.get("FILES_SECRET_KEY") or None,
-        "addressing_style": "path" if _FILES_ENDPOINT else "virtual",
-        "signature_version": "s3v4",
-        "default_acl": None,
-        "file_overwrite": False,
-        # Larger files than this are read through a temporary file.
-        "max_memory_size": 8 << 20,
-    },
+    "OPTIONS": environment.bucket_options(
+        FILES_BUCKET,
+        endpoint=_FILES_ENDPOINT,
+        region=_FILES_REGION,
+        access_key=os.environ.get("FILES_ACCESS_KEY", ""),
+        secret_key=os.environ.get("FILES_SECRET_KEY", ""),
+    ),
 }
 # Whether browsers fetch files from the bucket itself, by signed addresses; otherwise Django passes them on.
 FILES_DIRECT = bool(FILES_BUCKET) and environment.flag("FILES_DIRECT", default=True)

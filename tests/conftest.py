@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 import redis
 from django.apps import apps
 from django.conf import LazySettings, settings
+from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import User
 from billing.models import Plan
-from config import embedded
+from config import embedded, environment
 
 _servers = contextlib.ExitStack()
 
@@ -80,6 +82,40 @@ def files(settings: LazySettings, tmp_path: Path) -> Path:
     private = {**settings.STORAGES["default"], "OPTIONS": {"location": folder}}
     settings.STORAGES = {**settings.STORAGES, "default": private}
     return folder
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[str]:
+    """Start an S3 server on the loopback and return its address."""
+    server = import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(bucket_server: str, settings: LazySettings, files: Path) -> dict[str, str]:
+    """Store files in a bucket of the test's own. Return the environment in which a process does so too."""
+    variables = {
+        "FILES_BUCKET": f"atelier-{uuid.uuid4()}",
+        "FILES_ENDPOINT": bucket_server,
+        "FILES_REGION": "us-east-1",
+        "FILES_ACCESS_KEY": "test",
+        "FILES_SECRET_KEY": "test",
+    }
+    options = environment.bucket_options(
+        variables["FILES_BUCKET"],
+        endpoint=bucket_server,
+        region="us-east-1",
+        access_key="test",
+        secret_key="test",
+    )
+    stored = {"BACKEND": "config.bucket_storage.BucketStorage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": stored}
+    settings.FILES_BUCKET, settings.FILES_DIRECT = variables["FILES_BUCKET"], True
+    storages["default"].connection.create_bucket(Bucket=variables["FILES_BUCKET"])
+    return variables
 
 
 @pytest.fixture

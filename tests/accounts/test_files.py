@@ -1,5 +1,7 @@
 """Private files: what their answers say, and that they never run anything."""
 
+import urllib.request
+
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -61,3 +63,46 @@ def test_the_proxy_is_told_where_the_file_lies(request_, key, settings):
     assert response["X-Accel-Redirect"] == "/protected/private/one%20two.png"
     assert response.content == b""
     assert response["Content-Security-Policy"] == "sandbox"
+
+
+def test_a_file_in_a_bucket_is_fetched_there(request_, bucket, bucket_server):
+    key = default_storage.save("private/one two.png", ContentFile(b"bytes"))
+
+    response = serve_file(request_, key, content_type="image/png", filename='kočka "1".png', download=True)
+
+    assert response.status_code == 302
+    assert response["Cache-Control"] == "private, no-store"
+    assert response.url.startswith(f"{bucket_server}/{bucket['FILES_BUCKET']}/private/one%20two.png?")
+    with urllib.request.urlopen(response.url) as answer:
+        assert answer.read() == b"bytes"
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Content-Disposition"].startswith("attachment; filename*=utf-8''ko%C4%8Dka")
+        assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+def test_an_address_in_a_bucket_is_kept_for_less_long_than_it_is_good_for(request_, bucket):
+    key = default_storage.save("private/one.png", ContentFile(b"bytes"))
+
+    response = serve_file(request_, key, content_type="image/png", immutable=True)
+
+    assert response["Cache-Control"] == "private, max-age=150"
+    assert "X-Amz-Expires=300" in response.url
+    assert "immutable" in response.url
+
+
+def test_a_bucket_that_browsers_cannot_reach(request_, bucket, settings):
+    settings.FILES_DIRECT = False
+    key = default_storage.save("private/one.png", ContentFile(b"bytes"))
+
+    response = serve_file(request_, key, content_type="image/png")
+
+    assert response.getvalue() == b"bytes"
+    response.close()
+    assert response["Content-Security-Policy"] == "sandbox"
+    with pytest.raises(Http404):
+        serve_file(request_, "private/none.png", content_type="image/png")
+
+
+def test_a_file_that_is_not_in_the_bucket(request_, bucket):
+    with pytest.raises(Http404):
+        serve_file(request_, "private/none.png", content_type="image/png")
