@@ -20,7 +20,7 @@ import django
 from config import embedded
 
 # Modules of `bench.work`, each with `measure(owner, *, is_quick) -> list[str]`: the last lines of its figures.
-SECTIONS = ("overhead", "polling")
+SECTIONS = ("overhead", "polling", "recovery")
 
 
 def main() -> None:

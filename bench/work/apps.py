@@ -22,3 +22,5 @@ class WorkConfig(AppConfig):
                 name="bench.train", queue=Queue.TRAIN, handler="bench.work.handlers.train", title="Training"
             )
         )
+        for name, queue in (("bench.deaf", Queue.GENERATE), ("bench.deaf_training", Queue.TRAIN)):
+            register(JobKind(name=name, queue=queue, handler="bench.work.handlers.deaf", title="Deaf"))

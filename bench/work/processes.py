@@ -15,14 +15,16 @@ _PATIENCE_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def running(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """Run one of the studio's processes. It is asked to leave at the end."""
+def running(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of the studio's processes and yield it. It is asked to leave at the end."""
     with (settings.DATA_DIR / f"{uuid.uuid4()}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, *arguments], env=os.environ | (environment or {}), stdout=log, stderr=log
         )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
