@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from billing.selectors import Quote, quote_price
 from catalog.models import ModelVersion
 from generation.exceptions import TooManyWaitingError
 from generation.models import Generation, Picture
@@ -17,11 +18,18 @@ from jobs.selectors import active_jobs
 from jobs.services import submit_job
 
 JOB_KIND = "generation.pictures"
+# The row of the price list: so many credits for a picture.
+PRICE_CODE = "picture"
 
 
 def max_waiting() -> int:
     """Return how many orders one person may have waiting or running: the setting GENERATIONS_WAITING_MAX."""
     return int(getattr(settings, "GENERATIONS_WAITING_MAX", 20))
+
+
+def quote_generation(count: int) -> Quote:
+    """Return what an order of so many pictures costs now."""
+    return quote_price(PRICE_CODE, count)
 
 
 @transaction.atomic
@@ -30,12 +38,15 @@ def start_generation(
 ) -> Generation:
     """Order one picture for each seed from a model version that the owner may run.
 
-    Effect: inserts the order and its job, which waits in the generate queue, in one transaction.
-    Raises TooManyWaitingError when the owner has `max_waiting` orders under way already.
+    Effect: inserts the order and its job, which waits in the generate queue, and holds its credits, in one
+    transaction. Pictures that are made are charged, the others' credits come back when the job ends.
+    Raises TooManyWaitingError when the owner has `max_waiting` orders under way already, CreditsShort and
+    AccountBlocked when they cannot be paid for.
     """
     if not 1 <= len(seeds) <= MAX_COUNT:
         raise ValueError(f"1 to {MAX_COUNT} seeds, not {len(seeds)}")
-    User.objects.select_for_update().get(pk=owner.pk)  # two orders at once are counted one after the other
+    # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
     if active_jobs(owner).filter(kind=JOB_KIND).count() >= max_waiting():
         sentence = ngettext(
             "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",
@@ -49,6 +60,7 @@ def start_generation(
         kind=JOB_KIND,
         label=label % {"count": len(seeds), "model": version.model.title},
         total=len(seeds),
+        quote=quote_generation(len(seeds)),
     )
     return Generation.objects.create(
         owner=owner,

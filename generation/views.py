@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
+from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.selectors import runnable_models
 from generation import services
 from generation.exceptions import TooManyWaitingError
@@ -32,7 +33,7 @@ LINKED_FIELDS = ("model", "count", "first_seed", "seeds", "truncation_psi")
 def create_generation(request: AccountHttpRequest) -> HttpResponse:
     """Show the form, filled from the query; order what it asks for."""
     if request.htmx.target == "make":
-        return render(request, "generation/generation_form.html#make", {"count": _count(request)})
+        return render(request, "generation/generation_form.html#make", _button(_count(request)))
     if request.method != "POST":
         linked = {name: request.GET[name][:1000] for name in LINKED_FIELDS if name in request.GET}
         if linked.get("seeds") and _count(request):
@@ -54,13 +55,19 @@ def create_generation(request: AccountHttpRequest) -> HttpResponse:
         response = _form_page(request, form, status=HTTPStatus.TOO_MANY_REQUESTS)
         response["Retry-After"] = str(error.retry_after)
         return response
+    except (CreditsShort, AccountBlocked) as error:
+        return _form_page(request, form, problem=error, status=HTTPStatus.PAYMENT_REQUIRED)
     return redirect("generation:generation_detail", pk=generation.pk)
 
 
 def _form_page(
-    request: AccountHttpRequest, form: GenerateForm, *, status: int = HTTPStatus.OK
+    request: AccountHttpRequest,
+    form: GenerateForm,
+    *,
+    problem: Exception | None = None,
+    status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    context = {**_page_context(request, form), "count": _count(request)}
+    context = {**_page_context(request, form), **_button(_count(request)), "problem": problem}
     return render(request, "generation/generation_create.html", context, status=status)
 
 
@@ -82,6 +89,11 @@ def _page_context(
 
 # As many as fit a page of thumbnails; others are reached from their own page.
 MAX_MODELS_SHOWN = 48
+
+
+def _button(count: int) -> dict[str, int]:
+    """Return what the button says: how many images for how many credits, 0 where nothing is priced."""
+    return {"count": count, "credits": services.quote_generation(count).credits}
 
 
 def _count(request: AccountHttpRequest) -> int:
@@ -114,7 +126,7 @@ def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         form = GenerateForm(user=_user(request), initial={**initial, "count": generation.count})
         context |= {
             **_page_context(request, form, shown=generation),
-            "count": generation.count,
+            **_button(generation.count),
             "seeds": values["seeds"],
             "remix_query": urlencode(values) if values["model"] else "",
         }
@@ -149,7 +161,7 @@ def stop_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 
 def _own_generation(request: AccountHttpRequest, pk: UUID) -> Generation:
     generations = Generation.objects.owned_by(request.user)
-    generations = generations.select_related("job", "model_version__model__owner")
+    generations = generations.select_related("job__price", "model_version__model__owner")
     generation: Generation = get_object_or_404(generations, pk=pk)
     return generation
 

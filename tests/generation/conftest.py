@@ -18,6 +18,7 @@ from generation.models import Generation, Picture
 from generation.services import start_generation
 from jobs import warm
 from jobs.testing import run_pending
+from tests.wallets import give_credits
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 
@@ -71,7 +72,8 @@ def public_version(publish: Callable[..., ModelVersion], stranger: User) -> Mode
 
 @pytest.fixture
 def order(owner: User, version: ModelVersion) -> Callable[..., Generation]:
-    """Return a function that orders pictures, which then wait: `order(seeds=range(3))`."""
+    """Return a function that orders pictures, which then wait: `order(seeds=range(3))`. They can be paid."""
+    give_credits(owner, 1000)
 
     def make(*, seeds: object = range(3), truncation_psi: float = 0.7, by: User = owner) -> Generation:
         return start_generation(owner=by, version=version, seeds=list(seeds), truncation_psi=truncation_psi)

@@ -1,13 +1,24 @@
 """/generate/: ordering pictures."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
+from billing.models import CreditAccount, CreditHold
+from billing.selectors import ledger_differences
+from billing.services import open_account
 from generation.models import Generation
 from generation.seeds import MAX_SEED
 from jobs.models import Job
+from jobs.testing import run_pending
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
+from tests.wallets import set_credits
 
 URL = reverse("generation:generation_create")
 
@@ -106,7 +117,7 @@ def test_public_model_of_somebody_else_can_be_used(owner_client, owner, public_v
 def test_posted_owner_and_price_are_ignored(owner_client, owner, stranger, values):
     owner_client.post(URL, {**values, "owner": stranger.pk, "price": "-5", "state": "succeeded"})
     generation = Generation.objects.get()
-    assert (generation.owner, generation.job.price_held) == (owner, 0)
+    assert (generation.owner, generation.job.price_held) == (owner, 20)
     assert generation.job.state == "queued"
 
 
@@ -148,13 +159,13 @@ def test_garbage_in_a_link_is_harmless(owner_client, version, value):
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ({"count": "1"}, "Make 1 image<"),
-        ({"count": "12"}, "Make 12 images"),
-        ({"count": "12", "seeds": "1-3"}, "Make 3 images"),
-        ({"count": "0"}, "Make images"),
-        ({"count": "x"}, "Make images"),
-        ({"count": "5", "seeds": "x"}, "Make images"),
-        ({}, "Make 16 images"),
+        ({"count": "1"}, "Make 1 image, 5 credits<"),
+        ({"count": "12"}, "Make 12 images, 60 credits<"),
+        ({"count": "12", "seeds": "1-3"}, "Make 3 images, 15 credits<"),
+        ({"count": "0"}, "Make images<"),
+        ({"count": "x"}, "Make images<"),
+        ({"count": "5", "seeds": "x"}, "Make images<"),
+        ({}, "Make 16 images, 80 credits<"),
     ],
 )
 def test_button_says_what_happens(owner_client, version, query, text):
@@ -162,6 +173,66 @@ def test_button_says_what_happens(owner_client, version, query, text):
     page = owner_client.get(URL, query, headers=headers).content.decode()
     assert text in page
     assert "<html" not in page
+
+
+def test_in_house_mode_nothing_has_a_price(owner_client, values, settings):
+    settings.CREDITS_ENABLED = False
+    page = owner_client.get(URL, {"count": "4"}).content.decode()
+    assert "Make 4 images<" in page
+    assert "credit" not in page
+    owner_client.post(URL, values)
+    assert Generation.objects.get().job.price_held == 0
+    assert not CreditHold.objects.exists()
+
+
+def test_without_credits_it_is_402_says_what_is_missing_and_the_form_stays_filled(
+    owner_client, owner, values
+):
+    set_credits(owner, 12)
+    response = owner_client.post(URL, {**values, "truncation_psi": "0.35"})
+    assert response.status_code == 402
+    page = response.content.decode()
+    assert "This takes 20 credits and you have 12. Add 8, then try again." in page
+    assert 'value="0.35"' in page
+    assert not Generation.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_a_blocked_account_is_402(owner_client, owner, values):
+    account = open_account(user=owner)
+    CreditAccount.objects.filter(pk=account.pk).update(billing_hold=True)
+    response = owner_client.post(URL, values)
+    assert response.status_code == 402
+    assert "Spending is paused" in response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_orders_with_credits_for_one(owner, owner_client, values):
+    """One is accepted, nineteen get 402, and nothing is left: however many come at the same moment."""
+    set_credits(owner, 20)
+    barrier = Barrier(20)
+
+    def post(_index: int) -> int:
+        browser = Client()
+        browser.cookies = owner_client.cookies.copy()
+        try:
+            barrier.wait()
+            return browser.post(URL, values).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = Counter(pool.map(post, range(20)))
+
+    assert answers == {302: 1, 402: 19}
+    assert Generation.objects.count() == 1
+    account = CreditAccount.objects.get(user=owner)
+    assert (account.available, account.held) == (0, 20)
+    run_pending("generate")
+    account.refresh_from_db()
+    assert (account.available, account.held) == (0, 0)
+    assert Job.objects.get().price_charged == 20
+    assert ledger_differences(account) == {}
 
 
 def test_without_a_model_the_page_says_how_to_get_one(owner_client):
