@@ -39,7 +39,7 @@ GOODWILL_AFTER_LATE_RELEASE = timedelta(days=7)
 Source = CreditGrant.Source
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def open_account(*, user: User) -> CreditAccount:
     """Return the user's credit account, made on first use with the Free plan's credits.
 

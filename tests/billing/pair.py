@@ -4,25 +4,25 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
 
 from accounts.models import User
 from billing import ledger
-from billing import services as real_services
-from billing.exceptions import AccountBlocked, CreditsShort
+from billing.exceptions import AccountBlocked, CreditsShort, ReferenceReused
 from billing.models import CreditAccount, CreditEntry, CreditGrant
 from billing.selectors import ledger_differences
 from tests.billing.reference import ReferenceLedger
 
 
-def owe(account, amount):
+def owe(account, amount, now, ledger=ledger):
     """Take credits back as a refunded payment does: what is not there any more becomes a debt."""
     account = ledger.lock_account(account.pk)
     key = f"test:{uuid.uuid4()}"
     legs = [ledger.Leg(bucket="debt", amount=-amount), ledger.Leg(bucket="clawed", amount=amount)]
     ledger.record(account, key=key, kind="claw", legs=legs)
-    ledger.settle_debt(account, cause=key, now=real_services.timezone.now())
+    ledger.settle_debt(account, cause=key, now=now)
 
 
 class Pair:
@@ -69,6 +69,20 @@ class Pair:
             work, slice_number, amount = self.work[index % len(self.work)]
             held = self._hold(amount, work_ref=work, slice_number=slice_number)
             assert (held.work_ref, held.slice, held.state) == (work, slice_number, "held")
+
+    def hold_otherwise(self, index):
+        """Ask for a slice that is held, with another amount: it must not pass for that."""
+        if self.work:
+            work, slice_number, amount = self.work[index % len(self.work)]
+            with pytest.raises(ReferenceReused), transaction.atomic():
+                self._hold(amount + 1, work_ref=work, slice_number=slice_number)
+
+    def hold_settled(self, index):
+        """Ask for a slice that has ended: it secures nothing any more."""
+        if self.done:
+            work, slice_number, amount = self.done[index % len(self.done)]
+            with pytest.raises(ReferenceReused), transaction.atomic():
+                self._hold(amount, work_ref=work, slice_number=slice_number)
 
     def _hold(self, amount, **which):
         return self.services.hold_credits(user=self.user, amount=amount, label="work", **which)
@@ -136,7 +150,7 @@ class Pair:
             self.reference.refund(work)
 
     def owe(self, amount):
-        owe(self.account, amount)
+        owe(self.account, amount, self.clock, self.services.ledger)
         self.reference.owe(amount)
 
     def pause(self, is_paused):
@@ -153,19 +167,23 @@ class Pair:
         assert self.services.expire_grants(now=self.clock) == self.reference.expired - before
 
     def check(self):
+        """Compare what is kept with the reference: after every step."""
         account = CreditAccount.objects.get(pk=self.account.pk)
         reference = self.reference
         kept = (account.available, account.held, account.debt)
         assert kept == (reference.available, reference.held, reference.debt)
-        assert ledger_differences(account) == {}
-        entries = CreditEntry.objects.filter(txn__account=account)
-        sums = dict(entries.values_list("bucket").annotate(total=Sum("amount")))
-        assert sums.get("consumed", 0) == sum(reference.charged.values())
-        assert sums.get("expired", 0) == reference.expired
         grants = CreditGrant.objects.filter(account=account).order_by("id")
         assert [(g.source, g.free, g.held, g.expires_at) for g in grants] == [
             (g.source, g.free, g.held, g.expires_at) for g in reference.grants
         ]
+
+    def check_books(self):
+        """Compare what is kept with what was written, and have the database look too: at the end."""
+        assert ledger_differences(self.account) == {}
+        entries = CreditEntry.objects.filter(txn__account=self.account)
+        sums = dict(entries.values_list("bucket").annotate(total=Sum("amount")))
+        assert sums.get("consumed", 0) == sum(self.reference.charged.values())
+        assert sums.get("expired", 0) == self.reference.expired
         with connection.cursor() as cursor:
             # What the database looks at when a transaction commits; here, now.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")

@@ -3,69 +3,115 @@
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from accounts.models import User
-from billing import services
+from billing import ledger, services
 from billing.exceptions import CreditsShort
-from billing.models import CreditAccount, CreditHold
-from billing.selectors import ledger_differences
+from billing.ledger import SYSTEM
+from billing.models import CreditAccount, CreditGrant, CreditHold, Price
+from billing.selectors import balance_of, ledger_differences
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 THREADS, HOLDS_EACH, AMOUNT, CREDITS = 16, 40, 5, 1000
 
 
-def spend(user):
-    """Try to hold from many threads at once; return how many holds succeeded and what else went wrong."""
-    start = threading.Barrier(THREADS)
+def at_once(action, threads=THREADS):
+    """Run `action` in many threads that start together; return what each returned."""
+    start = threading.Barrier(threads)
 
     def run(_):
-        succeeded, errors = 0, []
         start.wait()
         try:
-            for _ in range(HOLDS_EACH):
-                try:
-                    services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=AMOUNT, label="work")
-                    succeeded += 1
-                except CreditsShort:
-                    pass
-                except Exception as error:
-                    errors.append(error)
+            return action()
         finally:
             connection.close()
-        return succeeded, errors
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        results = list(pool.map(run, range(THREADS)))
-    return sum(count for count, _ in results), [error for _, errors in results for error in errors]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, range(threads)))
+
+
+def spend(user):
+    """Try again and again to hold credits; return how many holds succeeded."""
+    succeeded = 0
+    for _ in range(HOLDS_EACH):
+        try:
+            services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=AMOUNT, label="work")
+        except (CreditsShort, DatabaseError):
+            continue
+        succeeded += 1
+    return succeeded
+
+
+def new_user():
+    return User.objects.create_user(f"{uuid.uuid4()}@example.com")
 
 
 def rich_user():
-    user = User.objects.create_user(f"{uuid.uuid4()}@example.com")
+    user = new_user()
     account = services.open_account(user=user)
-    services.grant_credits(
-        account=account, source="pack", source_ref=f"test:{user.pk}", amount=CREDITS - account.available
-    )
+    services.grant_credits(account=account, source="pack", source_ref=f"test:{user.pk}", amount=CREDITS - 125)
     return user
 
 
-def test_sixteen_threads_spend_exactly_what_there_is():
-    for _ in range(10):
-        user = rich_user()
-        succeeded, errors = spend(user)
-        account = CreditAccount.objects.get(user=user)
-        assert (succeeded, errors) == (CREDITS // AMOUNT, [])
-        assert (account.available, account.held) == (0, CREDITS)
-        assert ledger_differences(account) == {}
-
-
-def test_without_the_lock_the_same_test_fails(monkeypatch):
-    monkeypatch.setattr(services, "_lock", lambda pk: CreditAccount.objects.get(pk=pk))
+@pytest.mark.parametrize("run", range(10))
+def test_sixteen_threads_spend_exactly_what_there_is(run):
     user = rich_user()
-    succeeded, errors = spend(user)
+    assert sum(at_once(partial(spend, user))) == CREDITS // AMOUNT
     account = CreditAccount.objects.get(user=user)
-    held = CreditHold.objects.filter(account=account).count() * AMOUNT
-    assert errors or succeeded != CREDITS // AMOUNT or held != account.held or ledger_differences(account)
+    assert (account.available, account.held) == (0, CREDITS)
+    assert ledger_differences(account) == {}
+
+
+def test_without_the_row_lock_more_is_sold_than_there_is(monkeypatch):
+    monkeypatch.setattr(ledger, "lock_account", lambda account_id: CreditAccount.objects.get(pk=account_id))
+    user = rich_user()
+    succeeded = sum(at_once(partial(spend, user)))
+    account = CreditAccount.objects.get(user=user)
+    assert succeeded == CreditHold.objects.filter(account=account).count()
+    assert succeeded * AMOUNT > CREDITS
+    assert ledger_differences(account)
+
+
+def test_an_account_opens_once_however_many_come_first():
+    user = new_user()
+    accounts = at_once(lambda: services.open_account(user=user).pk)
+    assert len(set(accounts)) == 1
+    assert balance_of(user).available == 125
+
+
+def test_one_reference_grants_once_however_many_deliver_it():
+    user = rich_user()
+    grant = partial(
+        services.grant_credits, account=user.credit_account, source="pack", source_ref="cs:1", amount=10
+    )
+    assert len({grant.pk for grant in at_once(grant)}) == 1
+    assert balance_of(user).available == CREDITS + 10
+
+
+def test_work_is_settled_once_whoever_ends_it():
+    user, work = rich_user(), uuid.uuid4()
+    services.hold_credits(user=user, work_ref=work, amount=100, label="work")
+    services.hold_credits(user=user, work_ref=work, amount=50, label="work", slice_number=1)
+    assert sorted(at_once(lambda: services.release_holds(work_ref=work))) == [0] * (THREADS - 1) + [150]
+    assert balance_of(user).available == CREDITS
+
+
+def test_a_fault_is_refunded_once_however_many_find_it():
+    user, work = rich_user(), uuid.uuid4()
+    services.hold_credits(user=user, work_ref=work, amount=100, label="work")
+    services.settle_hold(work_ref=work, charge=100)
+    at_once(lambda: services.refund_work(work_ref=work, amount=100, reason="fault", actor=SYSTEM).pk)
+    assert CreditGrant.objects.filter(source_ref=f"jobrefund:{work}").count() == 1
+    assert balance_of(user).available == CREDITS
+
+
+def test_a_price_has_one_current_version_however_many_change_it():
+    price = Price.objects.get(code="picture", is_current=True)
+    at_once(lambda: services.revise_price(price=price).pk)
+    versions = Price.objects.filter(code="picture")
+    assert versions.filter(is_current=True).get().version == 1 + THREADS == versions.count()

@@ -18,7 +18,7 @@ from tests.billing.pair import Pair
 pytestmark = pytest.mark.django_db
 
 RANDOM = settings(
-    max_examples=25,
+    max_examples=50,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
@@ -28,7 +28,7 @@ RANDOM = settings(
 # A fault need not be shrunk to a small history: it is enough that one history catches it.
 HUNT = settings(RANDOM, phases=[Phase.generate])
 # What a ledger that has gone wrong raises here. A NameError is no such thing: that is a mutant gone wrong.
-CAUGHT = (AssertionError, BillingError, DatabaseError, ValueError)
+CAUGHT = (AssertionError, BillingError, DatabaseError, ValueError, pytest.fail.Exception)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,7 @@ def play(history, module, *, is_checked_throughout):
             if is_checked_throughout:
                 pair.check()
         pair.check()
+        pair.check_books()
         transaction.set_rollback(True)
 
 

@@ -51,7 +51,7 @@ def test_credits_short_says_what_is_missing(user):
 
 
 def test_debt_blocks_until_it_is_settled(user):
-    owe(user.credit_account, 175)
+    owe(user.credit_account, 175, timezone.now())
     with pytest.raises(AccountBlocked, match="50 credits are owed"):
         services.hold_credits(user=user, work_ref=uuid.uuid4(), amount=5, label="work")
     services.grant_credits(account=user.credit_account, source="pack", source_ref="test:pack", amount=80)
@@ -60,7 +60,7 @@ def test_debt_blocks_until_it_is_settled(user):
 
 
 def test_what_goes_back_settles_a_debt_first(user, hold):
-    owe(user.credit_account, 120)
+    owe(user.credit_account, 120, timezone.now())
     services.settle_hold(work_ref=hold.work_ref, charge=2)
     assert balance_of(user) == Balance(available=3, held=0, debt=0, is_paused=False)
     assert ledger_differences(user.credit_account) == {}
