@@ -285,8 +285,11 @@ class Conv(nn.Module):
 class DiscriminatorBlock(nn.Module):
     """Two convolutions and a skip, to half the size (1912.04958, figure 7c); the first reads the image."""
 
+    resample_filter: Tensor
+
     def __init__(self, inputs: int, outputs: int, *, is_first: bool) -> None:
         super().__init__()
+        self.register_buffer("resample_filter", ops.filter_2d())
         if is_first:
             self.fromrgb = Conv(IMAGE_CHANNELS, inputs, 1)
         self.is_first = is_first
