@@ -28,7 +28,7 @@ from engines.stylegan.train import train
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, store_file, store_folder
-from training import files
+from training import files, prices
 from training.models import Experiment, Snapshot, TrainingStat
 from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs
 
@@ -36,13 +36,13 @@ STATS_POINTS = 400  # of a whole training's curves
 
 
 class Stopped(Exception):
-    """The work was told to stop before its first step."""
+    """The work ends here: told to stop before its first step, or without credits for the next ones."""
 
 
 def run_experiment(context: JobContext) -> Outcome:
     """Train the job's experiment until its last step or until told to stop, from its newest checkpoint on."""
     experiment = (
-        Experiment.objects.select_related("dataset_version", "starting_point", "job")
+        Experiment.objects.select_related("dataset_version", "starting_point", "job__price")
         .filter(job_id=context.job_id)
         .first()
     )
@@ -50,8 +50,9 @@ def run_experiment(context: JobContext) -> Outcome:
         raise JobError(_("The experiment was deleted while it was waiting. Nothing else was touched."))
     sweep_runs()
     host = ExperimentHost(context, experiment)
-    run_dir = RunFolders(context, experiment).enter(keep_leftover=partial(host.snapshot, is_leftover=True))
     try:
+        keep_leftover = partial(host.snapshot, is_leftover=True)
+        run_dir = RunFolders(context, experiment).enter(keep_leftover=keep_leftover)
         dataset = _prepare_pictures(context, experiment)
         config = _config(context, experiment, dataset, run_dir)
         result = train(config, host)
@@ -160,7 +161,24 @@ class ExperimentHost:
             Snapshot.objects.update_or_create(
                 experiment=self._experiment, step=snapshot.step, defaults=values
             )
+            goes_on = snapshot.is_sample or self._deliver(snapshot.step)
             self._context.touch()
+        if not goes_on:
+            # The checkpoint of this very step was written before its snapshot: nothing more is to be saved.
+            raise Stopped
+
+    def _deliver(self, step: int) -> bool:
+        """Hand over the steps until here; with a planned snapshot pay them and hold the credits for the next.
+
+        Return whether the training may go on.
+        """
+        experiment = self._experiment
+        if not prices.is_slice_end(experiment, step):
+            self._context.deliver(step)
+            return True
+        until = prices.next_slice_end(experiment, step)
+        next_quote = prices.quote_steps(experiment.job.price, after=step, until=until)
+        return self._context.deliver_slice(step, next_quote=next_quote)
 
     def _drop_older(self, snapshot_folder: Path) -> None:
         """Drop local copies of older snapshots."""

@@ -24,5 +24,7 @@ EXPERIMENT = JobKind(
     handler="training.jobs.run_experiment",
     title=_("Training"),
     resumable=True,
+    is_limited=True,
+    slice_end="training.prices.slice_end",
 )
 KINDS = (UPLOAD, SAMPLE, EXPERIMENT)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing.selectors import Quote
 from catalog.models import CatalogModel, Derivation, ModelVersion, Source
 from catalog.services import add_version, publish_version, suggest_names
 from engines.errors import ConfigError
@@ -21,6 +22,7 @@ from training import files
 from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
 from training.kinds import EXPERIMENT
 from training.models import Crop, Dataset, Experiment, Snapshot
+from training.prices import next_slice_end, quote_steps, quote_training
 from training.services.versions import freeze_version
 
 SCRATCH_PRESET = "cpu64"
@@ -41,9 +43,11 @@ def start_experiment(
     """Freeze the dataset and submit a training on it, from a model or, with None, from scratch.
 
     `settings` overrides single fields of the preset's TrainConfig (gamma, ada_target, learning_rate, ...).
-    Effect: inserts the frozen version, the experiment and its job in one transaction. The caller has made
-    sure that the owner may use both dataset and starting point.
-    Raises DatasetUnfit (too few pictures, still being checked) and SettingsRefused (out of range).
+    Effect: inserts the frozen version, the experiment and its job in one transaction, and holds the credits
+    for the steps until the first snapshot. The caller has made sure that the owner may use both dataset and
+    starting point.
+    Raises DatasetUnfit (too few pictures, still being checked), SettingsRefused (out of range), CreditsShort
+    and AccountBlocked.
     """
     preset_name, preset = choose_preset(starting_point)
     overrides = dict(settings or {})
@@ -60,13 +64,10 @@ def start_experiment(
     except ConfigError as error:
         raise SettingsRefused(str(error)) from error
     with transaction.atomic():
-        version = freeze_version(dataset=dataset, crop=crop)
-        name = name or default_name(dataset, starting_point)
-        job = submit_job(owner=owner, kind=EXPERIMENT.name, label=name, total=steps)
-        return Experiment.objects.create(
+        experiment = Experiment(
             owner=owner,
-            name=name,
-            dataset_version=version,
+            name=name or default_name(dataset, starting_point),
+            dataset_version=freeze_version(dataset=dataset, crop=crop),
             starting_point=starting_point,
             preset=preset_name,
             resolution=preset.architecture.resolution,
@@ -74,8 +75,21 @@ def start_experiment(
             steps=steps,
             seed=seed,
             settings=overrides,
-            job=job,
         )
+        experiment.job = submit_job(
+            owner=owner,
+            kind=EXPERIMENT.name,
+            label=experiment.name,
+            total=steps,
+            quote=_quote_first_slice(experiment),
+        )
+        experiment.save(force_insert=True)
+        return experiment
+
+
+def _quote_first_slice(experiment: Experiment) -> Quote:
+    whole = quote_training(resolution=experiment.resolution, steps=experiment.steps)
+    return quote_steps(whole.price, after=0, until=next_slice_end(experiment, 0))
 
 
 def choose_preset(starting_point: ModelVersion | None) -> tuple[str, Preset]:
@@ -105,8 +119,8 @@ def stop_experiment(*, experiment: Experiment) -> None:
 def resume_experiment(*, experiment: Experiment) -> None:
     """Let a stopped or failed training go on from its checkpoint, as if it had never stopped.
 
-    Raises DatasetUnfit when its pictures were deleted, MoveRefusedError when it is neither stopped nor
-    failed.
+    Effect: the credits for the steps until its next snapshot are held. Raises DatasetUnfit when its pictures
+    were deleted, MoveRefusedError when it is neither stopped nor failed, CreditsShort and AccountBlocked.
     """
     if experiment.dataset_version.dataset_id is None:
         raise DatasetUnfit(
