@@ -18,6 +18,7 @@ from billing.models import (
     CreditEntry,
     CreditGrant,
     CreditHold,
+    Pack,
     Plan,
     Price,
 )
@@ -54,6 +55,11 @@ class Balance:
     held: int
     debt: int
     is_paused: bool
+
+    @property
+    def rev(self) -> str:
+        """What a page that shows the balance compares, to see whether it has changed."""
+        return f"{self.available}.{self.held}.{self.debt}.{int(self.is_paused)}"
 
 
 def quote_price(code: str, quantity: int = 1) -> Quote:
@@ -118,6 +124,27 @@ def _plans_of(user_id: uuid.UUID) -> QuerySet[Plan]:
 def receipt_of(work_ref: uuid.UUID) -> QuerySet[CreditHold]:
     """Return the holds of a piece of work in their order: what was held, charged and released."""
     return CreditHold.objects.filter(work_ref=work_ref).order_by("slice")
+
+
+def grants_left(account: CreditAccount) -> QuerySet[CreditGrant]:
+    """Return the grants of which something is left, in the order in which they are used up."""
+    lasts = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()) | Q(held__gt=0)
+    return account.grants.filter(lasts, remaining__gt=0)
+
+
+def offered_plans() -> QuerySet[Plan]:
+    """Return the plans that can be had."""
+    return Plan.objects.filter(is_offered=True)
+
+
+def offered_packs() -> QuerySet[Pack]:
+    """Return the packs that can be had."""
+    return Pack.objects.filter(is_offered=True)
+
+
+def current_prices() -> QuerySet[Price]:
+    """Return the price list as it is now."""
+    return Price.objects.filter(is_current=True).order_by("credits")
 
 
 def ledger_differences(account: CreditAccount) -> dict[str, int]:

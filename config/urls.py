@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", views.ready, name="ready"),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("billing/", include("billing.urls")),
     path("", include("catalog.urls")),
     path("", include("training.urls")),
     path("", include("generation.urls")),

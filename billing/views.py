@@ -1,0 +1,99 @@
+"""What somebody has, what it was spent on, and what can be had. Nothing of it exists in house mode."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.middleware import AccountHttpRequest
+from accounts.models import User
+from billing import history, selectors
+from billing.services import open_account
+
+P = ParamSpec("P")
+View = Callable[Concatenate[AccountHttpRequest, P], HttpResponse]
+
+RECEIPTS_SHOWN_FIRST = 5
+
+
+def _where_credits_are_used(view: View[P]) -> View[P]:
+    """Answer 404 in house mode (CREDITS=off)."""
+
+    @wraps(view)
+    def guarded(request: AccountHttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not settings.CREDITS_ENABLED:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+@require_safe
+@login_required
+@_where_credits_are_used
+def show_account(request: AccountHttpRequest) -> HttpResponse:
+    """Show balance, plans, packs and the latest receipts; `?rev=` polls the balance while some is held."""
+    user = _user(request)
+    account = open_account(user=user)
+    balance = selectors.balance_of(user)
+    context = {"balance": balance, "grants": selectors.grants_left(account)}
+    if request.htmx:
+        if request.GET.get("rev") == balance.rev:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return render(request, "billing/account_detail.html#balance", context)
+    context |= {
+        "plan": selectors.plan_of(user),
+        "plans": selectors.offered_plans(),
+        "packs": selectors.offered_packs(),
+        "prices": selectors.current_prices(),
+        "receipts": history.receipts_of(account, size=RECEIPTS_SHOWN_FIRST),
+    }
+    return render(request, "billing/account_detail.html", context)
+
+
+@require_safe
+@login_required
+@_where_credits_are_used
+def list_receipts(request: AccountHttpRequest) -> HttpResponse:
+    """Show what each piece of work held, was charged and gave back."""
+    page = history.receipts_of(open_account(user=_user(request)), before=_cursor(request))
+    return render(request, "billing/receipt_list.html", {"receipts": page, **_pages(request, page)})
+
+
+@require_safe
+@login_required
+@_where_credits_are_used
+def list_movements(request: AccountHttpRequest) -> HttpResponse:
+    """Show every movement of credits, the newest first."""
+    page = history.movements_of(open_account(user=_user(request)), before=_cursor(request))
+    return render(request, "billing/movement_list.html", {"movements": page, **_pages(request, page)})
+
+
+def _cursor(request: AccountHttpRequest) -> int | None:
+    """Return the row that the page comes after. Raises BadRequest for what no page of ours contained."""
+    text = request.GET.get("before")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise BadRequest(_("There is no such page. Start again from the newest entries."))
+    return int(text)
+
+
+def _pages(request: AccountHttpRequest, page: history.Page[Any]) -> dict[str, str]:
+    return {
+        "previous_url": request.path if "before" in request.GET else "",
+        "next_url": f"{request.path}?before={page.next_before}" if page.next_before else "",
+    }
+
+
+def _user(request: AccountHttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
