@@ -1,4 +1,4 @@
-"""`python -m engines train|run|info`: the engines without server, account or Django."""
+"""`python -m engines train|run|convert|info`: the engines without server, account or Django."""
 
 import argparse
 import itertools
@@ -13,13 +13,15 @@ from PIL import Image
 from engines import provenance
 from engines.crops import CROP_MODES
 from engines.dataset import PreparedDataset, prepare
-from engines.errors import DatasetError, EngineError
+from engines.errors import DatasetError, EngineError, ModelError
 from engines.files import atomic_folder
 from engines.manifest import ModelInfo, read_model_info, verify_files
 from engines.progress import TerminalHost
 from engines.starters import starter_folder
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
+from engines.stylegan.convert import NVIDIA_LICENCE, convert
 from engines.stylegan.generate import Generator
+from engines.stylegan.isolation import convert_isolated
 from engines.stylegan.train import train
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engines", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="train|run|info")
+    commands = parser.add_subparsers(required=True, metavar="train|run|convert|info")
 
     command = commands.add_parser("train", help="train a model on a folder or ZIP of pictures")
     command.set_defaults(command=_train)
@@ -66,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--truncation", type=float, default=1.0, help="below 1: more typical, less varied")
     command.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     command.add_argument("--threads", type=int)
+
+    command = commands.add_parser("convert", help="make a model folder out of a StyleGAN2-ADA or 3 .pkl")
+    command.set_defaults(command=_convert)
+    command.add_argument("pickle", type=Path, help="the .pkl; nothing in it is run")
+    command.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    command.add_argument("--name", default="", help="of the model (default: the file's)")
+    command.add_argument("--licence", default=NVIDIA_LICENCE, help="of the weights (default: %(default)s)")
+    command.add_argument(
+        "--trusted", action="store_true", help="read it here, not in a process with limits and no secrets"
+    )
 
     command = commands.add_parser("info", help="tell what a model folder holds, and check its files")
     command.set_defaults(command=_info)
@@ -117,6 +129,16 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _convert(options: argparse.Namespace) -> int:
+    if not options.pickle.is_file():
+        raise ModelError(f"There is no file {options.pickle}. Give the path of a .pkl.")
+    read = convert if options.trusted else convert_isolated
+    conversion = read(options.pickle, options.out, name=options.name, licence=options.licence)
+    sys.stdout.write(_description(conversion.info) + "\n")
+    sys.stdout.writelines(f"{note}\n" for note in conversion.notes)
+    return 0
+
+
 def _info(options: argparse.Namespace) -> int:
     folder = _model_folder(options.model)
     info = read_model_info(folder)
@@ -130,7 +152,7 @@ def _description(info: ModelInfo) -> str:
         f"name         {info.name or '(none)'}",
         f"family       {info.family}, {info.resolution} pixels",
         f"sha256       {info.sha256}",
-        f"trained on   {info.nimg} images in all, {info.step} steps in the last training",
+        f"trained on   {_experience(info)}",
         f"licence      {info.licence or '(not stated)'}",
     ]
     lines += [
@@ -139,6 +161,12 @@ def _description(info: ModelInfo) -> str:
     ]
     lines += [f"file         {name} {digest[:16]}" for name, digest in info.files.items()]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _experience(info: ModelInfo) -> str:
+    if not info.nimg:
+        return "(not stated)"
+    return f"{info.nimg} images in all, {info.step} steps in the last training"
 
 
 def _model_folder(name: str) -> Path:

@@ -18,6 +18,8 @@ GENERATOR_FILE = "g_ema.safetensors"
 DISCRIMINATOR_FILE = "d.safetensors"
 STATE_FILE = "state.json"  # of a checkpoint: its last file by name, written and stored after the others
 STYLEGAN2 = "stylegan2"
+STYLEGAN3 = "stylegan3"
+FAMILIES = frozenset({STYLEGAN2, STYLEGAN3})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         values = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
         known = {item.name for item in fields(ModelInfo)}
         info = ModelInfo(**{name: value for name, value in values.items() if name in known})
-        valid = info.family == STYLEGAN2 and info.resolution > 0 and GENERATOR_FILE in info.files
+        valid = info.family in FAMILIES and info.resolution > 0 and GENERATOR_FILE in info.files
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{folder} is not a model folder: it has no readable {MODEL_FILE}.") from error
     if not valid:

@@ -8,7 +8,7 @@ import torch
 
 from engines.images import UInt8Array, to_uint8
 from engines.manifest import ModelInfo, read_model_info, verify_files
-from engines.stylegan import hardware
+from engines.stylegan import hardware, stylegan3
 from engines.stylegan.config import Precision
 from engines.stylegan.networks import Generator as Network
 from engines.stylegan.randomness import latents
@@ -18,7 +18,7 @@ from engines.stylegan.state import load_generator
 class Generator:
     """A loaded model, ready to make images. Keep one and use it again: loading takes longer than an image."""
 
-    def __init__(self, network: Network, info: ModelInfo) -> None:
+    def __init__(self, network: Network | stylegan3.Generator, info: ModelInfo) -> None:
         self.info = info
         self._network = network.eval().requires_grad_(requires_grad=False)
 
@@ -68,7 +68,7 @@ class Generator:
         for first in range(0, len(seeds), batch_size):
             z = latents(seeds[first : first + batch_size], self._network.architecture.z_dim)
             with torch.inference_mode():
-                images = self._network(z, truncation_psi=truncation_psi, noise_mode="const")
+                images = self._network(z, truncation_psi=truncation_psi)
             batches.append(to_uint8(images.numpy()))
             if on_batch is not None:
                 on_batch(min(first + batch_size, len(seeds)), len(seeds))
