@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from engines.checkpoint import Checkpoint, Tensors, all_finite, load_tensors
 from engines.errors import ConfigError, ModelError
-from engines.manifest import DISCRIMINATOR_FILE, GENERATOR_FILE, ModelInfo, read_model_info, verify_files
+from engines.manifest import (
+    DISCRIMINATOR_FILE,
+    GENERATOR_FILE,
+    STYLEGAN3,
+    ModelInfo,
+    read_model_info,
+    verify_files,
+)
+from engines.stylegan import stylegan3
 from engines.stylegan.config import Architecture, TrainConfig
 from engines.stylegan.networks import Discriminator, Generator
 from engines.stylegan.randomness import Purpose, torch_rng
@@ -118,9 +126,13 @@ class TrainState:
 _COUNTERS = ("step", "nimg", "start_nimg", "ada_p", "ada_signs", "ada_images", "path_length_mean")
 
 
-def load_generator(folder: Path, info: ModelInfo) -> Generator:
+def load_generator(folder: Path, info: ModelInfo) -> Generator | stylegan3.Generator:
     """The averaged generator of a model folder, strictly: every tensor present, none left over."""
-    generator = Generator(Architecture.from_dict(info.architecture))
+    generator: Generator | stylegan3.Generator
+    if info.family == STYLEGAN3:
+        generator = stylegan3.Generator(stylegan3.Architecture.from_dict(info.architecture))
+    else:
+        generator = Generator(Architecture.from_dict(info.architecture))
     _load_strictly(generator, load_tensors(folder / GENERATOR_FILE), folder)
     return generator
 
