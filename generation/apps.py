@@ -16,7 +16,7 @@ class GenerationConfig(AppConfig):
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
         from generation.dependents import describe_pictures  # noqa: PLC0415
         from generation.selectors import keys_in_use  # noqa: PLC0415
-        from generation.services import JOB_KIND  # noqa: PLC0415
+        from generation.services import JOB_KIND, MAX_TOGETHER  # noqa: PLC0415
         from jobs.models import Queue  # noqa: PLC0415
         from jobs.registry import JobKind, register  # noqa: PLC0415
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
@@ -26,6 +26,8 @@ class GenerationConfig(AppConfig):
                 name=JOB_KIND,
                 queue=Queue.GENERATE,
                 handler="generation.jobs.make_pictures",
+                compute="generation.jobs.make_together",
+                batch_size=MAX_TOGETHER,
                 title=_("Making images"),
             )
         )

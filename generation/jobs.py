@@ -3,7 +3,9 @@
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -20,6 +22,7 @@ from engines.stylegan.generate import Generator
 from generation.models import Generation, Picture
 from generation.provenance import Recorder, to_json
 from jobs import warm
+from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix
@@ -28,34 +31,64 @@ from jobs.files import attempt_prefix
 BATCH_SIZE = 8
 
 
-def make_pictures(context: JobContext) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Pictures that an order wants now."""
+
+    version: ModelVersion
+    seeds: Sequence[int]
+    truncation_psi: float
+    threads: int
+
+
+def make_pictures(context: JobContext) -> Steps:
     """Make the pictures of one order, batch by batch; each is in the gallery as soon as its batch is done.
 
-    An attempt goes on behind the batches that an earlier one finished. Stopping keeps what is made.
+    An attempt goes on behind the batches that an earlier one finished. Stopping keeps what is made. The
+    pictures themselves come from `make_together`, which serves the orders of a batch at once.
     """
     order = _order(context)
     version = order.model_version
     if version is None:
         raise JobError(_("The model was deleted before the images were made. Choose another model."))
-    torch.set_num_threads(context.threads)
-    generator = _generator(version)
     recorder = Recorder(owner=order.owner, version=version, truncation_psi=order.truncation_psi)
     made = order.pictures.count()
     for batch in _batches(order, made):
         if context.report(step=batch[0][0], total=order.count) is Control.STOP:
             return Outcome(state="stopped")
-        images = generator.images(
-            [seed for _index, seed in batch], truncation_psi=order.truncation_psi, batch_size=BATCH_SIZE
+        images: UInt8Array = yield Wanted(
+            version=version,
+            seeds=[seed for _index, seed in batch],
+            truncation_psi=order.truncation_psi,
+            threads=context.threads,
         )
         pictures = [
             _store(context, order, recorder, index=index, seed=seed, pixels=pixels)
             for (index, seed), pixels in zip(batch, images, strict=True)
         ]
+        made = batch[-1][0] + 1
         with context.fenced():
             Picture.objects.bulk_create(pictures)
+            context.deliver(made)
             context.touch()
-        context.report(step=batch[-1][0] + 1, total=order.count)
+        context.report(step=made, total=order.count)
     return Outcome()
+
+
+def make_together(wanted: Sequence[Wanted]) -> list[UInt8Array]:
+    """Make what several orders want of the same model version at the same truncation, each its own seeds.
+
+    A picture is what it would have been alone, to within one of 255 levels: the processor may add up a larger
+    batch in another order.
+    """
+    torch.set_num_threads(wanted[0].threads)
+    generator = _generator(wanted[0].version)
+    images = generator.images(
+        [seed for one in wanted for seed in one.seeds],
+        truncation_psi=wanted[0].truncation_psi,
+        batch_size=BATCH_SIZE,
+    )
+    return np.split(images, np.cumsum([len(one.seeds) for one in wanted])[:-1])
 
 
 def _order(context: JobContext) -> Generation:

@@ -14,7 +14,8 @@ from jobs import conf, registry
 from jobs.models import Job, State
 from jobs.revisions import new_revision
 
-_ANY_SIZE = 2**63 - 1
+# Of what PostgreSQL's bigint holds: no limit.
+_LARGEST = 2**63 - 1
 
 # What eligible means, besides the order; `JobQuerySet.eligible` says it to everybody else.
 _ELIGIBLE = """
@@ -50,6 +51,7 @@ _TAKE = """
         state = %(running)s,
         attempt = attempt + 1,
         claimed_step = step,
+        turn = least(turn, %(turn)s),
         worker = %(worker)s,
         device = %(device)s,
         threads = CASE WHEN threads > 0 AND kind = ANY(%(resumable)s) THEN threads ELSE %(threads)s END,
@@ -112,8 +114,11 @@ def claim_batch(
 
     Effect: as `claim_job` for each of them. Only the first is chosen; the others ride along because they have
     its `batch_key`, in the order of their turns, until the batch holds its kind's `batch_size` units (a row
-    counts its `total`). Only rows that wait already are taken, and none is waited for. Nobody is overtaken by
-    more than that: whoever is fairest next waits for one batch, which is at most `batch_size` units long.
+    counts its `total`). Only rows that wait already are taken, and none is waited for.
+
+    Nobody is overtaken by more than that: whoever is fairest next waits for one batch, which is no longer
+    than one job of `batch_size` units. A rider takes the first one's turn: its own, which may lie far ahead,
+    would be taken for the queue's "now", behind which newcomers line up (`jobs.fairness`).
     """
     first = claim_job(
         queue=queue, worker=worker, device=device, device_bytes=device_bytes, threads=threads, now=now
@@ -132,7 +137,7 @@ def claim_batch(
         now=now,
         cause=f"claimed with {first.pk}",
     )
-    values |= {"kinds": [first.kind], "batch_key": first.batch_key, "room": room}
+    values |= {"kinds": [first.kind], "batch_key": first.batch_key, "room": room, "turn": first.turn}
     return [first, *Job.objects.raw(_RIDERS + _TAKE, values)]
 
 
@@ -158,11 +163,12 @@ def _values(
         "leases": json.dumps({kind.name: kind.lease_seconds for kind in kinds if kind.lease_seconds}),
         "lease": conf.seconds("JOBS_LEASE_SECONDS"),
         "device": device,
-        "device_bytes": _ANY_SIZE if device_bytes is None else device_bytes,
+        "device_bytes": _LARGEST if device_bytes is None else device_bytes,
         "threads": threads,
         "worker": worker,
         "cause": cause,
         "claimed_at": claimed_at,
         "now": now or claimed_at,
         "rev": new_revision(),
+        "turn": _LARGEST,
     }

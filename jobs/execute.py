@@ -1,4 +1,4 @@
-"""One attempt from claim to end: the same path in every worker and in the tests."""
+"""From claim to end: the same path in every worker and in the tests."""
 
 import logging
 import os
@@ -8,18 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import close_old_connections, connection
-from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
 
-from jobs import hardware, machines, registry
-from jobs.claims import claim_job
-from jobs.context import JobContext, Outcome
-from jobs.exceptions import JobError, LeaseLost
-from jobs.leases import fail_job, finish_job, requeue_job
-from jobs.models import Job, Queue, State
+from jobs import hardware, machines
+from jobs.attempts import Attempt, run_together
+from jobs.claims import claim_batch
+from jobs.models import Job, Queue
 from jobs.processes import Leaving
-from jobs.pulse import Pulse
+from jobs.pulse import Pulse, beating
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +26,11 @@ def run_next(
     leaving: Leaving | None = None,
     in_background: bool = True,
     now: datetime | None = None,
-) -> Job | None:
-    """Claim the fairest job of a queue that this machine can do, do it and end it. Return it as claimed.
+) -> list[Job]:
+    """Claim the fairest job of a queue that this machine can do, and do it. Return it as claimed.
 
-    None when there is none, or when the machine is being drained.
-
-    Never raises for what the job does: every end is written on its row.
+    With it go the waiting jobs that can be done in the same batch. Nothing is claimed when there is nothing,
+    or when the machine is being drained. Never raises for what a job does: every end is on its row.
 
     Args:
         queue: whose jobs.
@@ -47,8 +41,8 @@ def run_next(
     """
     leaving = leaving or Leaving()
     if leaving.asked or not machines.may_claim():
-        return None
-    job = claim_job(
+        return []
+    jobs = claim_batch(
         queue=queue,
         worker=worker,
         device=hardware.device_kind(),
@@ -56,19 +50,14 @@ def run_next(
         threads=threads_for(queue),
         now=now,
     )
-    if job is None:
-        return None
-    pulse = Pulse(job, leaving=leaving, in_background=in_background)
-    pulse.start()
-    try:
-        _attempt(job, pulse, leaving)
-    except LeaseLost:
-        logger.warning(
-            "Job %s, attempt %s: somebody else holds it now; nothing was written", job, job.attempt
-        )
-    finally:
-        pulse.stop()
-    return job
+    pulses = [Pulse(job, leaving=leaving, in_background=in_background) for job in jobs]
+    attempts = [
+        Attempt(job, pulse=pulse, leaving=leaving, scratch=work_root() / str(job.pk))
+        for job, pulse in zip(jobs, pulses, strict=True)
+    ]
+    with beating(pulses if in_background else []):
+        run_together(attempts)
+    return jobs
 
 
 def new_worker_name(queue: str) -> str:
@@ -92,35 +81,6 @@ def threads_for(queue: str) -> int:
     heavy = Job.objects.working().filter(queue__in=[Queue.TRAIN, Queue.GENERATE])
     is_alone = not heavy.filter(worker__startswith=f"{machines.name()}:").exists()
     return alone if is_alone else shared
-
-
-def _attempt(job: Job, pulse: Pulse, leaving: Leaving) -> None:
-    """Run the handler and write its end. Raises LeaseLost."""
-    scratch = work_root() / str(job.pk)
-    try:
-        handler = import_string(registry.get(job.kind).handler)
-        outcome: Outcome = handler(JobContext(job, scratch=scratch, pulse=pulse))
-        pulse.stop()
-        if outcome.state == "succeeded":
-            finish_job(job, State.SUCCEEDED, apply=outcome.apply, report=pulse.newest)
-        elif leaving.asked:
-            requeue_job(job, cause="the worker had to leave", apply=outcome.apply, report=pulse.newest)
-        else:
-            finish_job(job, State.STOPPED, apply=outcome.apply, report=pulse.newest)
-    except JobError as error:
-        fail_job(job, error=str(error), cause="the work could not be done", is_final=True)
-    except Exception:
-        reference = secrets.token_hex(4)
-        logger.exception("Job %s, attempt %s failed: reference %s", job, job.attempt, reference)
-        if not connection.in_atomic_block:
-            close_old_connections()  # if the fault was the database's, its end is written over a new one
-        sentence = _(
-            "Something went wrong on our side. Try it again; if it happens again, write to us and name "
-            "the reference %(reference)s."
-        ) % {"reference": reference}
-        fail_job(job, error=sentence, cause=f"fault {reference}", reference=reference)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def sweep_workdirs() -> None:

@@ -1,12 +1,15 @@
 """The beat of an attempt: reports go out, requests come in, the lease is kept.
 
-In a worker a thread does this every second, so that a step may be as quick or as slow as it likes and loading
-a large model loses no lease. Without the thread (in tests) every report goes all the way at once.
+In a worker a thread does this every second for all attempts of a batch, so that a step may be as quick or as
+slow as it likes and loading a large model loses no lease. Without the thread (in tests) every report goes all
+the way at once.
 """
 
 import logging
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from django.db import connection, connections
@@ -32,8 +35,9 @@ class Pulse:
         self._job = job
         self._leaving = leaving
         self._in_background = in_background
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
+        # Held while it beats, so that who stops it waits for a beat that is under way.
+        self._beats = threading.Lock()
+        self._is_over = False
         self._lost = False
         self._published: Report | None = None
         self._written: Report | None = None
@@ -42,17 +46,10 @@ class Pulse:
         self._asked = Requests(job.state, job.snapshot_requested_at, job.sample_requested_at)
         self._given = self._asked
 
-    def start(self) -> None:
-        """Begin to beat in the background, if this pulse is meant to."""
-        if self._in_background:
-            self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-            self._thread.start()
-
     def stop(self) -> None:
         """End the beating; afterwards nothing more is written by it."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        with self._beats:
+            self._is_over = True
 
     def report(self, report: Report) -> None:
         """Take the newest report. Raises LeaseLost."""
@@ -75,23 +72,19 @@ class Pulse:
             return Control.SAMPLE
         return Control.CONTINUE
 
-    def _run(self) -> None:
-        pause = conf.seconds("JOBS_PULSE_SECONDS")
-        try:
-            while not self._lost and not self._ended.wait(pause):
-                self._try_beat()
-        finally:
-            connections.close_all()  # this thread's, if it has made any
-
-    def _try_beat(self) -> None:
-        try:
-            self._beat(is_due=time.monotonic() >= self._next_beat)
-        except LeaseLost:
-            self._lost = True
-        except Exception:
-            # The server may be back at the next beat; until then the lease runs on.
-            logger.exception("No heartbeat for job %s", self._job)
-            connection.close()
+    def beat(self) -> None:
+        """Beat if there is somebody to beat for: called by the thread every second."""
+        with self._beats:
+            if self._is_over or self._lost:
+                return
+            try:
+                self._beat(is_due=time.monotonic() >= self._next_beat)
+            except LeaseLost:
+                self._lost = True
+            except Exception:
+                # The server may be back at the next beat; until then the lease runs on.
+                logger.exception("No heartbeat for job %s", self._job)
+                connection.close()
 
     def _beat(self, *, is_due: bool) -> None:
         newest = self.newest
@@ -105,3 +98,29 @@ class Pulse:
             self._next_beat = time.monotonic() + conf.seconds("JOBS_HEARTBEAT_SECONDS")
             self._asked = beat_job(self._job, newest if newest is not self._written else None)
             self._written = newest
+
+
+@contextmanager
+def beating(pulses: Sequence[Pulse]) -> Iterator[None]:
+    """Have a thread beat for these pulses meanwhile, if there are any."""
+    if not pulses:
+        yield
+        return
+    is_over = threading.Event()
+    thread = threading.Thread(target=_beat_until, args=(is_over, pulses), name="pulse", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _beat_until(is_over: threading.Event, pulses: Sequence[Pulse]) -> None:
+    pause = conf.seconds("JOBS_PULSE_SECONDS")
+    try:
+        while not is_over.wait(pause):
+            for pulse in pulses:
+                pulse.beat()
+    finally:
+        connections.close_all()  # this thread's, if it has made any

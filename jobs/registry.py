@@ -21,7 +21,7 @@ class JobKind:
         max_failures: so many faults, and the job has failed.
         lease_seconds: how long a silent worker keeps the job; None: the setting JOBS_LEASE_SECONDS.
         batch_size: above 1, waiting jobs with the same `batch_key` are claimed together, up to so many units
-            (`Job.total`) in all. Their handler and `compute` are then as `jobs.batches` describes.
+            (`Job.total`) in all. Their handler and `compute` are then as `jobs.attempts` describes.
         compute: dotted path of what does together what the handlers of a batch ask for.
         on_end: dotted path of `def on_end(job: Job) -> None`, called inside the transaction in which a job
             ends (in a web process, a worker or the dispatcher: it must not import torch).

@@ -19,14 +19,14 @@ def run_pending(queue: str | None = None, *, limit: int = 1000) -> list[Job]:
     later = timezone.now() + timedelta(days=1)
     done: dict[object, Job] = {}
     for _attempt in range(limit):
-        job = next(filter(None, (_run_one(name, later) for name in queues)), None)
-        if job is None:
+        jobs = next(filter(None, (_run_next(name, later) for name in queues)), [])
+        if not jobs:
             for ended in done.values():
                 ended.refresh_from_db()
             return list(done.values())
-        done[job.pk] = job
+        done |= {job.pk: job for job in jobs}
     raise RuntimeError(f"After {limit} attempts jobs are still waiting.")
 
 
-def _run_one(queue: str, later: datetime) -> Job | None:
+def _run_next(queue: str, later: datetime) -> list[Job]:
     return run_next(queue=queue, worker=new_worker_name(queue), in_background=False, now=later)

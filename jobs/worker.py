@@ -55,6 +55,9 @@ _DRAINING_PAUSE_SECONDS = 1.0
 class ForkingWorker(Worker):
     """Forks a child for every token; the child claims a job, does it and exits."""
 
+    # A Redis that is back is noticed within so many seconds; RQ would wait for up to a minute.
+    max_connection_wait_time = 5.0
+
     def __init__(self, queue: str) -> None:
         """Make a worker for one queue. Raises RedisError when Redis does not answer."""
         connection = redis.Redis.from_url(settings.REDIS_URL)
@@ -73,11 +76,21 @@ class ForkingWorker(Worker):
         self._leave_by = math.inf
         self._kill_by = math.inf
         self._stopping: tuple[uuid.UUID, int] | None = None
+        self._killed_for: uuid.UUID | None = None
 
     @property
     def has_been_asked_to_leave(self) -> bool:
         """Whether `work` returned because somebody wanted it to, and not because something broke."""
         return bool(self._stop_requested)
+
+    def teardown(self) -> None:
+        """Say goodbye to RQ. With Redis away the listening thread ends all the same: others will listen."""
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        except RedisError:
+            if self.pubsub_thread is not None:
+                self.pubsub_thread.stop()
+            raise
 
     def execute_job(self, job: Token, queue: TokenQueue) -> None:
         """Answer one token. It goes from Redis first: what becomes of a job is its row's affair, not RQ's."""
@@ -191,9 +204,12 @@ class ForkingWorker(Worker):
                     with contextlib.suppress(LeaseLost):
                         if self._stop_requested:
                             requeue_job(job, cause="the worker had to leave before the job was saved")
+                        elif self._killed_for not in (None, job.pk):
+                            requeue_job(job, cause="another job of its batch did not stop and was killed")
                         else:
                             abandon_attempt(job, cause=cause)
                     tokens.send_if_needed(job.queue)
+                self._killed_for = None
         except DatabaseError:
             logger.exception("The job of a dead process waits for its lease to run out")
 
@@ -234,4 +250,5 @@ class ForkingWorker(Worker):
             with parent_database():
                 still_stopping = find_stopping(job_id, attempt, self.name)
             if still_stopping is not None:
+                self._killed_for = job_id
                 self.kill_horse()

@@ -29,7 +29,7 @@ def noop_overhead(owner: User, *, count: int) -> str:
 
     def ours() -> None:
         job = submit_job(owner=owner, kind="bench.noop", label="")
-        wait_until(lambda: Job.objects.filter(pk=job.pk, state=State.SUCCEEDED).exists())
+        wait_for_end(job)
 
     def baseline() -> None:
         job = plain.enqueue(nothing)

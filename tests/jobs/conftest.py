@@ -17,6 +17,7 @@ kinds.register_all()
 @pytest.fixture(autouse=True)
 def _forget_ended() -> None:
     handlers.ended.clear()
+    handlers.rounds.clear()
 
 
 @pytest.fixture(autouse=True)

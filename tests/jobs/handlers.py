@@ -3,9 +3,11 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from billing.selectors import Quote
 from engines.progress import Control
+from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.models import Job
@@ -80,3 +82,31 @@ def note_end(job: Job) -> None:
 
 def fail_to_note_end(job: Job) -> None:
     raise RuntimeError("a fault in what follows")
+
+
+def together(context: JobContext) -> Steps:
+    """Have the label shouted once for each unit, and stop when asked."""
+    total = max(context.job.total, 1)
+    for step in range(context.job.step, total):
+        if context.report(step=step, total=total) is Control.STOP:
+            return Outcome(state="stopped")
+        answer = yield context.job.label
+        assert answer == context.job.label.upper()
+    context.report(step=total, total=total)
+    return Outcome()
+
+
+# What has been computed in one go.
+rounds: list[list[str]] = []
+
+
+def shout(labels: Sequence[str]) -> list[str]:
+    """Answer in capitals. Three labels can break what is done with them: one of them only in company."""
+    rounds.append(list(labels))
+    if "fatal" in labels and len(labels) > 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "deaf" in labels:
+        time.sleep(60)
+    if "poison" in labels:
+        raise RuntimeError("poison")
+    return [label.upper() for label in labels]

@@ -18,6 +18,12 @@ KINDS = [
         "crash": {"queue": Queue.LIGHT, "on_end": "tests.jobs.handlers.fail_to_note_end"},
         "die": {"queue": Queue.GENERATE},
         "deaf": {"queue": Queue.GENERATE},
+        "together": {
+            "queue": Queue.GENERATE,
+            "batch_size": 4,
+            "compute": "tests.jobs.handlers.shout",
+            "on_end": "tests.jobs.handlers.note_end",
+        },
     }.items()
 ]
 

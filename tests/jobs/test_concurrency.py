@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs.claims import claim_job
+from jobs.claims import claim_batch, claim_job
 from jobs.exceptions import LeaseLost
 from jobs.execute import run_next
 from jobs.leases import finish_job
@@ -53,6 +53,24 @@ def test_every_job_is_claimed_once(submit):
     claimed = [pk for found in at_once(claim_all) for pk in found]
 
     assert Counter(claimed) == Counter(jobs)
+
+
+def test_batches_that_are_claimed_at_once_do_not_overlap(submit):
+    jobs = {submit("together", batch_key=f"model {number % 2}").pk for number in range(30)}
+
+    def claim_all(index: int) -> list:
+        claimed = []
+        while batch := claim_batch(queue="generate", worker=f"worker-{index}"):
+            assert len(batch) <= 4
+            assert len({job.batch_key for job in batch}) == 1
+            claimed += [job.pk for job in batch]
+        return claimed
+
+    # Who finds every row taken for a moment goes home early; the next token wakes somebody.
+    claimed = [pk for found in [*at_once(claim_all), claim_all(THREADS)] for pk in found]
+
+    assert Counter(claimed) == Counter(jobs)
+    assert JobEvent.objects.filter(to_state=State.RUNNING).count() == len(jobs)
 
 
 def test_tokens_that_are_doubled_give_one_result(submit):

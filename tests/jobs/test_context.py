@@ -15,7 +15,7 @@ from jobs.leases import abandon_attempt
 from jobs.models import Job, State
 from jobs.processes import Leaving
 from jobs.progress import read_progress
-from jobs.pulse import Pulse
+from jobs.pulse import Pulse, beating
 from jobs.services import request_sample, request_snapshot, stop_job
 
 pytestmark = pytest.mark.django_db
@@ -154,13 +154,12 @@ def test_the_background_pulse_keeps_the_lease_and_brings_requests(submit, claim,
     Job.objects.update(lease_until=timezone.now())
     pulse = Pulse(job, leaving=leaving, in_background=True)
     context = JobContext(job, scratch=Path(), pulse=pulse)
-    pulse.start()
 
-    stop_job(job=row())
-    end = timezone.now() + timedelta(seconds=10)
-    while context.control() is Control.CONTINUE and timezone.now() < end:
-        pass
-    pulse.stop()
+    with beating([pulse]):
+        stop_job(job=row())
+        end = timezone.now() + timedelta(seconds=10)
+        while context.control() is Control.CONTINUE and timezone.now() < end:
+            pass
 
     assert context.control() is Control.STOP
     assert row().lease_until > timezone.now()

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import execute, machines
+from jobs import machines
 from jobs.claims import claim_job
+from jobs.context import Outcome
 from jobs.execute import run_next, sweep_workdirs, threads_for, work_root
 from jobs.models import Job, State
 from jobs.processes import Leaving
@@ -24,14 +25,14 @@ def now(job: Job) -> Job:
 def test_success(submit):
     job = submit("noop", label="done")
 
-    assert run_next(queue="generate", worker="worker-1", in_background=False) == job
+    assert run_next(queue="generate", worker="worker-1", in_background=False) == [job]
 
     assert now(job).state == State.SUCCEEDED
     assert handlers.ended == [("done", "succeeded")]
 
 
 def test_nothing_waits():
-    assert run_next(queue="generate", worker="worker-1", in_background=False) is None
+    assert run_next(queue="generate", worker="worker-1", in_background=False) == []
 
 
 def test_what_the_user_can_mend(submit):
@@ -69,7 +70,7 @@ def test_a_handler_that_does_not_exist(submit, monkeypatch):
 def test_a_worker_that_has_to_leave_claims_nothing(submit):
     submit("noop")
 
-    assert run_next(queue="generate", worker="worker-1", leaving=Leaving(asked=True)) is None
+    assert run_next(queue="generate", worker="worker-1", leaving=Leaving(asked=True)) == []
 
 
 def test_work_broken_off_by_a_leaving_worker_waits_again(submit, monkeypatch):
@@ -99,7 +100,7 @@ def test_a_lost_attempt_ends_quietly(submit, monkeypatch):
 def test_scratch_folders_go(submit, monkeypatch, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     seen = []
-    monkeypatch.setattr(handlers, "noop", lambda context: seen.append(context.workdir) or execute.Outcome())
+    monkeypatch.setattr(handlers, "noop", lambda context: seen.append(context.workdir) or Outcome())
     submit("noop")
     leftover = work_root() / "of-a-killed-attempt"
     leftover.mkdir(parents=True)

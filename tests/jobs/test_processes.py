@@ -152,3 +152,25 @@ def test_the_resident_worker_replaces_its_child(start, submit):
     assert "libtorch" not in Path(f"/proc/{worker.pid}/maps").read_text()
     worker.terminate()
     assert worker.wait(timeout=PATIENCE) == 0
+
+
+def test_a_batch_whose_process_dies_is_done_job_by_job(start, submit):
+    jobs = [submit("together", label=label, batch_key="same") for label in ("a", "fatal", "c")]
+    start("worker", "generate")
+    start("dispatch")
+
+    for job in jobs:
+        wait_for(job, lambda row: row.state == State.SUCCEEDED)
+        assert (job.attempt, job.failures) == (2, 1)
+
+
+def test_a_deaf_job_that_is_killed_gives_its_batch_back(start, submit):
+    deaf, other = (submit("together", label=label, batch_key="same") for label in ("deaf", "other"))
+    start("worker", "generate")
+    wait_for(other, lambda row: row.state == State.RUNNING)
+
+    stop_job(job=deaf)
+
+    wait_for(deaf, lambda row: row.state == State.STOPPED)
+    wait_for(other, lambda row: row.state == State.SUCCEEDED)
+    assert (other.attempt, other.failures) == (2, 0)
