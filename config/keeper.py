@@ -217,9 +217,13 @@ def run(server: PostgresServer | RedisServer, use_lock: Path) -> None:
         _wait_until_ready(server, child)
         server.after_start()
         print("ready", flush=True)
-        signal.signal(signal.SIGCHLD, _leave)
-        if child.poll() is not None:
-            _leave(signal.SIGCHLD, None)
+
+        def leave_when_ended(_signal_number: int, _frame: FrameType | None) -> None:
+            if child.poll() is not None:  # and was not merely paused
+                sys.exit(1)
+
+        signal.signal(signal.SIGCHLD, leave_when_ended)
+        leave_when_ended(signal.SIGCHLD, None)
         with use_lock.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # granted when the last holder is gone
             # Stopped under the lock: a newcomer waits until the server is down, then starts a new one.

@@ -1,11 +1,13 @@
 """`manage.py worker QUEUE`: does the jobs of one queue until it is asked to leave."""
 
+import contextlib
 import logging
 import time
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
 from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
 
 from jobs import machines
 from jobs.execute import sweep_workdirs
@@ -35,6 +37,10 @@ class Command(BaseCommand):
             machines.register()
             sweep_workdirs()
         kind = ResidentWorker if queue == Queue.GENERATE else ForkingWorker
+        with contextlib.suppress(StopRequested):  # asked to leave between two workers
+            self._work(kind, queue)
+
+    def _work(self, kind: type[ForkingWorker], queue: str) -> None:
         while True:
             try:
                 worker = kind(queue)
