@@ -180,6 +180,17 @@ class ExperimentForm(forms.Form):
             raise ValidationError(str(error)) from error
         return dataset
 
+    def planned(self) -> tuple[ModelVersion | None, int, dict[str, Any]]:
+        """Return starting point, steps and settings as they stand in the form, to estimate with.
+
+        What cannot be used yet is taken as if it had been left as it was.
+        """
+        chosen = str(self["starting_point"].value() or "")
+        version = next((version for version in self.versions if str(version.pk) == chosen), None)
+        steps = _whole(self["steps"].value(), MIN_STEPS, MAX_STEPS) or int(self.fields["steps"].initial)
+        interval = _whole(self["snapshot_every"].value(), MIN_STEPS, MAX_STEPS)
+        return version, steps, {"snapshot_every": interval} if interval else {}
+
     @property
     def advanced_fields(self) -> list[forms.BoundField]:
         """The fields that are folded away."""
@@ -198,6 +209,13 @@ class ExperimentForm(forms.Form):
             name: chosen[name] for name in ("dataset", "starting_point", "name", "crop", "mirror", "steps")
         }
         return {**plain, "seed": chosen["seed"] or 0, "settings": settings}
+
+
+def _whole(value: object, low: int, high: int) -> int | None:
+    """Return what stands in a number's field; None for what is no whole number within the limits."""
+    text = str(value)
+    number = int(text) if text.isdecimal() and len(text) < 9 else None
+    return number if number is not None and low <= number <= high else None
 
 
 class SnapshotField(RowField):

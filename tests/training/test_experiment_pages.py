@@ -233,7 +233,14 @@ class TestDetail:
         assert "Show the numbers" in page
 
     def test_waits_in_the_queue(self, experiment, owner_client):
-        assert b"Number 1 in the queue" in owner_client.get(url("experiment_detail", experiment.pk)).content
+        assert b"It comes next" in owner_client.get(url("experiment_detail", experiment.pk)).content
+
+    def test_waits_until_another_ends(self, experiment, dataset, starting_point, owner, owner_client):
+        second = services.start_experiment(
+            owner=owner, dataset=dataset, starting_point=starting_point, steps=8
+        )
+        page = owner_client.get(url("experiment_detail", second.pk)).content.decode()
+        assert "It waits until one of your experiments ends." in page
 
     def test_a_poll_is_204_until_something_changes(self, experiment, owner_client):
         address = url("experiment_detail", experiment.pk)

@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.files import serve_file
+from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.exceptions import CatalogError
 from jobs.exceptions import MoveRefusedError
 from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import State
 from jobs.progress import read_progress
-from training import selectors, services
+from training import estimates, selectors, services
 from training.exceptions import DatasetUnfit, TrainingError
 from training.forms import ExperimentForm, SaveModelForm
 from training.models import Dataset, Experiment, Snapshot
@@ -47,24 +48,40 @@ def create_experiment(request: StudioRequest) -> HttpResponse:
     """Choose dataset, starting point and settings; then start."""
     if request.method == "POST":
         return _start(request)
+    if request.htmx.target == "estimate":
+        context = _estimate(request, ExperimentForm(request.GET, user=request.user))
+        return render(request, "training/experiment_form.html#estimate", context)
     chosen = _chosen_dataset(request)
     form = ExperimentForm(user=request.user, initial={"dataset": chosen})
     context = {"form": form, **_readiness(chosen)}
-    template = "training/experiment_form.html#readiness" if request.htmx else "training/experiment_form.html"
-    return render(request, template, context)
+    if request.htmx:
+        return render(request, "training/experiment_form.html#readiness", context)
+    return render(request, "training/experiment_form.html", context | _estimate(request, form))
 
 
 def _start(request: StudioRequest) -> HttpResponse:
     form = ExperimentForm(request.POST, user=request.user)
+    status, problem = HTTPStatus.UNPROCESSABLE_ENTITY, None
     if form.is_valid():
         try:
             experiment = services.start_experiment(owner=request.user, **form.values())
         except TrainingError as error:
             form.add_error(error.field or None, str(error))
+        except (CreditsShort, AccountBlocked) as error:
+            status, problem = HTTPStatus.PAYMENT_REQUIRED, error
         else:
             return redirect("training:experiment_detail", experiment.pk)
-    context = {"form": form, **_readiness(None)}
-    return render(request, "training/experiment_form.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    context = {"form": form, "problem": problem, **_readiness(None), **_estimate(request, form)}
+    return render(request, "training/experiment_form.html", context, status=status)
+
+
+def _estimate(request: StudioRequest, form: ExperimentForm) -> dict[str, object]:
+    """What the training will cost as the form stands, and how long the plan lets it run at a time."""
+    version, steps, settings = form.planned()
+    estimate = estimates.estimate_training(
+        user=request.user, starting_point=version, steps=steps, settings=settings
+    )
+    return {"estimate": estimate, "hours": estimates.hours_at_a_time(request.user)}
 
 
 def _chosen_dataset(request: StudioRequest) -> Dataset | None:
@@ -113,6 +130,10 @@ def _detail(
     chart = selectors.loss_chart(experiment)
     can_save = any(snapshot.folder for snapshot in snapshots)
     newest = str(snapshots[-1].pk) if snapshots else ""
+    can_resume = (
+        experiment.job.state in (State.STOPPED, State.FAILED)
+        and experiment.dataset_version.dataset_id is not None
+    )
     return {
         "experiment": experiment,
         "job": experiment.job,
@@ -122,8 +143,8 @@ def _detail(
         "has_new_frames": newest != request.GET.get("newest", ""),
         "chart": chart,
         "log": selectors.log_lines(experiment.job, snapshots),
-        "can_resume": experiment.job.state in (State.STOPPED, State.FAILED)
-        and experiment.dataset_version.dataset_id is not None,
+        "can_resume": can_resume,
+        "rest": estimates.estimate_rest(experiment) if can_resume else None,
         "is_queued": experiment.job.state == State.QUEUED,
         "is_running": experiment.job.state == State.RUNNING,
         "settings": [
@@ -174,17 +195,22 @@ def request_snapshot(request: StudioRequest, pk: UUID) -> HttpResponse:
 def _steer(request: StudioRequest, pk: UUID, service: Callable[..., None], promise: str = "") -> HttpResponse:
     """Do it and show the experiment anew; `promise` says what will follow where nothing changes at once."""
     experiment = _own_experiment(request, pk)
+    problem = None
     try:
         service(experiment=experiment)
     except (DatasetUnfit, MoveRefusedError) as error:
         messages.error(request, str(error))
+    except (CreditsShort, AccountBlocked) as error:
+        problem = error
     else:
         if promise:
             messages.info(request, promise)
-    if not request.htmx:
+    if problem is None and not request.htmx:
         return redirect("training:experiment_detail", pk)
-    context = _detail(request, _own_experiment(request, pk)) | {"is_live": True}
-    return render(request, "training/experiment_detail.html#live", context)
+    context = _detail(request, _own_experiment(request, pk)) | {"is_live": request.htmx, "problem": problem}
+    template = "training/experiment_detail.html#live" if request.htmx else "training/experiment_detail.html"
+    status = HTTPStatus.OK if problem is None else HTTPStatus.PAYMENT_REQUIRED
+    return render(request, template, context, status=status)
 
 
 @require_POST
@@ -239,7 +265,7 @@ def show_grid(request: StudioRequest, pk: UUID, snapshot_pk: UUID) -> HttpRespon
 def _own_experiment(request: StudioRequest, pk: UUID) -> Experiment:
     experiments = (
         Experiment.objects.owned_by(request.user)
-        .select_related("job", "owner", "dataset_version__dataset", "starting_point__model__owner")
+        .select_related("job__price", "owner", "dataset_version__dataset", "starting_point__model__owner")
         .select_related("saved_model__owner", "starting_point__source", "dataset_version__licence")
         .defer("dataset_version__pictures")
     )
