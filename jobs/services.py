@@ -112,7 +112,7 @@ def request_sample(*, job: Job) -> Job:
 
 
 @transaction.atomic
-def resume_job(*, job: Job) -> Job:
+def resume_job(*, job: Job, cause: str = "the owner resumed it") -> Job:
     """Let a stopped or failed job go on from what it has saved. Return it as it stands now.
 
     Effect: the job waits again, behind what its owner has waiting already, with all its chances and all the
@@ -134,7 +134,7 @@ def resume_job(*, job: Job) -> Job:
     move_job(
         row,
         State.QUEUED,
-        cause="the owner resumed it",
+        cause=cause,
         turn=place.turn,
         is_held_back=place.is_held_back,
         seconds_left=place.seconds_left,

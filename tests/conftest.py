@@ -1,6 +1,7 @@
 """What every test stands on: real servers of its own, no network, no leftovers."""
 
 import contextlib
+import logging
 import os
 import shutil
 import uuid
@@ -87,6 +88,7 @@ def files(settings: LazySettings, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def bucket_server() -> Iterator[str]:
     """Start an S3 server on the loopback and return its address."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it writes a line for every request
     server = import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
