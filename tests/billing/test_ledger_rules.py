@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -305,3 +306,12 @@ def test_house_mode_has_one_plan_for_everybody(user, settings):
     settings.CREDITS_ENABLED = False
     assert plan_of(user).slug == "house"
     assert plan_limits(user.pk).hours_at_a_time is None
+
+
+def test_the_dispatcher_sweeps(user):
+    past = timezone.now() - timedelta(hours=1)
+    services.grant_credits(
+        account=user.credit_account, source="plan", source_ref="inv:1", amount=40, expires_at=past
+    )
+    call_command("dispatch", "--once")
+    assert CreditAccount.objects.get(user=user).available == 125

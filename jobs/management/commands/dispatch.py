@@ -5,20 +5,29 @@ import signal
 import time
 from argparse import ArgumentParser
 from types import FrameType
+from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connections
 
+from billing.services import expire_grants
 from jobs import conf
 from jobs.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
+
+# What is done now and then besides, and how often, in seconds. Each is safe to do twice.
+_PERIODIC = ((expire_grants, 3600.0),)
 
 
 class Command(BaseCommand):
     """Runs the reconciler."""
 
     help = "Recover lost jobs, wake workers, enforce deadlines and stops. Safe to run more than once."
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._due_at = dict.fromkeys((task for task, _every in _PERIODIC), 0.0)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the way of running."""
@@ -36,12 +45,20 @@ class Command(BaseCommand):
     def _go_round(self) -> None:
         try:
             done = reconcile()
+            self._do_what_is_due()
         except DatabaseError:
             logger.exception("The database does not answer; trying again")
             connections.close_all()
         else:
             if done:
                 logger.info("Reconciled: %s", done)
+
+    def _do_what_is_due(self) -> None:
+        """Do what is due; what fails stays due, for the next round."""
+        for task, every in _PERIODIC:
+            if self._due_at[task] <= time.monotonic():
+                task()
+                self._due_at[task] = time.monotonic() + every
 
 
 def _leave(_signum: int, _frame: FrameType | None) -> None:
