@@ -160,8 +160,16 @@ def database_away(request: HttpRequest, exception: BaseException) -> HttpRespons
     """503: PostgreSQL is away. Nothing here may need it: no session, no user, no context processor."""
     logger.error("PostgreSQL does not answer: %s", str(exception).strip())
     is_fragment = "HX-Request" in request.headers
-    page = render_to_string("errors/503.html#fragment" if is_fragment else "errors/503.html")
+    context = {"posted": [] if is_fragment else _posted(request), "path": request.get_full_path()}
+    page = render_to_string("errors/503.html#fragment" if is_fragment else "errors/503.html", context)
     response = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)
     response["Retry-After"] = str(_DATABASE_SECONDS)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _posted(request: HttpRequest) -> list[tuple[str, str]]:
+    """What a form has sent, to be sent again from another page: browsers drop it. No files, no passwords."""
+    if request.method != "POST" or request.FILES or any("password" in name for name in request.POST):
+        return []
+    return [(name, str(value)) for name, values in request.POST.lists() for value in values]

@@ -66,7 +66,7 @@ def the_queue_goes_away_and_comes_back(page: Page, outage: Outage) -> None:
 
 
 def the_database_goes_away_and_comes_back(page: Page, outage: Outage, polls: list[str]) -> None:
-    page.goto("/experiments/new/")
+    page.goto("/datasets/new/")
     page.get_by_label("Name").fill("Something that I typed")
     form = page.context.new_page()
     page, form = form, page
@@ -84,11 +84,11 @@ def the_database_goes_away_and_comes_back(page: Page, outage: Outage, polls: lis
     polls.clear()
     page.wait_for_timeout(8000)
     assert len(polls) <= 2  # of four, when all is well
-    form.get_by_role("button", name="Start training").click()
+    form.get_by_role("button", name="Make the dataset").click()
     expect(form.get_by_role("heading", name="The studio cannot reach its database")).to_be_visible()
     Watched(form).look("32-database-away-page")
-    form.go_back()
 
     outage.start_postgres()
     expect(line).to_be_hidden(timeout=BACK)
-    expect(form.get_by_label("Name")).to_have_value("Something that I typed")
+    form.get_by_role("button", name="Try again").click()
+    expect(form.get_by_role("heading", name="Something that I typed")).to_be_visible()

@@ -4,11 +4,13 @@ import errno
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
+from django.db import OperationalError
 from django.http import Http404
 from django.test import Client, override_settings
 from django.urls import path
 
 from config import urls
+from config.views import database_away
 
 FAILURES = {
     "forbidden": PermissionDenied(),
@@ -16,6 +18,7 @@ FAILURES = {
     "too-big": RequestDataTooBig(),
     "too-many-files": TooManyFilesSent(),
     "full": OSError(errno.ENOSPC, "No space left on device"),
+    "deadlock": OperationalError("deadlock detected"),
     "broken": RuntimeError("the secret of the house"),
 }
 
@@ -126,3 +129,21 @@ def test_every_page_carries_the_strict_policy(client):
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.django_db
+def test_a_failure_of_the_databases_making_is_not_one_of_its_absence(failing_client):
+    assert failing_client.get("/fail/deadlock/").status_code == 500
+
+
+@pytest.mark.django_db
+def test_what_a_form_sent_is_kept_on_the_page_that_says_that_the_database_is_away(rf):
+    form = {"name": "<Shells>", "note": ["one", "two"]}
+    page = database_away(rf.post("/datasets/new/?next=x", form), OperationalError("gone"))
+    assert page.status_code == 503
+    text = page.content.decode()
+    assert 'action="/datasets/new/?next=x"' in text
+    for field in ('name="name" value="&lt;Shells&gt;"', 'name="note" value="one"', 'name="note" value="two"'):
+        assert field in text
+    secret = database_away(rf.post("/account/login/", {"password": "correct horse"}), OperationalError())
+    assert b"correct horse" not in secret.content
