@@ -1,21 +1,23 @@
 """What keeps the promise that no job is lost or stuck: rows are compared with what should be, and mended.
 
-Everything here locks the row, looks again and only then acts, so it may run twice at once.
+Everything here locks the row, looks again and only then acts, so it may run twice at once. A row that cannot
+be mended is logged, and holds up no other.
 """
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from jobs import tokens
 from jobs.exceptions import LeaseLost
 from jobs.leases import abandon_attempt
-from jobs.limits import explain_deadline
-from jobs.models import Job, Queue, State
+from jobs.limits import explain_deadline, release_held_back
+from jobs.models import Job, JobQuerySet, Queue, State
 from jobs.moves import lock_attempt
 from jobs.services import stop_job
 from jobs.stopping import ask_worker_to_stop, kill_at
@@ -37,10 +39,11 @@ class Round:
     recovered: int
     overdue: int
     pressed: int
+    released: int
     tokens: int
 
     def __bool__(self) -> bool:
-        return bool(self.recovered or self.overdue or self.pressed or self.tokens)
+        return any(astuple(self))
 
 
 def reconcile() -> Round:
@@ -50,38 +53,54 @@ def reconcile() -> Round:
         recovered=_recover_lost_jobs(now),
         overdue=_stop_overdue_jobs(now),
         pressed=_press_unheeded_stops(now),
+        released=release_held_back(),
         tokens=sum(_wake_workers(queue, now) for queue in Queue.values),
     )
 
 
 def _recover_lost_jobs(now: datetime) -> int:
     """Take jobs from workers that have not been heard of for a lease."""
-    return sum(
-        _abandon(job, cause="its worker was not heard of any more", if_silent_since=now)
-        for job in Job.objects.leased_out(now)[:_BATCH]
-    )
+
+    def recover(job: Job) -> bool:
+        return _abandon(job, cause="its worker was not heard of any more", if_silent_since=now)
+
+    return _count_done(recover, Job.objects.leased_out(now))
 
 
 def _stop_overdue_jobs(now: datetime) -> int:
-    overdue = Job.objects.filter(state=State.RUNNING, deadline_at__lt=now)[:_BATCH]
-    for job in overdue:
-        stop_job(job=job, cause="past its deadline", explanation=explain_deadline(job))
-    return len(overdue)
+    def stop(job: Job) -> bool:
+        stopped = stop_job(job=job, cause="past its deadline", explanation=explain_deadline(job))
+        return stopped.state == State.STOPPING
+
+    return _count_done(stop, Job.objects.filter(state=State.RUNNING, deadline_at__lt=now))
 
 
 def _press_unheeded_stops(now: datetime) -> int:
     """Remind workers of stops that should be over, and give up on those that cannot be reached."""
-    pressed = 0
-    for job in Job.objects.filter(state=State.STOPPING).order_by("cancel_requested_at")[:_BATCH]:
+
+    def press(job: Job) -> bool:
         due = kill_at(job)
         if due is None or due > now:
-            continue
-        pressed += 1
+            return False
         if due + _GIVE_UP_AFTER < now:
-            _abandon(job, cause="it did not stop when asked")
-        else:
-            ask_worker_to_stop(job)
-    return pressed
+            return _abandon(job, cause="it did not stop when asked")
+        ask_worker_to_stop(job)
+        return True
+
+    return _count_done(press, Job.objects.filter(state=State.STOPPING).order_by("cancel_requested_at"))
+
+
+def _count_done(act: Callable[[Job], bool], jobs: JobQuerySet) -> int:
+    """Do something to each of the first rows; return how many times it was done."""
+    done = 0
+    for job in jobs[:_BATCH]:
+        try:
+            done += act(job)
+        except (OperationalError, InterfaceError):  # the database's fault, and so the round's
+            raise
+        except Exception:
+            logger.exception("Job %s cannot be mended", job)
+    return done
 
 
 def _wake_workers(queue: str, now: datetime) -> int:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
+from billing.models import Plan
 from jobs import tokens
 from jobs.models import Job, State
 from jobs.reconcile import reconcile
@@ -143,3 +145,30 @@ def test_dispatch_once(submit):
     call_command("dispatch", "--once")
 
     assert tokens.token_queue("train").count == 1
+
+
+def test_a_job_that_a_larger_plan_has_room_for_is_let_go(submit):
+    for label in "ab":
+        submit("limited", label=label)
+    Plan.objects.filter(slug="free").update(experiments_at_once=2)
+
+    assert reconcile().released == 1
+
+    assert not Job.objects.held_back().exists()
+
+
+def test_a_row_that_cannot_be_mended_holds_up_no_other(submit, claim):
+    for label in ("broken", "sound"):
+        submit("count", label=label)
+        claim()
+    Job.objects.update(lease_until=ago(seconds=1), step=3)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is still to be checked keeps a table locked
+        cursor.execute(
+            "ALTER TABLE jobs_job ADD CONSTRAINT broken CHECK (label <> 'broken' OR state = 'running')"
+        )
+
+    assert reconcile().recovered == 1
+
+    assert Job.objects.get(label="broken").state == State.RUNNING
+    assert Job.objects.get(label="sound").state == State.QUEUED
