@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from billing.models import Price
-from billing.services import grant_credits, open_account
+from billing.services import grant_credits, open_account, revise_price
 from catalog.models import Licence, ModelVersion
 from catalog.services.seed import seed_licences
 from config import embedded
@@ -61,7 +61,8 @@ def version(licence, make_user, data_dir) -> ModelVersion:
     version = publish_tiny(publisher, licence, data_dir / "tiny", TINY)
     version.model.is_starter, version.model.visibility = True, "public"
     version.model.save()
-    Price.objects.create(code="experiment-8", label="Steps", credits=1, per=4)
+    # Dear enough that every slice of a training costs something.
+    revise_price(price=Price(code="experiment-64", label="Steps", credits=1, per=4))
     return version
 
 
