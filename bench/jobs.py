@@ -19,8 +19,8 @@ import django
 
 from config import embedded
 
-# Modules of `bench.work`, each with `measure(owner, *, is_quick) -> list[str]`: the last lines of its figures.
-SECTIONS = ("overhead", "polling", "recovery")
+# Modules of `bench.work`, each with `measure(owner, *, is_quick) -> list[str]`: the figures' last lines.
+SECTIONS = ("overhead", "claims", "batches", "polling", "recovery")
 
 
 def main() -> None:

@@ -14,13 +14,13 @@ class WorkConfig(AppConfig):
         from jobs.models import Queue  # noqa: PLC0415 -- models are ready only now
         from jobs.registry import JobKind, register  # noqa: PLC0415
 
-        register(
-            JobKind(name="bench.noop", queue=Queue.GENERATE, handler="bench.work.handlers.noop", title="Noop")
-        )
-        register(
-            JobKind(
-                name="bench.train", queue=Queue.TRAIN, handler="bench.work.handlers.train", title="Training"
-            )
-        )
-        for name, queue in (("bench.deaf", Queue.GENERATE), ("bench.deaf_training", Queue.TRAIN)):
-            register(JobKind(name=name, queue=queue, handler="bench.work.handlers.deaf", title="Deaf"))
+        for name, queue, handler in (
+            ("noop", Queue.GENERATE, "noop"),
+            ("model", Queue.GENERATE, "model"),
+            ("train", Queue.TRAIN, "train"),
+            ("light", Queue.LIGHT, "noop"),
+            ("deaf", Queue.GENERATE, "deaf"),
+            ("deaf_training", Queue.TRAIN, "deaf"),
+        ):
+            path = f"bench.work.handlers.{handler}"
+            register(JobKind(name=f"bench.{name}", queue=queue, handler=path, title=name))

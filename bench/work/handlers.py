@@ -3,14 +3,29 @@
 import time
 from pathlib import Path
 
-from bench.work.plain import nothing
+from bench.work.plain import Model, load_model, nothing, use_model
 from engines.progress import Control
+from jobs import warm
 from jobs.context import JobContext, Outcome
 
 
 def noop(_context: JobContext) -> Outcome:
     """Do nothing, as a job."""
     nothing()
+    return Outcome()
+
+
+def model(context: JobContext) -> Outcome:
+    """Do a little with the model that the label names, kept warm; say whether it had to be loaded."""
+    path = Path(context.job.label)
+    loads: list[Path] = []
+
+    def load() -> Model:
+        loads.append(path)
+        return load_model(path)
+
+    use_model(warm.get(str(path), load, path.stat().st_size))
+    context.report(step=1, total=1, values={"loads": len(loads)})
     return Outcome()
 
 

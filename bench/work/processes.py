@@ -3,11 +3,12 @@
 import contextlib
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -18,9 +19,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def running(
-    *arguments: str, environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of the studio's processes and yield it. It is asked to leave at the end."""
     with (settings.DATA_DIR / f"{uuid.uuid4()}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
@@ -58,6 +57,27 @@ def seconds(action: Callable[[], None]) -> float:
     begin = time.perf_counter()
     action()
     return time.perf_counter() - begin
+
+
+def interleave(sides: Mapping[str, Callable[[], None]], *, rounds: int, title: str) -> dict[str, list[float]]:
+    """Time every side once a round, in ms, after some to warm up; print a table and return the times."""
+    for side in sides.values():
+        for _warm_up in range(5):
+            side()
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _round in range(rounds):
+        for name, side in sides.items():
+            times[name].append(seconds(side) * 1000)
+    show_times(times, title=title)
+    return times
+
+
+def show_times(times: Mapping[str, Sequence[float]], *, title: str) -> None:
+    """Print a table of times in ms."""
+    print(f"\n{title}, {min(map(len, times.values()))} times each, in ms")
+    for name, values in times.items():
+        p95 = statistics.quantiles(values, n=20)[-1]
+        print(f"  {name:14} p50 {statistics.median(values):7.2f}   p95 {p95:7.2f}   worst {max(values):7.2f}")
 
 
 def free_port() -> int:

@@ -104,9 +104,10 @@ def _real_training(owner: User) -> Iterator[Took]:
         yield Took("deploy_leaves_training", seconds, conf.seconds("JOBS_GRACE_SECONDS"))
     with running(*_TRAIN_WORKER):
         begun_at = time.monotonic()
-        at, before = _wait_for_steps(job, 2), time.monotonic()
+        at, before = _wait_for_steps(job, 1), time.monotonic()
         print(f"\nThe training went on {before - begun_at:.1f} s after the start of the next worker")
-        one_step = (time.monotonic() - before) / (_wait_for_steps(job, 2) - at)
+        later = _wait_for_steps(job, 2)
+        one_step = (time.monotonic() - before) / (later - at)
         yield Took("soft_cancel_training", _seconds_to_stop(job), 1.0 + one_step)
 
 
@@ -130,13 +131,13 @@ def _wait_for(job: Job, state: str) -> Job:
 
 
 def _wait_for_steps(job: Job, count: int) -> int:
-    """Wait until a job has made so many more steps than when it was first seen to run; return the step."""
+    """Wait until a job runs and has made so many more steps; return how many it has made in all."""
     _wait_for(job, State.RUNNING)
-    begin = job.step
 
     def step() -> int:
         return read_progress(Job.objects.get(pk=job.pk)).step
 
+    begin = step()
     wait_until(lambda: step() >= begin + count)
     return step()
 
