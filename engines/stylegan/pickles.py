@@ -6,6 +6,7 @@ arrays that share the file's bytes. No torch here.
 """
 
 import math
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -80,9 +81,9 @@ def read_pickle(path: Path, limits: Limits | None = None) -> Any:
     )
     with path.open("rb") as file:
         _check_kind(file.read(16))
-        file.seek(0)
         try:
-            return Machine(file, budget, _NAMES).run()
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                return Machine(mapped, budget, _NAMES).run()
         except MALFORMED as error:
             raise ModelError(DAMAGED) from error
         except MemoryError as error:
