@@ -14,6 +14,7 @@ from typing import TextIO
 from django.urls import reverse
 
 from accounts.models import User
+from billing.exceptions import BillingError
 from catalog.models import ModelVersion
 from catalog.selectors import starting_points
 from engines.progress import Progress, TerminalHost
@@ -47,6 +48,12 @@ class FirstRun:
 
     def run(self) -> None:
         """Go through the whole line from wherever it stands. Raises FirstRunEnded."""
+        try:
+            self._run()
+        except BillingError as error:
+            raise FirstRunEnded(f"{error} You can go on in the studio: {self._site}/") from error
+
+    def _run(self) -> None:
         started = time.monotonic()
         dataset = self._pictures()
         experiment = self._training(dataset)

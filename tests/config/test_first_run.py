@@ -14,6 +14,7 @@ from generation.models import Generation, Picture
 from jobs.services import stop_job
 from jobs.testing import run_pending
 from tests.training.conftest import publish_tiny
+from tests.wallets import set_credits
 from training.models import Dataset, Experiment
 from training.services import create_sample_dataset
 
@@ -85,3 +86,9 @@ def test_without_a_starting_point_it_says_so(owner, monkeypatch):
     monkeypatch.setattr(first_run.time, "sleep", lambda _s: run_pending())
     with pytest.raises(FirstRunEnded, match="No starting point"):
         FirstRun(owner, site=SITE, stream=io.StringIO()).run()
+
+
+def test_without_credits_it_says_what_is_missing(person):
+    set_credits(person, 0)
+    with pytest.raises(FirstRunEnded, match="Add 1, then try again"):
+        FirstRun(person, site=SITE, stream=io.StringIO()).run()
