@@ -1,6 +1,5 @@
 """What the home page shows of somebody's studio."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from engines.starters.drawings import FAMILIES
 from generation.models import Generation, Picture
 from jobs.models import ACTIVE_STATES, Job
 from jobs.progress import Progress, read_progress
+from jobs.revisions import combined_revision
 from training.models import Dataset, Experiment, Upload
 
 _LATEST_PICTURES = 12
@@ -48,10 +48,8 @@ def home_context(user: User) -> dict[str, Any]:
         return {"is_new": True, "samples": samples, "rev": "new"}
     works = works_under_way(user)
     pictures = list(Picture.objects.owned_by(user)[:_LATEST_PICTURES])
-    shown = [f"{work.job.pk}.{work.progress.rev}" for work in works] + [
-        str(picture.pk) for picture in pictures
-    ]
-    rev = hashlib.sha256(" ".join(shown).encode()).hexdigest()[:16]
+    shown = [(work.job.pk, work.progress.rev) for work in works]
+    rev = combined_revision([*shown, *(picture.pk for picture in pictures)])
     return {"works": works, "pictures": pictures, "rev": rev}
 
 

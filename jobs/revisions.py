@@ -1,6 +1,8 @@
 """Revisions: how a page knows that it already shows the newest."""
 
+import hashlib
 import time
+from collections.abc import Iterable
 
 
 def new_revision(after: int = 0) -> int:
@@ -10,3 +12,8 @@ def new_revision(after: int = 0) -> int:
     It fits PostgreSQL's bigint and stays exact in JavaScript.
     """
     return max(time.time_ns() // 1_000, after + 1)
+
+
+def combined_revision(parts: Iterable[object]) -> str:
+    """Return the revision of a page that shows several works: it changes when any part does."""
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]

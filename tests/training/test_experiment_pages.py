@@ -100,6 +100,12 @@ class TestList:
         assert "Your experiments will be here" in stranger_client.get(url("experiment_list")).content.decode()
         assert client.get(url("experiment_list")).status_code == 302
 
+    def test_a_poll_is_204_until_something_changes(self, experiment, owner_client):
+        rev = owner_client.get(url("experiment_list")).context["rev"]
+        assert owner_client.get(url("experiment_list"), {"rev": rev}, **HTMX).status_code == 204
+        start(experiment)
+        assert owner_client.get(url("experiment_list"), {"rev": rev}, **HTMX).status_code == 200
+
     def test_few_queries(self, dataset, owner, owner_client, django_assert_max_num_queries):
         for _number in range(5):
             services.start_experiment(owner=owner, dataset=dataset, starting_point=None, steps=10)
@@ -210,6 +216,8 @@ class TestCreate:
         response = owner_client.get(url("experiment_create"), {"dataset": sample.pk}, **HTMX)
         assert b'hx-trigger="every 2s"' in response.content
         assert b"<html" not in response.content
+        shown = {"dataset": sample.pk, "rev": response.context["filling"].rev}
+        assert owner_client.get(url("experiment_create"), shown, **HTMX).status_code == 204
 
 
 class TestDetail:

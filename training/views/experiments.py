@@ -20,6 +20,7 @@ from jobs.exceptions import MoveRefusedError
 from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import State
 from jobs.progress import read_progress
+from jobs.revisions import combined_revision
 from training import estimates, selectors, services
 from training.exceptions import DatasetUnfit, TrainingError
 from training.forms import ExperimentForm, SaveModelForm
@@ -30,14 +31,17 @@ from training.views.requests import StudioRequest
 @require_safe
 @login_required
 def list_experiments(request: StudioRequest) -> HttpResponse:
-    """Show the experiments of whoever asks, by how far they are."""
+    """Show the experiments of whoever asks, by how far they are; with `?rev=` what has changed, or 204."""
     experiments = selectors.experiments_with_covers(request.user)
+    rev = combined_revision((one.pk, one.job.rev, one.cover) for one in experiments)
+    if request.htmx and request.GET.get("rev") == rev:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
     groups = [
         (title, [experiment for experiment in experiments if experiment.job.state in states])
         for title, states in selectors.GROUPS
     ]
     is_active = any(experiment.job.is_active for experiment in experiments)
-    context = {"groups": groups, "is_empty": not experiments, "is_active": is_active}
+    context = {"groups": groups, "is_empty": not experiments, "is_active": is_active, "rev": rev}
     template = "training/experiment_list.html#runs" if request.htmx else "training/experiment_list.html"
     return render(request, template, context)
 
@@ -52,8 +56,11 @@ def create_experiment(request: StudioRequest) -> HttpResponse:
         context = _estimate(request, ExperimentForm(request.GET, user=request.user))
         return render(request, "training/experiment_form.html#estimate", context)
     chosen = _chosen_dataset(request)
+    readiness = _readiness(chosen)
+    if request.htmx and chosen and request.GET.get("rev") == readiness["filling"].rev:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
     form = ExperimentForm(user=request.user, initial={"dataset": chosen})
-    context = {"form": form, **_readiness(chosen)}
+    context = {"form": form, **readiness}
     if request.htmx:
         return render(request, "training/experiment_form.html#readiness", context)
     return render(request, "training/experiment_form.html", context | _estimate(request, form))
@@ -94,7 +101,7 @@ def _chosen_dataset(request: StudioRequest) -> Dataset | None:
     return found
 
 
-def _readiness(dataset: Dataset | None) -> dict[str, object]:
+def _readiness(dataset: Dataset | None) -> dict[str, Any]:
     if dataset is None:
         return {}
     return {
