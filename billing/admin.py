@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -120,7 +120,7 @@ class LedgerAdmin(ReadOnly, admin.ModelAdmin[Any]):
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Show the list, and refuse an action that this member of staff was not offered."""
         if request.method == "POST" and request.POST.get("action", "") not in self.get_actions(request):
             self.refuse(request, "an action")
@@ -132,7 +132,7 @@ class LedgerAdmin(ReadOnly, admin.ModelAdmin[Any]):
         object_id: str | None = None,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Show a row, and refuse whatever is posted to it."""
         if request.method == "POST":
             self.refuse(request, "a change")
@@ -140,8 +140,9 @@ class LedgerAdmin(ReadOnly, admin.ModelAdmin[Any]):
 
     def refuse(self, request: HttpRequest, what: str) -> NoReturn:
         """Answer 403, and leave a line in the audit."""
+        assert isinstance(request.user, User)
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=request.user,
             content_type=ContentType.objects.get_for_model(self.model),
             object_repr=str(self.opts.verbose_name_plural)[:200],
             action_flag=CHANGE,

@@ -235,52 +235,6 @@ def settle_hold(*, work_ref: uuid.UUID, charge: int, slice_number: int = 0) -> C
     return hold
 
 
-@transaction.atomic
-def capture_slice(
-    *,
-    user: User,
-    work_ref: uuid.UUID,
-    slice_number: int,
-    next_amount: int,
-    label: str,
-    price: Price | None = None,
-    charge: int | None = None,
-) -> CreditHold | None:
-    """Charge a delivered slice (whole, unless `charge` says less) and hold the next, in one transaction.
-
-    Effect: as `settle_hold` and `hold_credits`. Errors: as both; then neither happens, and the caller
-    settles the delivered slice by itself and stops the work.
-    """
-    delivered = CreditHold.objects.filter(work_ref=work_ref, slice=slice_number).first()
-    if delivered is not None:
-        charge = delivered.amount if charge is None else charge
-        settle_hold(work_ref=work_ref, charge=charge, slice_number=slice_number)
-    return hold_credits(
-        user=user,
-        work_ref=work_ref,
-        amount=next_amount,
-        label=label,
-        slice_number=slice_number + 1,
-        price=price,
-    )
-
-
-@transaction.atomic
-def release_holds(*, work_ref: uuid.UUID) -> int:
-    """Give back everything that is still held for a piece of work; return how many credits that was.
-
-    Effect: as `settle_hold` with a charge of 0 for every open slice. Transaction: its own or the caller's.
-    """
-    first = CreditHold.objects.filter(work_ref=work_ref).first()
-    if first is None:
-        return 0
-    ledger.lock_account(first.account_id)
-    open_holds = list(CreditHold.objects.filter(work_ref=work_ref, state=CreditHold.State.HELD))
-    for hold in open_holds:
-        settle_hold(work_ref=work_ref, charge=0, slice_number=hold.slice)
-    return sum(hold.amount for hold in open_holds)
-
-
 def expire_grants(*, now: datetime | None = None) -> int:
     """Let what is past its date lapse, except what is held; return how many credits lapsed.
 

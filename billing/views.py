@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -18,20 +18,19 @@ from accounts.models import User
 from billing import history, selectors
 from billing.services import open_account
 
-P = ParamSpec("P")
-View = Callable[Concatenate[AccountHttpRequest, P], HttpResponse]
+View = Callable[[AccountHttpRequest], HttpResponse]
 
 RECEIPTS_SHOWN_FIRST = 5
 
 
-def _where_credits_are_used(view: View[P]) -> View[P]:
+def _where_credits_are_used(view: View) -> View:
     """Answer 404 in house mode (CREDITS=off)."""
 
     @wraps(view)
-    def guarded(request: AccountHttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: AccountHttpRequest) -> HttpResponse:
         if not settings.CREDITS_ENABLED:
             raise Http404
-        return view(request, *args, **kwargs)
+        return view(request)
 
     return guarded
 

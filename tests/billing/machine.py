@@ -46,7 +46,7 @@ HISTORIES = {
         ("next_slice", 0, 30),
         ("hold", 5),
     ],
-    "stopped before anything came": [("hold", 60), ("next_slice", 0, 60), ("release", 0), ("hold", 65)],
+    "stopped before anything came": [("hold", 60), ("next_slice", 0, 60), ("settle", 0, 0), ("hold", 65)],
     "lapsed before it paid a debt": [
         ("hold", 110),
         ("grant", "plan", 20, 1),
@@ -71,7 +71,7 @@ HISTORIES = {
         ("hold", 20),
         ("days_pass", 4),
         ("expire",),
-        ("release", 0),
+        ("settle", 0, 0),
     ],
     "owing": [
         ("hold", 100),
@@ -153,10 +153,6 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(index=which, share=shares)
     def settle_again(self, index, share):
         self.pair.settle_again(index, share)
-
-    @rule(index=which)
-    def release(self, index):
-        self.pair.release(index)
 
     @rule(index=which, following=amounts)
     def next_slice(self, index, following):

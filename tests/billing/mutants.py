@@ -27,12 +27,6 @@ IN_SERVICES = [
         "ledger.move(Bucket.HELD, Bucket.CONSUMED, parts)",
     ),
     ("release_not_written", "legs = ledger.move(Bucket.HELD, Bucket.AVAILABLE, parts)", "legs = []"),
-    ("release_counts_nothing", "return sum(hold.amount for hold in open_holds)", "return 0"),
-    (
-        "release_charges_all",
-        "work_ref=work_ref, charge=0, slice",
-        "work_ref=work_ref, charge=hold.amount, slice",
-    ),
     ("late_release_is_lost", "    if late:\n", "    if late > 1000:\n"),
     (
         "late_release_twice",

@@ -114,14 +114,6 @@ class Pair:
             work, slice_number, amount = self.done[index % len(self.done)]
             self.services.settle_hold(work_ref=work, charge=round(amount * share), slice_number=slice_number)
 
-    def release(self, index):
-        if self.work:
-            work, slice_number, amount = self.work.pop(index % len(self.work))
-            assert self.services.release_holds(work_ref=work) == amount
-            assert self.services.release_holds(work_ref=work) == 0
-            self.reference.settle((work, slice_number), 0)
-            self.done.append([work, slice_number, amount])
-
     def next_slice(self, index, following):
         """Charge a slice and hold the next; without credit only the charge happens."""
         if not self.work:

@@ -18,7 +18,7 @@ from tests.billing.pair import Pair
 pytestmark = pytest.mark.django_db
 
 RANDOM = settings(
-    max_examples=50,
+    max_examples=25,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

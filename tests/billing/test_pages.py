@@ -85,7 +85,7 @@ def test_receipts_add_up_the_slices_of_a_piece_of_work(owner, owner_client):
     services.settle_hold(work_ref=work, charge=10, slice_number=1)
     services.hold_credits(user=owner, work_ref=work, amount=7, label="Cats at 64 px", slice_number=2)
     text = text_of(owner_client.get(reverse("billing:receipt_list")))
-    assert text.count("<td>Cats at 64 px</td>") == 1
+    assert text.count("<td>Cats at 64 px<br>") == 1
     assert '<td class="num">7</td> <td class="num">40</td> <td class="num">15</td>' in text
 
 
