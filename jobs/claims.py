@@ -5,8 +5,9 @@ written in SQL because it stands in the way of every job: through the ORM, the s
 """
 
 import json
+import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from django.utils import timezone
 
@@ -26,6 +27,7 @@ _ELIGIBLE = """
 _THE_FAIREST = f"""
 WITH picked AS (
     SELECT id FROM jobs_job WHERE queue = %(queue)s AND {_ELIGIBLE}
+        AND NOT EXISTS (SELECT FROM jobs_machine WHERE id = %(machine)s AND is_draining)
     ORDER BY turn, queued_at, id LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -72,44 +74,40 @@ SELECT * FROM taken ORDER BY turn, queued_at, id
 """
 
 
-def claim_job(
-    *,
-    queue: str,
-    worker: str,
-    device: str = "cpu",
-    device_bytes: int | None = None,
-    threads: int = 1,
-    now: datetime | None = None,
-) -> Job | None:
+class Claimant(TypedDict, total=False):
+    """Who claims.
+
+    Attributes:
+        queue: whose rows.
+        worker: the name that goes on the row.
+        device: "cpu" (as without it) or "cuda"; it goes on the row.
+        device_bytes: the memory of that device: jobs that need more are left to a larger one; by default none.
+        threads: how many the work may use, by default one; a resumable job keeps the number it began with.
+        machine: which claims nothing while it is being drained.
+        now: rows that may start by then are eligible; by default this moment.
+    """
+
+    queue: Required[str]
+    worker: Required[str]
+    device: str
+    device_bytes: int
+    threads: int
+    machine: uuid.UUID
+    now: datetime | None
+
+
+def claim_job(**by: Unpack[Claimant]) -> Job | None:
     """Take the fairest eligible row of a queue, or return None when there is none.
 
     Effect: QUEUED -> RUNNING with the next attempt number and a lease, and the event that says so, in one
     statement. Rows that other workers are taking at this moment are passed over (`SKIP LOCKED`), so claims
-    never wait for each other. Kinds that this worker does not know are left to a newer one, and jobs that
-    need more than `device_bytes` to a larger one. Where the owner's plan limits the time of one go, its end
-    is the job's deadline. Rows that may start by `now` are eligible.
+    never wait for each other. Kinds that this worker does not know are left to a newer one. Where the owner's
+    plan limits the time of one go, its end is the job's deadline.
     """
-    values = _values(
-        queue,
-        worker=worker,
-        device=device,
-        device_bytes=device_bytes,
-        threads=threads,
-        now=now,
-        cause="claimed",
-    )
-    return next(iter(Job.objects.raw(_THE_FAIREST + _TAKE, values)), None)
+    return next(iter(Job.objects.raw(_THE_FAIREST + _TAKE, _values(by) | {"cause": "claimed"})), None)
 
 
-def claim_batch(
-    *,
-    queue: str,
-    worker: str,
-    device: str = "cpu",
-    device_bytes: int | None = None,
-    threads: int = 1,
-    now: datetime | None = None,
-) -> list[Job]:
+def claim_batch(**by: Unpack[Claimant]) -> list[Job]:
     """Take the fairest eligible row and those that can be done together with it; none when none waits.
 
     Effect: as `claim_job` for each of them. Only the first is chosen; the others ride along because they have
@@ -120,55 +118,41 @@ def claim_batch(
     than one job of `batch_size` units. A rider takes the first one's turn: its own, which may lie far ahead,
     would be taken for the queue's "now", behind which newcomers line up (`jobs.fairness`).
     """
-    first = claim_job(
-        queue=queue, worker=worker, device=device, device_bytes=device_bytes, threads=threads, now=now
-    )
+    first = claim_job(**by)
     if first is None:
         return []
     room = registry.get(first.kind).batch_size - max(first.total, 1)
     if not first.batch_key or first.failures or room < 1:
         return [first]
-    values = _values(
-        queue,
-        worker=worker,
-        device=device,
-        device_bytes=device_bytes,
-        threads=first.threads,
-        now=now,
-        cause=f"claimed with {first.pk}",
-    )
-    values |= {"kinds": [first.kind], "batch_key": first.batch_key, "room": room, "turn": first.turn}
-    return [first, *Job.objects.raw(_RIDERS + _TAKE, values)]
+    riders = _values(by) | {
+        "kinds": [first.kind],
+        "batch_key": first.batch_key,
+        "room": room,
+        "turn": first.turn,
+        "threads": first.threads,
+        "cause": f"claimed with {first.pk}",
+    }
+    return [first, *Job.objects.raw(_RIDERS + _TAKE, riders)]
 
 
-def _values(
-    queue: str,
-    *,
-    worker: str,
-    device: str,
-    device_bytes: int | None,
-    threads: int,
-    now: datetime | None,
-    cause: str,
-) -> dict[str, Any]:
+def _values(by: Claimant) -> dict[str, Any]:
     """Return the parameters of a claim."""
     claimed_at = timezone.now()
-    kinds = [registry.get(name) for name in registry.names(queue)]
+    kinds = [registry.get(name) for name in registry.names(by["queue"])]
     return {
-        "queue": queue,
         "queued": State.QUEUED.value,
         "running": State.RUNNING.value,
         "kinds": [kind.name for kind in kinds],
         "resumable": [kind.name for kind in kinds if kind.resumable],
         "leases": json.dumps({kind.name: kind.lease_seconds for kind in kinds if kind.lease_seconds}),
         "lease": conf.seconds("JOBS_LEASE_SECONDS"),
-        "device": device,
-        "device_bytes": _LARGEST if device_bytes is None else device_bytes,
-        "threads": threads,
-        "worker": worker,
-        "cause": cause,
         "claimed_at": claimed_at,
-        "now": now or claimed_at,
         "rev": new_revision(),
         "turn": _LARGEST,
+        "device": "cpu",
+        "device_bytes": _LARGEST,
+        "threads": 1,
+        "machine": None,
+        **by,
+        "now": by.get("now") or claimed_at,
     }

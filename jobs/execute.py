@@ -40,7 +40,7 @@ def run_next(
         now: rows that may start by then are eligible; by default this moment.
     """
     leaving = leaving or Leaving()
-    if leaving.asked or not machines.may_claim():
+    if leaving.asked:
         return []
     jobs = claim_batch(
         queue=queue,
@@ -48,6 +48,7 @@ def run_next(
         device=hardware.device_kind(),
         device_bytes=hardware.device_bytes(),
         threads=threads_for(queue),
+        machine=machines.machine_id(),
         now=now,
     )
     pulses = [Pulse(job, leaving=leaving, in_background=in_background) for job in jobs]

@@ -80,11 +80,6 @@ def this_machine() -> Machine:
     return Machine.objects.filter(pk=machine_id()).first() or register()
 
 
-def may_claim() -> bool:
-    """Whether this machine takes new jobs now."""
-    return not Machine.objects.filter(pk=machine_id(), is_draining=True).exists()
-
-
 def jobs_of(machine: Machine) -> JobQuerySet:
     """Return the jobs that a machine holds now, the oldest first."""
     held = Job.objects.working().filter(worker__startswith=f"{machine.name}:")

@@ -366,12 +366,12 @@ def test_draining_and_taking_back(staff_client):
     machine = machines.this_machine()
 
     act(staff_client, "drain", machine, page=MACHINES, reason="New memory")
-    assert not machines.may_claim()
+    assert machines.this_machine().is_draining
     assert "drained" in staff_client.get(reverse(MACHINES)).text
     act(staff_client, "drain", machine, page=MACHINES, reason="New memory")
     act(staff_client, "take_back", machine, page=MACHINES, reason="It is in")
 
-    assert machines.may_claim()
+    assert not machines.this_machine().is_draining
     assert [entry.change_message for entry in LogEntry.objects.order_by("id")] == [
         "drain: New memory",
         "take_back: It is in",
@@ -384,4 +384,4 @@ def test_draining_without_permission(reader_client):
     response = act(reader_client, "drain", machine, page=MACHINES, reason="I can")
 
     assert response.status_code == 403
-    assert machines.may_claim()
+    assert not machines.this_machine().is_draining

@@ -77,21 +77,21 @@ def test_a_draining_machine_takes_nothing_until_it_is_taken_back(submit):
 
     assert machines.drain_machine(machine=machine)
     assert not machines.drain_machine(machine=machine)
-    assert run_next(queue="train", worker="worker-1", in_background=False) is None
+    assert run_next(queue="train", worker="worker-1", in_background=False) == []
 
     assert machines.take_back_machine(machine=machine)
-    assert run_next(queue="train", worker="worker-1", in_background=False) == job
+    assert run_next(queue="train", worker="worker-1", in_background=False) == [job]
 
 
 def test_a_job_goes_only_where_it_fits(submit, settings):
     small, large = submit("count"), submit("count", needs_bytes=2 << 30)
     settings.JOBS_DEVICE_BYTES = 1 << 30
 
-    assert run_next(queue="train", worker="worker-1", in_background=False) == small
-    assert run_next(queue="train", worker="worker-1", in_background=False) is None
+    assert run_next(queue="train", worker="worker-1", in_background=False) == [small]
+    assert run_next(queue="train", worker="worker-1", in_background=False) == []
 
     settings.JOBS_DEVICE_BYTES = 2 << 30
-    assert run_next(queue="train", worker="worker-1", in_background=False) == large
+    assert run_next(queue="train", worker="worker-1", in_background=False) == [large]
 
 
 def test_a_job_that_fits_nowhere_says_so(submit):
