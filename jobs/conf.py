@@ -7,8 +7,10 @@ _DEFAULTS = {
     "JOBS_LEASE_SECONDS": 30.0,
     # The worker says that it is alive, and the row learns how far it is.
     "JOBS_HEARTBEAT_SECONDS": 5.0,
-    # Progress goes to Redis, and requests come back.
+    # Progress goes to Redis at most so often.
     "JOBS_PULSE_SECONDS": 1.0,
+    # The worker looks whether something is asked of its job: a stop is heeded so much later at most.
+    "JOBS_LOOK_SECONDS": 0.25,
     # The reconciler looks again.
     "JOBS_RECONCILE_SECONDS": 2.0,
     # After a fault the job waits this long, then twice as long, and so on.

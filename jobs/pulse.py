@@ -1,8 +1,8 @@
 """The beat of an attempt: reports go out, requests come in, the lease is kept.
 
-In a worker a thread does this every second for all attempts of a batch, so that a step may be as quick or as
-slow as it likes and loading a large model loses no lease. Without the thread (in tests) every report goes all
-the way at once.
+In a worker a thread does this for all attempts of a batch, so that a step may be as quick or as slow as it
+likes and loading a large model loses no lease. Without the thread (in tests) every report goes all the way at
+once.
 """
 
 import logging
@@ -41,6 +41,7 @@ class Pulse:
         self._lost = False
         self._published: Report | None = None
         self._written: Report | None = None
+        self._next_publication = 0.0
         self._next_beat = time.monotonic() + conf.seconds("JOBS_HEARTBEAT_SECONDS")
         # Replaced as a whole by the beating thread, read by the handler's.
         self._asked = Requests(job.state, job.snapshot_requested_at, job.sample_requested_at)
@@ -73,7 +74,7 @@ class Pulse:
         return Control.CONTINUE
 
     def beat(self) -> None:
-        """Beat if there is somebody to beat for: called by the thread every second."""
+        """Beat if there is somebody to beat for: called by the thread several times a second."""
         with self._beats:
             if self._is_over or self._lost:
                 return
@@ -87,15 +88,17 @@ class Pulse:
                 connection.close()
 
     def _beat(self, *, is_due: bool) -> None:
-        newest = self.newest
-        if newest is not None and newest is not self._published:
+        newest, now = self.newest, time.monotonic()
+        may_publish = not self._in_background or now >= self._next_publication
+        if newest is not None and newest is not self._published and may_publish:
+            self._next_publication = now + conf.seconds("JOBS_PULSE_SECONDS")
             rev = new_revision(self._job.rev)
             is_asked = publish(self._job.pk, attempt=self._job.attempt, rev=rev, report=newest)
             self._published = newest
         else:
             is_asked = is_asked_to_look(self._job.pk)
         if is_due or is_asked:
-            self._next_beat = time.monotonic() + conf.seconds("JOBS_HEARTBEAT_SECONDS")
+            self._next_beat = now + conf.seconds("JOBS_HEARTBEAT_SECONDS")
             self._asked = beat_job(self._job, newest if newest is not self._written else None)
             self._written = newest
 
@@ -117,7 +120,7 @@ def beating(pulses: Sequence[Pulse]) -> Iterator[None]:
 
 
 def _beat_until(is_over: threading.Event, pulses: Sequence[Pulse]) -> None:
-    pause = conf.seconds("JOBS_PULSE_SECONDS")
+    pause = conf.seconds("JOBS_LOOK_SECONDS")
     try:
         while not is_over.wait(pause):
             for pulse in pulses:

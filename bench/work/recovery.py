@@ -51,7 +51,8 @@ def measure(owner: User, *, is_quick: bool) -> list[str]:
 def _stops(owner: User, *, is_quick: bool) -> Iterator[Took]:
     """An emptied Redis, stops that are heeded and stops that are not."""
     with running(*_TRAIN_WORKER), running("manage.py", "worker", "generate"):
-        first = _wait_for(_submit(owner, "bench.train"), State.RUNNING)
+        first = _submit(owner, "bench.train")
+        _wait_for_steps(first, 1)
         second = _submit(owner, "bench.train")
         flushed_at = time.monotonic()
         hints().flushall()
@@ -60,7 +61,8 @@ def _stops(owner: User, *, is_quick: bool) -> Iterator[Took]:
         yield Took("soft_cancel", _seconds_to_stop(first), 1.0)
         _wait_for(second, State.RUNNING)
         yield Took("empty_redis_job_runs", time.monotonic() - flushed_at, 20.0)
-        _seconds_to_stop(second)
+        stop_job(job=second)
+        _wait_for(second, State.STOPPED)
         deaf = _wait_for(_submit(owner, "bench.deaf"), State.RUNNING)
         yield Took("hard_cancel_generate", _seconds_to_stop(deaf), 4.0)
         if not is_quick:
@@ -71,7 +73,7 @@ def _stops(owner: User, *, is_quick: bool) -> Iterator[Took]:
 def _dead_worker(owner: User) -> Took:
     """SIGKILL to a worker and its child while another worker is idle; until the job runs again."""
     with running(*_TRAIN_WORKER) as worker:
-        job = _wait_for(_submit(owner, "bench.train"), State.RUNNING)
+        job = _submit(owner, "bench.train")
         wait_until(lambda: Job.objects.get(pk=job.pk).step > 0)
         with running(*_TRAIN_WORKER):
             worker.kill()  # its child dies with it: the kernel sees to that
@@ -85,7 +87,8 @@ def _dead_worker(owner: User) -> Took:
 def _deploy(owner: User) -> Took:
     """SIGTERM, twice, while a job runs; until the worker is gone and the job waits."""
     with running(*_TRAIN_WORKER) as worker:
-        job = _wait_for(_submit(owner, "bench.train"), State.RUNNING)
+        job = _submit(owner, "bench.train")
+        _wait_for_steps(job, 1)
         seconds = _seconds_to_leave(worker)
     _wait_for(job, State.QUEUED)
     stop_job(job=job)

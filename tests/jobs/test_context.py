@@ -14,7 +14,7 @@ from jobs.exceptions import LeaseLost
 from jobs.leases import abandon_attempt
 from jobs.models import Job, State
 from jobs.processes import Leaving
-from jobs.progress import read_progress
+from jobs.progress import Report, read_progress
 from jobs.pulse import Pulse, beating
 from jobs.services import request_sample, request_snapshot, stop_job
 
@@ -147,7 +147,7 @@ def test_touch_of_a_lost_attempt(context):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_background_pulse_keeps_the_lease_and_brings_requests(submit, claim, leaving, settings):
-    settings.JOBS_PULSE_SECONDS = 0.02
+    settings.JOBS_LOOK_SECONDS = 0.02
     settings.JOBS_HEARTBEAT_SECONDS = 60
     submit("count")
     job = claim()
@@ -163,3 +163,21 @@ def test_the_background_pulse_keeps_the_lease_and_brings_requests(submit, claim,
 
     assert context.control() is Control.STOP
     assert row().lease_until > timezone.now()
+
+
+def test_reports_go_out_now_and_then_and_requests_come_in_between(
+    submit, claim, leaving, django_capture_on_commit_callbacks
+):
+    submit("count", total=9)
+    job = claim()
+    pulse = Pulse(job, leaving=leaving, in_background=True)
+    for step in (1, 2):
+        pulse.report(Report(step=step, total=9))
+        pulse.beat()
+    assert read_progress(row()).step == 1
+
+    with django_capture_on_commit_callbacks(execute=True):
+        stop_job(job=row())
+    pulse.beat()
+
+    assert pulse.control() is Control.STOP
