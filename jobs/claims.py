@@ -81,7 +81,7 @@ class Claimant(TypedDict, total=False):
         queue: whose rows.
         worker: the name that goes on the row.
         device: "cpu" (as without it) or "cuda"; it goes on the row.
-        device_bytes: the memory of that device; jobs that need more are left to a larger one, by default none.
+        device_bytes: that device's memory: jobs that need more are left to a larger one; by default none.
         threads: how many the work may use, by default one; a resumable job keeps the number it began with.
         machine: which claims nothing while it is being drained.
         now: rows that may start by then are eligible; by default this moment.

@@ -46,6 +46,8 @@ def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
     lock_line(owner_id)
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST_TURNS, {"queue": queue, "owner": owner_id})
+        now: int
+        previous: int | None
         now, previous = cursor.fetchone()
     return now if previous is None else max(now, previous + stride_of(owner_id))
 

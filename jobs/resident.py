@@ -43,7 +43,7 @@ class ResidentWorker(ForkingWorker):
     def teardown(self) -> None:
         """Say goodbye to RQ and let the idle child go."""
         try:
-            super().teardown()  # type: ignore[no-untyped-call]
+            super().teardown()
         finally:
             self._end_child()
 

@@ -88,8 +88,9 @@ class ForkingWorker(Worker):
         try:
             super().teardown()  # type: ignore[no-untyped-call]
         except RedisError:
-            if self.pubsub_thread is not None:
-                self.pubsub_thread.stop()
+            listener: Any = self.pubsub_thread
+            if listener is not None:
+                listener.stop()
             raise
 
     def execute_job(self, job: Token, queue: TokenQueue) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def plain_worker(name: str) -> Iterator[PlainQueue]:
         yield PlainQueue("plain", connection=redis.Redis.from_url(settings.REDIS_URL))
 
 
-def wait_for_result(queue: PlainQueue, function: object, *arguments: str) -> None:
+def wait_for_result(queue: PlainQueue, function: Callable[..., object], *arguments: str) -> None:
     """Have an RQ worker do a function and wait until it has."""
     job = queue.enqueue(function, *arguments)
     wait_until(lambda: job.get_status() == "finished")
