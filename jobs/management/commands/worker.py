@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import signal
 import time
 from argparse import ArgumentParser
 
@@ -39,6 +40,9 @@ class Command(BaseCommand):
         kind = ResidentWorker if queue == Queue.GENERATE else ForkingWorker
         with contextlib.suppress(StopRequested):  # asked to leave between two workers
             self._work(kind, queue)
+        # Python gives signals their own effect back on its way out: a second one would look like a crash.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
     def _work(self, kind: type[ForkingWorker], queue: str) -> None:
         while True:
