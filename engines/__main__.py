@@ -20,6 +20,7 @@ from engines.progress import TerminalHost
 from engines.starters import starter_folder
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from engines.stylegan.convert import NVIDIA_LICENCE, convert
+from engines.stylegan.distributed import joined
 from engines.stylegan.generate import Generator
 from engines.stylegan.isolation import convert_isolated
 from engines.stylegan.train import train
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--snapshot-every", type=int, default=250, metavar="STEPS")
     command.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_argument("--batch", type=int, help="images of each update (default: the preset's)")
+    command.add_argument(
+        "--micro-batch", type=int, metavar="N", help="images in memory at once (default: the preset's)"
+    )
 
     command = commands.add_parser("run", help="make images with a model folder")
     command.set_defaults(command=_run)
@@ -86,29 +92,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
+    """Train in this process, or in each of those that torchrun started."""
     start = _model_folder(options.start) if options.start else None
     preset = _preset(start, options.preset)
-    dataset = _prepared(options, preset.architecture.resolution)
-    overrides = {"steps": options.steps} if options.steps is not None else {}
-    config = preset.config(
-        dataset=dataset.path,
-        run_dir=options.out,
-        start=start,
-        seed=options.seed,
-        mirror=options.mirror,
-        threads=options.threads,
-        snapshot_every=options.snapshot_every,
-        precision=options.precision,
-        name=options.out.name,
-        **overrides,
-    )
-    host = TerminalHost()
-    previous = signal.signal(signal.SIGINT, lambda *_: host.request_stop())
-    try:
-        result = train(config, host)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if result.snapshot:
+    overrides = {
+        name: getattr(options, name)
+        for name in ("steps", "batch", "micro_batch")
+        if getattr(options, name) is not None
+    }
+    with joined(options.device) as ranks:
+        with ranks.first_goes_ahead():
+            dataset = _prepared(options, preset.architecture.resolution)
+        config = preset.config(
+            dataset=dataset.path,
+            run_dir=options.out,
+            start=start,
+            seed=options.seed,
+            mirror=options.mirror,
+            threads=options.threads,
+            snapshot_every=options.snapshot_every,
+            precision=options.precision,
+            device=options.device,
+            name=options.out.name,
+            **overrides,
+        )
+        host = TerminalHost()
+        previous = signal.signal(signal.SIGINT, lambda *_: host.request_stop())
+        try:
+            result = train(config, host, ranks)
+        finally:
+            signal.signal(signal.SIGINT, previous)
+    if result.snapshot and ranks.is_first:
         sys.stdout.write(f"{result.outcome} at step {result.step}: {result.snapshot.folder}\n")
     return 0
 

@@ -42,6 +42,10 @@ class Augmentation:
     geometry: Matrices
     colour: Matrices
 
+    def __getitem__(self, rows: slice) -> "Augmentation":
+        """The draw for some of the images."""
+        return Augmentation(self.geometry[rows], self.colour[rows])
+
     def apply(self, images: Tensor) -> Tensor:
         """float32 `[N, 3, R, R]` to the same shape; has second derivatives in `images`."""
         moved = np.flatnonzero(np.abs(self.geometry - np.eye(3)).max(axis=(1, 2)) > 1e-9)
@@ -174,7 +178,7 @@ def _resample(images: Tensor, matrices: Tensor) -> Tensor:
     The images are first enlarged twice with a sharp filter, so that the bilinear sampling after it hardly
     blurs.
     """
-    enlarge = _lanczos_matrix(images.shape[2]).to(images)
+    enlarge = _lanczos_matrix(images.shape[2], images.dtype, images.device)
     enlarged = enlarge @ images @ enlarge.t()
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     result: Tensor = _GridSample.apply(enlarged, grid)  # type: ignore[no-untyped-call]
@@ -183,8 +187,8 @@ def _resample(images: Tensor, matrices: Tensor) -> Tensor:
 
 @functools.cache
 @torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
-def _lanczos_matrix(size: int) -> Tensor:
-    """Float32 `[2 * size, size]`: doubling a line of values, mirrored at its ends, each row summing to 1."""
+def _lanczos_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`[2 * size, size]`: doubling a line of values, mirrored at its ends, each row summing to 1."""
     matrix = np.zeros((2 * size, size))
     for row in range(2 * size):
         centre = (row + 0.5) / 2 - 0.5
@@ -195,7 +199,7 @@ def _lanczos_matrix(size: int) -> Tensor:
                 column if 0 <= column < size else (-column - 1 if column < 0 else 2 * size - column - 1)
             )
             matrix[row, mirrored] += np.sinc(distance) * np.sinc(distance / LANCZOS_LOBES)
-    return torch.from_numpy((matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32))
+    return torch.from_numpy(matrix / matrix.sum(axis=1, keepdims=True)).to(device, dtype)
 
 
 class _GridSample(torch.autograd.Function):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from engines.errors import ConfigError
 
 Precision = Literal["auto", "fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
 
 MIN_IMAGES = 50  # fewer pictures than this are not enough to learn from
 RECOMMENDED_IMAGES = (500, 5000)
@@ -81,12 +82,13 @@ class TrainConfig:
     architecture: Architecture = Architecture()  # used from scratch only, otherwise the start decides
     steps: int = 3000
     batch: int = 16
+    micro_batch: int | None = None  # images that fit into memory at once; the rest of a batch waits its turn
     seed: int = 0
     mirror: bool = True  # show every picture also left-right reversed
     learning_rate: float = 0.0025
     gamma: float = 0.1  # weight of R1 (1801.04406)
     r1_interval: int = 16  # R1 every so many steps (1912.04958, section 3.1)
-    path_length_weight: float = 0.0  # 0: off; 2 in the paper
+    path_length_weight: float = 0.0  # 0: off; 2 is usual (1912.04958, section 3.2)
     path_length_interval: int = 4
     noise: bool = True  # let the generator use random detail; off for flat drawings, which have none
     style_mixing: float = 0.0  # probability of two styles in one image; 0.9 in the paper
@@ -104,6 +106,7 @@ class TrainConfig:
     checkpoint_seconds: float = 120.0  # at most this much work is lost to a crash
     threads: int = 1
     precision: Precision = "auto"
+    device: Device = "auto"
     name: str = ""  # what the model will call itself in model.json
     licence: str = ""
 
@@ -120,8 +123,26 @@ class TrainConfig:
             raise ConfigError("learning_rate and ada_kimg must be greater than 0.")
         if not 0 <= self.ada_target < 1:
             raise ConfigError(f"ada_target must be at least 0 and below 1; you gave {self.ada_target}.")
+        if not 0 <= self.style_mixing <= 1:
+            raise ConfigError(f"style_mixing must be between 0 and 1; you gave {self.style_mixing}.")
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise ConfigError("micro_batch must be at least 1; leave it out to take a batch at once.")
         if min(self.r1_interval, self.path_length_interval, self.snapshot_every, self.threads) < 1:
             raise ConfigError("Intervals and the number of threads must be at least 1.")
+
+    def parts(self, processes: int = 1) -> int:
+        """Into how many equal parts each batch is split among `processes` and their rounds.
+
+        Raises ConfigError where it cannot be split evenly.
+        """
+        share = self.batch // processes
+        part = min(self.micro_batch or share, share)
+        if part == 0 or self.batch % (part * processes):
+            raise ConfigError(
+                f"A batch of {self.batch} images cannot be shared evenly by {processes} processes with at "
+                f"most {self.micro_batch or share} images at once. Choose a batch that is a multiple of both."
+            )
+        return self.batch // part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,8 +228,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             transfer_steps=2000,
         ),
         "gpu256": _full_size(256, 16_384, batch=16, gamma=1.0),
-        "gpu512": _full_size(512, 32_768, batch=8, gamma=2.0),
-        "gpu1024": _full_size(1024, 32_768, batch=4, learning_rate=0.002, gamma=10.0),
+        "gpu512": _full_size(512, 32_768, batch=64, micro_batch=8, gamma=1.0, ema_kimg=20.0),
+        "gpu1024": _full_size(
+            1024, 32_768, batch=32, micro_batch=4, learning_rate=0.002, gamma=6.0, ema_kimg=10.0
+        ),
     }
 )
 

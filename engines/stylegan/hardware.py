@@ -1,20 +1,24 @@
-"""Getting the most out of the processor: memory allocator, threads, and whether bfloat16 is worth it here."""
+"""Getting the most out of the machine: device, memory allocator, and whether bfloat16 is worth it here."""
 
 import ctypes
 import functools
+import os
 import platform
 import time
 
 import torch
 from torch.nn import functional
 
-from engines.stylegan.config import Precision
+from engines.errors import ConfigError
+from engines.stylegan.config import Device, Precision
 
 M_TRIM_THRESHOLD = -1  # constants of glibc's malloc.h
 M_MMAP_THRESHOLD = -3
 KEEP_BYTES = 1 << 30
 
 WORTHWHILE_SPEEDUP = 1.3
+# A convolution as it occurs in the middle of the generators that are trained on such a device.
+PROBE_SHAPES = {"cpu": (16, 32, 32), "cuda": (16, 256, 64)}  # images, channels, pixels a side
 
 
 @functools.cache
@@ -30,31 +34,58 @@ def tune_allocator() -> bool:
     return bool(libc.mallopt(M_MMAP_THRESHOLD, KEEP_BYTES) and libc.mallopt(M_TRIM_THRESHOLD, KEEP_BYTES))
 
 
+def training_device(device: Device) -> torch.device:
+    """The device to train on; "auto" takes a graphics card where there is one.
+
+    Under torchrun each process takes a card of its own. Raises ConfigError where there is none.
+    """
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    index = int(os.environ.get("LOCAL_RANK", "0"))
+    if index >= torch.cuda.device_count():
+        raise ConfigError(
+            f"Training asks for graphics card number {index + 1}; {torch.cuda.device_count()} can be used "
+            "here. Start fewer processes, or train on the processor."
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The dtype for convolutions: as asked, or with "auto" bfloat16 where a trial shows that it is faster."""
+    """The dtype for convolutions: as asked, or with "auto" bfloat16 where a trial shows that it is faster.
+
+    Never float16, whose range is too small for these networks without further precautions.
+    """
     if precision == "fp32":
         return torch.float32
-    if precision == "bf16":
+    if precision == "bf16" or bf16_speedup(device) >= WORTHWHILE_SPEEDUP:
         return torch.bfloat16
-    if device.type != "cpu":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if bf16_speedup() >= WORTHWHILE_SPEEDUP else torch.float32
+    return torch.float32
 
 
 @functools.cache
-def bf16_speedup() -> float:
+def bf16_speedup(device: torch.device) -> float:
     """How many times faster a typical convolution is in bfloat16 than in float32 here (takes 0.1 s)."""
-    return _convolution_seconds(torch.float32) / _convolution_seconds(torch.bfloat16)
+    return _convolution_seconds(torch.float32, device) / _convolution_seconds(torch.bfloat16, device)
 
 
-def _convolution_seconds(dtype: torch.dtype, repeats: int = 5) -> float:
-    with torch.no_grad():
-        x = torch.ones(16, 32, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
-        weight = torch.ones(32, 32, 3, 3, dtype=dtype)
-        functional.conv2d(x, weight, padding=1)  # the first call compiles the kernel
-        best = float("inf")
-        for _ in range(repeats):
-            start = time.perf_counter()
-            functional.conv2d(x, weight, padding=1)
-            best = min(best, time.perf_counter() - start)
+@torch.no_grad()
+def _convolution_seconds(dtype: torch.dtype, device: torch.device, repeats: int = 5) -> float:
+    images, channels, side = PROBE_SHAPES[device.type]
+    x = torch.ones(images, channels, side, side, dtype=dtype, device=device)
+    x = x.to(memory_format=torch.channels_last)
+    weight = torch.ones(channels, channels, 3, 3, dtype=dtype, device=device)
+    functional.conv2d(x, weight, padding=1)  # the first call chooses or compiles the kernel
+    best = float("inf")
+    for _ in range(repeats):
+        _finish(device)
+        start = time.perf_counter()
+        functional.conv2d(x, weight, padding=1)
+        _finish(device)
+        best = min(best, time.perf_counter() - start)
     return best
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engines.stylegan.randomness import Draws
+
 PATH_LENGTH_DECAY = 0.01
 
 
@@ -30,19 +32,27 @@ def r1_penalty(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tens
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, rng: torch.Generator) -> Tensor:
+def path_lengths(synthesize: Callable[[Tensor], Tensor], ws: Tensor, draws: Draws) -> Tensor:
     """How far images move for a small step in w: |J^T y| for random images y (1912.04958, section 3.2).
 
     `ws` `[N, num_ws, w_dim]` to `[N]`; differentiable with respect to the generator.
     """
     images = synthesize(ws)
     pixels = images.shape[2] * images.shape[3]
-    direction = torch.randn(images.shape, generator=rng, device=images.device) / pixels**0.5
+    direction = draws.normal(*images.shape) / pixels**0.5
     (gradient,) = torch.autograd.grad((images * direction).sum(), ws, create_graph=True)
     return gradient.square().sum(2).mean(1).sqrt()
 
 
-def path_length_penalty(lengths: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean squared deviation of `lengths` `[N]` from their running mean `[]`, and the moved mean."""
-    mean = mean.lerp(lengths.detach().mean(), PATH_LENGTH_DECAY)
-    return (lengths - mean).square().mean(), mean
+def path_length_penalty(lengths: Tensor, mean: float) -> Tensor:
+    """Mean squared deviation of `lengths` `[N]` from their running mean (1912.04958, equation 4), `[]`.
+
+    `mean` stands for all earlier images; it moves after the step, by the lengths of the whole batch, and so
+    does not depend on how a batch is split.
+    """
+    return (lengths - mean).square().mean()
+
+
+def moved_path_length_mean(mean: float, lengths_mean: float) -> float:
+    """The running mean after a batch whose mean length is `lengths_mean`."""
+    return mean + PATH_LENGTH_DECAY * (lengths_mean - mean)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from engines.stylegan import ops
 from engines.stylegan.config import Architecture
+from engines.stylegan.randomness import Draws
 
 IMAGE_CHANNELS = 3
 MAPPING_LR_MULTIPLIER = 0.01
@@ -28,13 +29,14 @@ class Noise:
     """Where the noise of a forward pass comes from: fresh, the constant one of each layer, or nowhere."""
 
     mode: NoiseMode
-    rng: torch.Generator | None = None
+    draws: Draws | None = None  # for "random"
 
     def like(self, y: Tensor, constant: Tensor) -> Tensor:
         """float32 `[N, 1, H, W]` for a feature map `[N, C, H, W]`."""
         shape = (y.shape[0], 1, *y.shape[2:])
         if self.mode == "random":
-            return torch.randn(shape, generator=self.rng, device=y.device)
+            assert self.draws is not None
+            return self.draws.normal(*shape)
         if self.mode == "const":
             return constant.expand(shape)
         return torch.zeros(shape, device=y.device)
@@ -191,11 +193,12 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", block)
             inputs = outputs
 
-    def forward(
-        self, ws: Tensor, noise_mode: NoiseMode = "random", rng: torch.Generator | None = None
-    ) -> Tensor:
-        """float32 `[N, num_ws, w_dim]` to float32 `[N, 3, R, R]`, about -1 to 1."""
-        noise = Noise(noise_mode, rng)
+    def forward(self, ws: Tensor, noise_mode: NoiseMode = "const", draws: Draws | None = None) -> Tensor:
+        """float32 `[N, num_ws, w_dim]` to float32 `[N, 3, R, R]`, about -1 to 1.
+
+        `draws` serves noise_mode "random".
+        """
+        noise = Noise(noise_mode, draws)
         x: Tensor | None = None
         image: Tensor | None = None
         start = 0
@@ -238,10 +241,10 @@ class Generator(nn.Module):
         *,
         truncation_psi: float = 1.0,
         noise_mode: NoiseMode = "const",
-        rng: torch.Generator | None = None,
+        draws: Draws | None = None,
     ) -> Tensor:
-        """float32 `[N, z_dim]` to float32 `[N, 3, R, R]`, about -1 to 1. `rng` serves noise_mode "random"."""
-        images: Tensor = self.synthesis(self.ws(z, truncation_psi=truncation_psi), noise_mode, rng)
+        """float32 `[N, z_dim]` to float32 `[N, 3, R, R]`, about -1 to 1; `noise_mode` as in Synthesis."""
+        images: Tensor = self.synthesis(self.ws(z, truncation_psi=truncation_psi), noise_mode, draws)
         return images
 
 

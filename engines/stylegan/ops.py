@@ -29,7 +29,13 @@ def filter_2d() -> Tensor:
 
 @functools.cache
 @torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
-def _merging_matrix(direction: str) -> Tensor:
+def _filter_2d(device: torch.device) -> Tensor:
+    return filter_2d().to(device)
+
+
+@functools.cache
+@torch.inference_mode(mode=False)
+def _merging_matrix(direction: str, device: torch.device) -> Tensor:
     """`[36, 9]`: from a flattened 3x3 kernel to its four phases of 3x3 with the filter merged in.
 
     Along one axis, with w the kernel and f the filter, the merged kernel has six taps. Upsampling: K[m] = sum
@@ -45,12 +51,12 @@ def _merging_matrix(direction: str) -> Tensor:
                 k = j - p - 1 + 2 * q if direction == "up" else 2 * q + p - j
                 if 0 <= k < len(FILTER):
                     axis[p, q, j] = taps[k] * (2.0 if direction == "up" else 1.0)
-    return torch.einsum("pqj,rsl->prqsjl", axis, axis).reshape(36, 9)
+    return torch.einsum("pqj,rsl->prqsjl", axis, axis).reshape(36, 9).to(device)
 
 
 def _merged_kernel(weight: Tensor, direction: str) -> Tensor:
     """`[O, I, 3, 3]` to `[O, I, 2, 2, 3, 3]` (phases, taps)."""
-    matrix = _merging_matrix(direction).to(weight.device)
+    matrix = _merging_matrix(direction, weight.device)
     return (weight.flatten(2) @ matrix.t()).reshape(*weight.shape[:2], 2, 2, 3, 3)
 
 
@@ -82,13 +88,13 @@ def down_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def down_conv_1x1(x: Tensor, weight: Tensor) -> Tensor:
     """The filter, every second pixel, then `weight` (float32 `[O, I, 1, 1]`). Shapes as in `down_conv`."""
-    kernel = (weight * filter_2d().to(weight.device)).to(x.dtype)
+    kernel = (weight * _filter_2d(weight.device)).to(x.dtype)
     return functional.conv2d(x, kernel, stride=2, padding=1)
 
 
 @functools.cache
-@torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
-def _upsampling_matrix(size: int) -> Tensor:
+@torch.inference_mode(mode=False)
+def _upsampling_matrix(size: int, device: torch.device) -> Tensor:
     """Float32 `[2 * size, size]`: the filter applied to a zero-stuffed line of `size` values, with gain 2."""
     matrix = torch.zeros(2 * size, size)
     for row in range(2 * size):
@@ -96,12 +102,12 @@ def _upsampling_matrix(size: int) -> Tensor:
             k = 2 * column - row + 2
             if 0 <= k < len(FILTER):
                 matrix[row, column] = FILTER[k] * 2.0 / sum(FILTER)
-    return matrix
+    return matrix.to(device)
 
 
 def upsample(images: Tensor) -> Tensor:
     """Twice the size with the filter, for few channels: `[N, C, H, W]` to `[N, C, 2H, 2W]`, float32."""
-    rows, columns = (_upsampling_matrix(size).to(images.device) for size in images.shape[2:])
+    rows, columns = (_upsampling_matrix(size, images.device) for size in images.shape[2:])
     return rows @ images @ columns.t()
 
 

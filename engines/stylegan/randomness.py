@@ -6,6 +6,7 @@ exactly what an uninterrupted one would, and taking samples or snapshots in betw
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,6 +43,38 @@ def torch_rng(
     """A fresh torch generator."""
     state = np.random.SeedSequence([seed, purpose, step]).generate_state(1, np.uint64)
     return torch.Generator(device).manual_seed(int(state[0]))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers for one part of a batch: samples `part`, `part + parts`, ... of the whole.
+
+    Numbers are drawn for the whole batch whoever asks, so how it is split among rounds and processes changes
+    nothing. Parts that differ in the same order of calls get what belongs to them.
+    """
+
+    rng: torch.Generator
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def rows(self) -> slice:
+        """Which samples of the whole batch these are."""
+        return slice(self.part, None, self.parts)
+
+    def normal(self, count: int, *shape: int) -> Tensor:
+        """float32 `[count, *shape]` of mean 0 and variance 1."""
+        whole = (count * self.parts, *shape)
+        return torch.randn(whole, generator=self.rng, device=self.rng.device)[self.rows]
+
+    def uniform(self, count: int) -> Tensor:
+        """float32 `[count]`, from 0 to below 1."""
+        return torch.rand(count * self.parts, generator=self.rng, device=self.rng.device)[self.rows]
+
+    def integers(self, low: int, high: int, count: int) -> Tensor:
+        """int64 `[count]`, from `low` to below `high`."""
+        whole = (count * self.parts,)
+        return torch.randint(low, high, whole, generator=self.rng, device=self.rng.device)[self.rows]
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Tensor:

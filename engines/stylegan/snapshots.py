@@ -80,10 +80,10 @@ def latest_snapshot(run_dir: Path) -> Snapshot | None:
 
 def sample_grid(generator: Generator) -> Image.Image:
     """The images of the fixed seeds, untruncated, seven in a row."""
-    z = latents(GRID_SEEDS, generator.architecture.z_dim)
+    z = latents(GRID_SEEDS, generator.architecture.z_dim).to(generator.mapping.w_avg.device)
     with torch.inference_mode():
         images = torch.cat([generator(part, noise_mode="const") for part in torch.split(z, GRID_COLUMNS)])
-    return Image.fromarray(grid(to_uint8(images.numpy().astype(np.float32)), columns=GRID_COLUMNS))
+    return Image.fromarray(grid(to_uint8(images.cpu().numpy().astype(np.float32)), columns=GRID_COLUMNS))
 
 
 def _write_grid_and_stats(folder: Path, state: TrainState, stats: Mapping[str, float]) -> None:

@@ -25,6 +25,7 @@ from engines.stylegan.randomness import Purpose, torch_rng
 
 ADAM_BETAS = (0.0, 0.99)
 ADAM_EPSILON = 1e-8
+CPU = torch.device("cpu")
 
 
 @dataclass
@@ -46,7 +47,7 @@ class TrainState:
     path_length_mean: float = 0.0
 
     @classmethod
-    def create(cls, config: TrainConfig, dtype: torch.dtype) -> "TrainState":
+    def create(cls, config: TrainConfig, dtype: torch.dtype, device: torch.device = CPU) -> "TrainState":
         """Networks from the starting point, or random ones drawn from the seed."""
         start = read_model_info(config.start) if config.start else None
         architecture = Architecture.from_dict(start.architecture) if start else config.architecture
@@ -59,6 +60,7 @@ class TrainState:
         g_ema.requires_grad_(requires_grad=False)
         for network in (g, d, g_ema):
             network.set_compute_dtype(dtype)
+            network.to(device)
         for layer in d.layers()[: config.freeze_d]:
             layer.requires_grad_(requires_grad=False)
         return cls(
@@ -70,6 +72,11 @@ class TrainState:
             dtype=dtype,
             start_nimg=start.nimg if start else 0,
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return self.g.mapping.w_avg.device
 
     @property
     def architecture(self) -> Architecture:
@@ -178,4 +185,5 @@ def _restore_moments(network: nn.Module, optimizer: torch.optim.Adam, tensors: T
     names = dict(network.named_parameters())
     for full_name, value in tensors.items():
         key, name = full_name.split(".", 1)
-        optimizer.state[names[name]][key] = value.clone()
+        parameter = names[name]
+        optimizer.state[parameter][key] = value.to(parameter.device, copy=True)

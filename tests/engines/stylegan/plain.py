@@ -67,20 +67,27 @@ def to_rgb(state, name, x, w):
     )
 
 
-def generator(state, z, architecture):
-    """Images with constant noise, without truncation."""
-    w = mapping(state, z, architecture.mapping_layers)
-    x, image = None, None
+def synthesis(state, ws, architecture):
+    """Images from `[N, num_ws, w_dim]` with constant noise."""
+    x, image, index = None, None, 0
     for resolution in architecture.block_resolutions:
         block = f"synthesis.b{resolution}"
         if x is None:
-            x = state[f"{block}.const"].expand(len(z), -1, -1, -1)
+            x = state[f"{block}.const"].expand(len(ws), -1, -1, -1)
         else:
-            x = synthesis_layer(state, f"{block}.conv0", x, w, up=True)
-        x = synthesis_layer(state, f"{block}.conv1", x, w, up=False)
-        colours = to_rgb(state, f"{block}.torgb", x, w)
+            x = synthesis_layer(state, f"{block}.conv0", x, ws[:, index], up=True)
+            index += 1
+        x = synthesis_layer(state, f"{block}.conv1", x, ws[:, index], up=False)
+        index += 1
+        colours = to_rgb(state, f"{block}.torgb", x, ws[:, index])
         image = colours if image is None else upsample(image) + colours
     return image
+
+
+def generator(state, z, architecture):
+    """Images with constant noise, without truncation."""
+    w = mapping(state, z, architecture.mapping_layers)
+    return synthesis(state, w[:, None].expand(-1, architecture.num_ws, -1), architecture)
 
 
 def conv(state, name, x, function):

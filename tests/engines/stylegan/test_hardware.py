@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from engines.errors import ConfigError
 from engines.stylegan import hardware
 from engines.stylegan.randomness import Purpose, numpy_rng, torch_rng
 
@@ -12,8 +14,8 @@ def test_precision_asked_for_is_precision_given():
 
 
 def test_bfloat16_is_chosen_only_where_a_trial_shows_it_faster():
-    assert hardware.bf16_speedup() > 0
-    faster = hardware.bf16_speedup() >= hardware.WORTHWHILE_SPEEDUP
+    assert hardware.bf16_speedup(CPU) > 0
+    faster = hardware.bf16_speedup(CPU) >= hardware.WORTHWHILE_SPEEDUP
     assert hardware.compute_dtype("auto", CPU) is (torch.bfloat16 if faster else torch.float32)
 
 
@@ -30,3 +32,14 @@ def test_random_streams_depend_on_seed_purpose_and_step_only():
     assert numbers(1, Purpose.GENERATOR, 5) == base
     others = [(2, Purpose.GENERATOR, 5), (1, Purpose.DISCRIMINATOR, 5), (1, Purpose.GENERATOR, 6)]
     assert all(set(numbers(*key)).isdisjoint(base) for key in others)
+
+
+def test_a_graphics_card_is_taken_where_there_is_one(monkeypatch):
+    assert hardware.training_device("cpu") == CPU
+    if torch.cuda.is_available():
+        assert hardware.training_device("auto").type == "cuda"
+    else:
+        assert hardware.training_device("auto") == CPU
+    monkeypatch.setenv("LOCAL_RANK", "99")
+    with pytest.raises(ConfigError, match="card number 100"):
+        hardware.training_device("cuda")

@@ -14,10 +14,8 @@ from engines.dataset import PreparedDataset, prepare
 from engines.errors import ConfigError, DatasetError, DivergedError, ModelError
 from engines.manifest import read_model_info, verify_files
 from engines.progress import Control, SilentHost
-from engines.stylegan import loss
 from engines.stylegan.config import Architecture, TrainConfig
 from engines.stylegan.generate import Generator
-from engines.stylegan.randomness import Purpose, torch_rng
 from engines.stylegan.state import TrainState
 from engines.stylegan.train import CHECKPOINTS, Training, train
 
@@ -220,73 +218,6 @@ def test_a_checkpoint_of_other_sizes_is_refused(config):
         other.restore(final_state(settings))
 
 
-def test_every_picture_is_shown_once_an_epoch(config, dataset):
-    settings = config(mirror=False)
-    training = Training(settings, dataset, TrainState.create(settings, torch.float32), SilentHost())
-    epochs = []
-    for _ in range(2):
-        shown = []
-        for _ in range(3):
-            shown += [image.tobytes() for image in training._real_batch().numpy()]
-            training.state.step += 1
-            training.state.nimg += settings.batch
-        epochs.append(shown)
-    assert len(set(epochs[0])) == len(dataset)
-    assert set(epochs[0]) == set(epochs[1])
-    assert epochs[0] != epochs[1]
-
-
-def test_mirroring_reverses_about_half(config, dataset):
-    settings = config(mirror=True, batch=12)
-    training = Training(settings, dataset, TrainState.create(settings, torch.float32), SilentHost())
-    upright = {image.tobytes() for image in dataset.images}
-    shown = ((training._real_batch().numpy() + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 1)
-    for image in shown:
-        assert image.tobytes() in upright or np.ascontiguousarray(image[:, ::-1]).tobytes() in upright
-    assert not all(image.tobytes() in upright for image in shown)
-
-
-def test_the_first_update_goes_against_the_gradient_everywhere(config):
-    """Adam's first step is -learning_rate * sign(gradient), element by element, in any memory layout."""
-    settings = config(ada_target=0.0, gamma=0.0, path_length_weight=0.0, style_mixing=0.0, noise=False)
-    training = Training(
-        settings,
-        PreparedDataset.open(settings.dataset),
-        TrainState.create(settings, torch.float32),
-        SilentHost(),
-    )
-    network = training.state.g
-    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    rng = torch_rng(settings.seed, Purpose.GENERATOR, 0)
-    images = network.synthesis(training._ws(rng, settings.batch), "none")
-    value = loss.generator_loss(training.state.d(images))
-    gradients = torch.autograd.grad(value, list(network.parameters()), allow_unused=True)
-    training._update_generator()
-    for (name, parameter), gradient in zip(network.named_parameters(), gradients, strict=True):
-        if gradient is not None and name.endswith("weight"):
-            clear = gradient.abs() > 1e-5
-            moved = (parameter.detach() - before[name])[clear]
-            expected = -settings.learning_rate * gradient[clear].sign()
-            torch.testing.assert_close(moved, expected, rtol=0.05, atol=1e-5, msg=name)
-
-
-def test_average_has_the_stated_half_life(config):
-    state = TrainState.create(config(), torch.float32)
-    state.nimg = 10**6
-    weight, average = state.g.mapping.fc0.weight, state.g_ema.mapping.fc0.weight
-    start = average.clone()
-    with torch.no_grad():
-        weight.add_(1.0)
-    for _ in range(10):
-        state.update_average(batch=100, ema_kimg=1.0, rampup=None)
-    torch.testing.assert_close(average, start + 0.5)
-    state.g.mapping.w_avg.fill_(3.0)
-    state.nimg = 0
-    state.update_average(batch=100, ema_kimg=1.0, rampup=0.05)
-    torch.testing.assert_close(average, weight)
-    assert state.g_ema.mapping.w_avg.eq(3.0).all()
-
-
 def test_it_learns_four_pictures(dataset, tmp_path):
     """Both networks at once: after training, images look like the four pictures far more than before."""
     pictures = [(name, dataset.path.parent / name) for name in dataset.names[:4]]
@@ -317,32 +248,3 @@ def test_it_learns_four_pictures(dataset, tmp_path):
     result = train(settings, SilentHost())
     after = distance(Generator.load(result.snapshot.folder)._network)
     assert after < 0.5 * before
-
-
-def test_losses_are_their_formulas():
-    logits = torch.tensor([-1.0, 2.0])
-    expected = -torch.log(torch.sigmoid(logits)).mean()
-    torch.testing.assert_close(loss.generator_loss(logits), expected)
-    expected = -torch.log(1 - torch.sigmoid(logits)).mean() - torch.log(torch.sigmoid(-logits)).mean()
-    torch.testing.assert_close(loss.discriminator_loss(logits, -logits), expected)
-
-
-def test_r1_of_a_linear_discriminator_is_the_squared_norm_of_its_weights():
-    weights = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    penalty = loss.r1_penalty(lambda images: (images * weights).sum((1, 2, 3)), torch.randn(5, 3, 4, 4))
-    torch.testing.assert_close(penalty, weights.square().sum())
-    (gradient,) = torch.autograd.grad(penalty, weights)
-    torch.testing.assert_close(gradient, 2 * weights)
-
-
-def test_path_length_of_a_linear_generator_is_the_norm_of_its_matrix():
-    """For images = A w, with random y of variance 1 / pixels, the mean of |A^T y|^2 is |A|^2 / pixels."""
-    matrix = torch.randn(3 * 16, 5, generator=torch.Generator().manual_seed(0))
-    ws = torch.randn(2000, 1, 5, requires_grad=True)
-    lengths = loss.path_lengths(
-        lambda given: (given[:, 0] @ matrix.t()).view(-1, 3, 4, 4), ws, torch.Generator().manual_seed(1)
-    )
-    torch.testing.assert_close(lengths.square().mean(), matrix.square().sum() / 16, rtol=0.05, atol=0.0)
-    penalty, mean = loss.path_length_penalty(lengths, torch.tensor(0.0))
-    torch.testing.assert_close(mean, 0.01 * lengths.mean())
-    torch.testing.assert_close(penalty, (lengths - mean).square().mean())
