@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import F, Q, Sum
 
 from accounts.models import User
@@ -12,6 +13,13 @@ from jobs.models import Job, JobQuerySet, State
 # Further back than this a place is not counted: it costs the more the longer the queue is, and tells nobody
 # anything any more.
 MAX_POSITION = 1000
+_COUNT_AHEAD = """
+    SELECT count(*) FROM (
+        SELECT FROM jobs_job
+        WHERE queue = %s AND state = 'queued' AND NOT is_held_back AND (turn, queued_at) < (%s, %s)
+        LIMIT %s
+    ) ahead
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +48,14 @@ def receipt_of(job: Job) -> Receipt | None:
 def queue_position(job: Job) -> int:
     """Return the job's place among the waiting ones of its queue: 1 comes next.
 
-    0 when it does not wait, or waits for another job of its owner's; at most MAX_POSITION.
+    0 when it does not wait, or waits for another job of its owner's; at most MAX_POSITION. Every poll of a
+    waiting job asks this: the statement is one range of an index, and ready as it stands.
     """
     if job.state != State.QUEUED or job.is_held_back:
         return 0
-    sooner = Q(turn__lt=job.turn) | Q(turn=job.turn, queued_at__lt=job.queued_at)
-    ahead = Job.objects.waiting(job.queue).filter(sooner, is_held_back=False).order_by()
-    return 1 + int(ahead[: MAX_POSITION - 1].count())
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_AHEAD, [job.queue, job.turn, job.queued_at, MAX_POSITION - 1])
+        return 1 + int(cursor.fetchone()[0])
 
 
 def active_jobs(user: User) -> JobQuerySet:

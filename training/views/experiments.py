@@ -116,13 +116,13 @@ def _readiness(dataset: Dataset | None) -> dict[str, Any]:
 @login_required
 def show_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Show an experiment; with `?rev=` what has changed of it since, or 204."""
-    experiment = _own_experiment(request, pk)
+    experiment = _own_experiment(request, pk, is_live=bool(request.htmx))
     if not request.htmx:
         return render(request, "training/experiment_detail.html", _detail(request, experiment))
     progress = read_progress(experiment.job)
 
     def render_live() -> HttpResponse:
-        context = _detail(request, experiment) | {"is_live": True}
+        context = _detail(request, experiment) | {"is_live": True, "progress": progress}
         return render(request, "training/experiment_detail.html#live", context)
 
     return poll_response(request, progress, render_live)
@@ -269,12 +269,20 @@ def show_grid(request: StudioRequest, pk: UUID, snapshot_pk: UUID) -> HttpRespon
     return serve_file(request, snapshot.grid, content_type="image/png", immutable="attempt" in request.GET)
 
 
-def _own_experiment(request: StudioRequest, pk: UUID) -> Experiment:
+def _own_experiment(request: StudioRequest, pk: UUID, *, is_live: bool = False) -> Experiment:
+    """Return the user's experiment, or raise Http404. `is_live`: with only what the moving fragments show."""
     experiments = (
         Experiment.objects.owned_by(request.user)
-        .select_related("job__price", "owner", "dataset_version__dataset", "starting_point__model__owner")
-        .select_related("saved_model__owner", "starting_point__source", "dataset_version__licence")
+        .select_related("job__price", "dataset_version", "saved_model__owner")
         .defer("dataset_version__pictures")
     )
+    if not is_live:
+        experiments = experiments.select_related(
+            "owner",
+            "dataset_version__dataset",
+            "dataset_version__licence",
+            "starting_point__model__owner",
+            "starting_point__source",
+        )
     found: Experiment = get_object_or_404(experiments, pk=pk)
     return found
