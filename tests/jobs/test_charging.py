@@ -1,23 +1,26 @@
 """Credits move with the job's state: held, charged and released in its own transaction."""
 
 import contextlib
+import random
 
 import pytest
 from django.db.models import Sum
 
 from billing.exceptions import AccountBlocked, CreditsShort
-from billing.models import CreditAccount, CreditEntry, CreditHold, Price
+from billing.models import CreditAccount, CreditEntry, CreditHold, Plan, Price
 from billing.selectors import Quote, balance_of, ledger_differences, quote_price
 from billing.services import grant_credits, open_account, revise_price
 from jobs import charging, moves
+from jobs.claims import claim_job
 from jobs.context import JobContext
-from jobs.exceptions import LeaseLost
+from jobs.exceptions import LeaseLost, MoveRefusedError
 from jobs.leases import abandon_attempt, fail_job, finish_job, requeue_job
 from jobs.models import Job, JobEvent, State
 from jobs.processes import Leaving
 from jobs.pulse import Pulse
 from jobs.services import resume_job, stop_job, submit_job
 from jobs.testing import run_pending
+from tests.jobs.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -354,3 +357,67 @@ def test_in_house_mode_nothing_is_held(owner, settings):
 
     assert (job.price, job.price_held) == (None, 0)
     assert not CreditAccount.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_ends_at_once_settle_once(owner):
+    """A job that is stopped twice, killed and finished at the same moment is settled by one of them."""
+    account = open_account(user=owner)
+    for _round in range(5):
+        job = submit_job(owner=owner, kind="test.count", label="", total=2, quote=quote_price("picture", 2))
+        claimed = claim_job(queue="train", worker="worker-1")
+        Job.objects.filter(pk=job.pk).update(delivered=1)
+        before = balance_of(owner)
+
+        def end(index: int, job: Job = job, claimed: Job = claimed) -> None:
+            with contextlib.suppress(LeaseLost):
+                if index % 3 == 0:
+                    stop_job(job=job)
+                elif index % 3 == 1:
+                    abandon_attempt(claimed, cause="its worker is gone")
+                else:
+                    finish_job(claimed, State.SUCCEEDED)
+
+        at_once(end)
+        stop_job(job=job)
+        if Job.objects.get(pk=job.pk).state == State.STOPPING:
+            abandon_attempt(claimed, cause="its worker is gone")
+        after = balance_of(owner)
+        assert (before.held - after.held, after.available - before.available) == (10, 5)
+        account.refresh_from_db()
+        assert ledger_differences(account) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_paid_jobs_in_all_directions_at_once_never_lock_each_other_out(owner):
+    """Submitting, claiming, delivering, canceling, resuming: no deadlock, and every credit is found."""
+    account = open_account(user=owner)
+    grant_credits(account=account, source="promo", source_ref="plenty", amount=10_000)
+    Plan.objects.filter(slug="free").update(experiments_at_once=3)
+
+    def work(index: int) -> None:
+        draw = random.Random(index)
+        for _round in range(6):
+            quote = quote_price("picture", 2)
+            submit_job(owner=owner, kind="test.limited", label="", total=2, quote=quote)
+            if draw.random() < 0.4:
+                stop_job(job=draw.choice(list(Job.objects.filter(owner=owner))))
+            with contextlib.suppress(LeaseLost):
+                claimed = claim_job(queue="train", worker=f"worker-{index}")
+                if claimed is not None:
+                    delivered = max(claimed.delivered, draw.randint(0, 2))
+                    Job.objects.filter(pk=claimed.pk).update(delivered=delivered)
+                    finish_job(claimed, draw.choice([State.SUCCEEDED, State.STOPPED]))
+            with contextlib.suppress(MoveRefusedError, IndexError):
+                resume_job(job=draw.choice(list(Job.objects.filter(state=State.STOPPED))))
+
+    at_once(work)
+    while job := claim_job(queue="train", worker="the last"):
+        finish_job(job, State.SUCCEEDED)
+
+    account.refresh_from_db()
+    charged = sum(job.delivered * 5 for job in Job.objects.all())
+    assert Job.objects.active().count() == 0
+    assert ledger_differences(account) == {}
+    assert (account.available, account.held) == (10_125 - charged, 0)
+    assert Job.objects.aggregate(sum=Sum("price_charged"))["sum"] == charged

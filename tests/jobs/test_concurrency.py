@@ -1,14 +1,9 @@
 """Many workers at once, on real PostgreSQL."""
 
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from threading import Barrier
-from typing import TypeVar
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from jobs.claims import claim_batch, claim_job
@@ -19,26 +14,11 @@ from jobs.models import Job, JobEvent, State
 from jobs.reconcile import reconcile
 from jobs.services import stop_job, submit_job
 from tests.jobs import handlers
+from tests.jobs.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-T = TypeVar("T")
 THREADS = 6
-
-
-def at_once(action: Callable[[int], T]) -> list[T]:
-    """Call `action(0)`, `action(1)`, ... in threads that begin together. Return what they returned."""
-    barrier = Barrier(THREADS)
-
-    def run(index: int) -> T:
-        try:
-            barrier.wait()
-            return action(index)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(THREADS)))
 
 
 def test_every_job_is_claimed_once(submit):

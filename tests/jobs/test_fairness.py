@@ -1,11 +1,14 @@
 """The order in which waiting jobs are claimed."""
 
 import pytest
+from django.utils import timezone
 
+from billing.models import CreditAccount, Plan
+from billing.services import open_account
 from jobs import fairness
 from jobs.claims import claim_job
 from jobs.leases import finish_job, requeue_job
-from jobs.models import State
+from jobs.models import Job, State
 from jobs.selectors import queue_position
 from jobs.services import resume_job, stop_job
 
@@ -118,3 +121,48 @@ def test_queue_position(submit, stranger, claim):
     claim()
     jobs[0].refresh_from_db()
     assert [queue_position(job) for job in jobs] == [0, 2, 1]
+
+
+def test_a_thousand_rows_delay_another_users_first_job_by_one_at_most(submit, claim, owner, stranger):
+    submit("count", label="a0")
+    rows = [
+        Job(owner=owner, kind="test.count", queue="train", label=f"a{number}", turn=number * fairness.STRIDE,
+            queued_at=timezone.now())
+        for number in range(1, 1000)
+    ]  # fmt: skip
+    Job.objects.bulk_create(rows)
+    assert Job.objects.waiting("train").count() == 1000
+    running = claim()
+
+    submit("count", by=stranger, label="b0")
+    finish_job(running, State.SUCCEEDED)
+
+    assert run(3) == ["b0", "a1", "a2"]
+
+
+def test_a_heavy_user_who_always_has_work_waiting_starves_nobody(submit, stranger):
+    """However long it goes on: a job waits for what is being done and the heavy user's fair turns."""
+    Plan.objects.filter(slug="pro").update(weight=5)
+    account = open_account(user=submit("count", label="heavy").owner)
+    CreditAccount.objects.filter(pk=account.pk).update(plan="pro")
+    for _job in range(10):
+        submit("count", label="heavy")
+    waits = []
+    for number in range(8):
+        submit("count", by=stranger, label=f"light{number}")
+        waited = 0
+        while run(1) != [f"light{number}"]:
+            submit("count", label="heavy")
+            waited += 1
+        waits.append(waited)
+
+    assert max(waits) <= 6  # five for its weight, and one that had begun
+
+
+def test_the_weight_is_the_plans(owner, stranger, settings):
+    account = open_account(user=owner)
+    CreditAccount.objects.filter(pk=account.pk).update(plan="pro")
+
+    assert (fairness.weight_of(owner.pk), fairness.weight_of(stranger.pk)) == (2, 1)
+    settings.CREDITS_ENABLED = False
+    assert fairness.weight_of(owner.pk) == 1

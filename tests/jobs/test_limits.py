@@ -1,11 +1,8 @@
 """The plan's limits: jobs at once, hours at a time."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,6 +13,7 @@ from jobs.limits import release_held_back
 from jobs.models import Job, State
 from jobs.reconcile import reconcile
 from jobs.services import resume_job, stop_job, submit_job
+from tests.jobs.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -194,26 +192,20 @@ THREADS = 6
 def test_never_one_too_many_nor_one_forgotten(owner):
     """Threads submit, claim, finish and cancel at once: at most two work or wait, and all of them end."""
     allow(experiments_at_once=2)
-    barrier = Barrier(THREADS)
     too_many = []
 
     def work(index: int) -> None:
-        try:
-            barrier.wait()
-            mine = [submit_job(owner=owner, kind="test.limited", label=f"{index}.{n}") for n in range(4)]
-            stop_job(job=mine[3])
-            for _round in range(40):
-                job = claim_job(queue="train", worker=f"worker-{index}")
-                let_through = Job.objects.active().filter(is_held_back=False).count()
-                if let_through > 2:
-                    too_many.append(let_through)
-                if job is not None:
-                    finish_job(job, State.SUCCEEDED)
-        finally:
-            connection.close()
+        mine = [submit_job(owner=owner, kind="test.limited", label=f"{index}.{n}") for n in range(4)]
+        stop_job(job=mine[3])
+        for _round in range(20):
+            job = claim_job(queue="train", worker=f"worker-{index}")
+            let_through = Job.objects.active().filter(is_held_back=False).count()
+            if let_through > 2:
+                too_many.append(let_through)
+            if job is not None:
+                finish_job(job, State.SUCCEEDED)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, range(THREADS)))
+    at_once(work, THREADS)
     release_held_back()
     while job := claim_job(queue="train", worker="the last"):
         finish_job(job, State.SUCCEEDED)
