@@ -1,6 +1,9 @@
 """How gunicorn serves the studio: `gunicorn --config python:config.gunicorn`."""
 
+import gc
 import os
+
+from gunicorn.arbiter import Arbiter
 
 from config import environment
 
@@ -20,3 +23,9 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 control_socket_disable = True
 errorlog = "-"
 loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")
+
+
+def when_ready(_arbiter: Arbiter) -> None:
+    """Keep what is loaded before the fork out of garbage collections: it stays, and stays shared."""
+    gc.collect()
+    gc.freeze()

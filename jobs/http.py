@@ -1,13 +1,13 @@
 """How a page asks whether a job has changed, and how it is answered when it has not: quickly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import InterfaceError, OperationalError, connection, models
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import User
@@ -74,15 +74,30 @@ def _own_revision(request: HttpRequest, work: type[models.Model], pk: UUID) -> i
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not session_key:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(_query(work), [session_key, pk])
-        row = cursor.fetchone()
+    row = _fetch(_query(work), [session_key, pk])
     if row is None:
         return None
     session_data, owner_id, password, is_active, *columns = row
     if not is_session_of(session_data, User(id=owner_id, password=password, is_active=is_active)):
         return None
     return current_revision(Job.from_db(connection.alias, _JOB_COLUMNS, columns))
+
+
+def _fetch(query: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
+    """Return a query's row without asking first whether the connection still lives, as Django does otherwise.
+
+    On one that does not, there is no row, and whoever asks next gets a new connection or learns that the
+    database is away.
+    """
+    connection.health_check_done = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return None
 
 
 @cache

@@ -24,7 +24,7 @@ from jobs.selectors import MAX_POSITION, queue_position
 logger = logging.getLogger(__name__)
 
 _KEPT_SECONDS = 24 * 3600
-_WAIT_SHOWN_MICROSECONDS = 10_000_000
+_WAIT_SHOWN_MICROSECONDS = 30_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ def forget(job_id: uuid.UUID) -> None:
 def _waiting_revision(job: Job, position: int, *, is_away: bool) -> int:
     """Return a revision that changes with the job's place, the queue's presence and time; the row does not.
 
-    Every ten seconds the page learns how long it will still take. That adds a thousandth of the time that has
+    Every half minute the page learns how long it will still take. That adds a thousandth of the time that has
     passed, so the job's next revision, which is the time itself, is always higher.
     """
     ticks = (new_revision() - job.rev) // _WAIT_SHOWN_MICROSECONDS
