@@ -92,6 +92,12 @@ def is_away(machine: Machine, now: datetime | None = None) -> bool:
     return machine.seen_at < (now or timezone.now()) - AWAY_AFTER
 
 
+def largest_device(now: datetime | None = None) -> int:
+    """Return the most device memory, in bytes, of the machines that are here and take jobs; 0 without any."""
+    here = Machine.objects.filter(seen_at__gte=(now or timezone.now()) - AWAY_AFTER, is_draining=False)
+    return int(here.aggregate(largest=Max("device_bytes"))["largest"] or 0)
+
+
 def explain_waiting(job: Job) -> str:
     """Say why a waiting job fits nowhere at the moment; empty when it does, or does not wait."""
     if job.state != State.QUEUED or job.needs_bytes == 0:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from jobs import tokens
+from jobs import machines, tokens
 from jobs.exceptions import LeaseLost
 from jobs.leases import abandon_attempt
 from jobs.limits import explain_deadline, release_held_back
@@ -104,7 +104,9 @@ def _count_done(act: Callable[[Job], bool], jobs: JobQuerySet) -> int:
 
 
 def _wake_workers(queue: str, now: datetime) -> int:
-    waiting = len(Job.objects.eligible(queue, now).values_list("pk")[:_TOKENS_READY])
+    # What fits on no machine would wake workers in vain, round after round.
+    fitting = Job.objects.eligible(queue, now).filter(needs_bytes__lte=machines.largest_device(now))
+    waiting = len(fitting.values_list("pk")[:_TOKENS_READY])
     return tokens.top_up(queue, waiting) if waiting else 0
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django import template
 from django.utils.translation import gettext as _
 
+from jobs import machines
 from jobs.models import Job
 from jobs.selectors import Receipt, receipt_of
 
@@ -29,3 +30,9 @@ def starts_in(wait: timedelta | None) -> str:
     if minutes < 60:
         return _("starts in about %(minutes)d min") % {"minutes": minutes}
     return _("starts in about %(hours)d h") % {"hours": round(minutes / 60)}
+
+
+@register.filter
+def fits_nowhere(job: Job) -> str:
+    """Say why a waiting job fits on no machine at the moment; "" when it does."""
+    return machines.explain_waiting(job)

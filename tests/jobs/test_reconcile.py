@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from billing.models import Plan
-from jobs import tokens
+from jobs import machines, tokens
 from jobs.models import Job, State
 from jobs.reconcile import reconcile
+from jobs.redis_client import hints
 from jobs.services import stop_job
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +173,18 @@ def test_a_row_that_cannot_be_mended_holds_up_no_other(submit, claim):
 
     assert Job.objects.get(label="broken").state == State.RUNNING
     assert Job.objects.get(label="sound").state == State.QUEUED
+
+
+def test_rows_that_fit_on_no_machine_wake_nobody(submit):
+    machine = machines.register()
+    submit("count", needs_bytes=machine.device_bytes + 1)
+    fitting = submit("count", needs_bytes=machine.device_bytes)
+    hints().flushall()
+
+    assert reconcile().tokens == 1
+
+    machines.drain_machine(machine=machine)
+    hints().flushall()
+    assert reconcile().tokens == 0
+    Job.objects.filter(pk=fitting.pk).update(needs_bytes=0)
+    assert reconcile().tokens == 1

@@ -16,6 +16,7 @@ from catalog.models import CatalogModel, Derivation, ModelVersion, Source
 from catalog.services import add_version, publish_version, suggest_names
 from engines.errors import ConfigError
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
+from engines.stylegan.memory import training_bytes
 from jobs.files import fetch_folder
 from jobs.services import request_sample, request_snapshot, resume_job, stop_job, submit_job
 from training import files
@@ -26,6 +27,7 @@ from training.prices import next_slice_end, quote_steps, quote_training
 from training.services.versions import freeze_version
 
 SCRATCH_PRESET = "cpu64"
+_ANYWHERE_BYTES = 2 << 30
 
 
 def start_experiment(
@@ -82,6 +84,7 @@ def start_experiment(
             label=experiment.name,
             total=steps,
             quote=_quote_first_slice(experiment),
+            needs_bytes=needs_bytes(preset, overrides),
         )
         experiment.save(force_insert=True)
         return experiment
@@ -90,6 +93,13 @@ def start_experiment(
 def _quote_first_slice(experiment: Experiment) -> Quote:
     whole = quote_training(resolution=experiment.resolution, steps=experiment.steps)
     return quote_steps(whole.price, after=0, until=next_slice_end(experiment, 0))
+
+
+def needs_bytes(preset: Preset, overrides: Mapping[str, Any]) -> int:
+    """The memory that a training asks of its device; 0 for one so small that it runs on any processor."""
+    chosen = {**preset.settings, **overrides}
+    needed = training_bytes(preset.architecture, chosen.get("micro_batch") or chosen["batch"])
+    return needed if needed > _ANYWHERE_BYTES else 0
 
 
 def choose_preset(starting_point: ModelVersion | None) -> tuple[str, Preset]:
