@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
+from engines.stylegan.config import Architecture
+
 
 def make_folder(folder: Path, *, seed: int = 0, resolution: int = 64, discriminator: bool = True) -> Path:
     """A model folder whose weights depend on `seed`: 16 learned numbers and a buffer of 4."""
@@ -29,7 +31,7 @@ def make_folder(folder: Path, *, seed: int = 0, resolution: int = 64, discrimina
         "format": 1,
         "family": "stylegan2",
         "resolution": resolution,
-        "architecture": {"resolution": resolution},
+        "architecture": Architecture(resolution=resolution).as_dict(),
         "name": "test",
         "licence": "cc0-1.0",
         "lineage": [{"kind": "dataset", "sha256": f"{seed:064d}", "images": 300}],

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 import time
 from argparse import ArgumentParser
 from types import FrameType
@@ -13,11 +14,11 @@ from django.db import DatabaseError, connections
 from billing.services import expire_grants
 from jobs import conf
 from jobs.reconcile import reconcile
+from jobs.sweeps import sweep_files
 
 logger = logging.getLogger(__name__)
 
-# What is done now and then besides, and how often, in seconds. Each is safe to do twice.
-_PERIODIC = ((expire_grants, 3600.0),)
+_HOUR = 3600.0
 
 
 class Command(BaseCommand):
@@ -27,7 +28,10 @@ class Command(BaseCommand):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._due_at = dict.fromkeys((task for task, _every in _PERIODIC), 0.0)
+        # What is done now and then besides, and how often, in seconds. Each is safe to do twice.
+        self._periodic = ((expire_grants, _HOUR), (self._sweep_beside, 24 * _HOUR))
+        self._due_at = dict.fromkeys((task for task, _every in self._periodic), 0.0)
+        self._sweeping: threading.Thread | None = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the way of running."""
@@ -41,6 +45,8 @@ class Command(BaseCommand):
             self._go_round()
             time.sleep(conf.seconds("JOBS_RECONCILE_SECONDS"))
         self._go_round()
+        if self._sweeping is not None:
+            self._sweeping.join()
 
     def _go_round(self) -> None:
         try:
@@ -55,10 +61,24 @@ class Command(BaseCommand):
 
     def _do_what_is_due(self) -> None:
         """Do what is due; what fails stays due, for the next round."""
-        for task, every in _PERIODIC:
+        for task, every in self._periodic:
             if self._due_at[task] <= time.monotonic():
                 task()
                 self._due_at[task] = time.monotonic() + every
+
+    def _sweep_beside(self) -> None:
+        """Sweep on a thread of its own: a large bucket takes its time, and jobs must not wait for it."""
+        self._sweeping = threading.Thread(target=_sweep, name="sweep", daemon=True)
+        self._sweeping.start()
+
+
+def _sweep() -> None:
+    try:
+        sweep_files()
+    except Exception:
+        logger.exception("The sweep of stored files broke off; the next one begins anew")
+    finally:
+        connections.close_all()
 
 
 def _leave(_signum: int, _frame: FrameType | None) -> None:
