@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ def read_pickle(path: Path, limits: Limits | None = None) -> Any:
         _check_kind(file.read(16))
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                return Machine(mapped, budget, _NAMES).run()
+                return Machine(cast("IO[bytes]", mapped), budget, _NAMES).run()
         except MALFORMED as error:
             raise ModelError(DAMAGED) from error
         except MemoryError as error:

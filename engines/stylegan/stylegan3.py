@@ -191,7 +191,7 @@ def kaiser_beta(*, taps: int, width: float, sampling_rate: float) -> float:
     if attenuation > 50:
         return 0.1102 * (attenuation - 8.7)
     if attenuation > 21:
-        return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
+        return 0.5842 * math.pow(attenuation - 21, 0.4) + 0.07886 * (attenuation - 21)
     return 0.0
 
 
@@ -199,8 +199,7 @@ def lowpass_filter(*, taps: int, cutoff: float, width: float, sampling_rate: flo
     """Windowed ideal low-pass, float32 `[taps]`, summing to 1. Cutoff and width in units of the rate."""
     positions = np.arange(taps) - (taps - 1) / 2
     window = np.kaiser(taps, kaiser_beta(taps=taps, width=width, sampling_rate=sampling_rate))
-    kernel = np.sinc(2 * cutoff / sampling_rate * positions) * window
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _normalised(np.sinc(2 * cutoff / sampling_rate * positions) * window)
 
 
 def radial_lowpass_filter(*, taps: int, cutoff: float, width: float, sampling_rate: float) -> FilterArray:
@@ -209,8 +208,12 @@ def radial_lowpass_filter(*, taps: int, cutoff: float, width: float, sampling_ra
     radius = np.hypot(*np.meshgrid(positions, positions))
     bessel = torch.special.bessel_j1(torch.from_numpy(2 * math.pi * cutoff * radius)).numpy()
     window = np.kaiser(taps, kaiser_beta(taps=taps, width=width, sampling_rate=sampling_rate))
-    kernel = bessel / radius * np.outer(window, window)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _normalised(bessel / radius * np.outer(window, window))
+
+
+def _normalised(kernel: npt.NDArray[np.float64]) -> FilterArray:
+    normalised: FilterArray = (kernel / kernel.sum()).astype(np.float32)
+    return normalised
 
 
 def upsample(x: Tensor, kernel: Tensor, factor: int, padding: tuple[int, int]) -> Tensor:
@@ -283,7 +286,7 @@ class Input(nn.Module):
         y, x = torch.meshgrid(axis, axis, indexing="ij")
         angles = torch.stack([x, y], dim=-1).reshape(-1, 2) @ freqs.transpose(1, 2)  # [N, size * size, C]
         features = torch.sin(2 * math.pi * (angles + phases[:, None])) * fade.clamp(0.0, 1.0)[:, None]
-        mixed = features @ (self.weight / math.sqrt(self.weight.shape[1])).t()
+        mixed = torch.matmul(features, (self.weight / math.sqrt(self.weight.shape[1])).t())
         return mixed.transpose(1, 2).reshape(w.shape[0], -1, size, size)
 
     def _transforms(self, t: Tensor) -> Tensor:
@@ -292,7 +295,7 @@ class Input(nn.Module):
         zero, one = torch.zeros_like(x), torch.ones_like(x)
         turn = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], dim=1)
         move = torch.stack([one, zero, -x, zero, one, -y, zero, zero, one], dim=1)
-        return turn.reshape(-1, 3, 3) @ move.reshape(-1, 3, 3) @ self.transform
+        return torch.matmul(turn.reshape(-1, 3, 3) @ move.reshape(-1, 3, 3), self.transform)
 
 
 class Layer(nn.Module):
@@ -326,7 +329,7 @@ class Layer(nn.Module):
         y = self._convolve(x, styles, dtype) * scale + self.bias[:, None, None]
         # Nothing mixes channels from here on. Few at a time: the inner signal is four times as large or more.
         inner = y.shape[0] * (y.shape[2] * self.plan.up) ** 2
-        parts = y.split(max(1, INNER_NUMBERS // inner), dim=1)
+        parts = torch.split(y, max(1, INNER_NUMBERS // inner), dim=1)
         return torch.cat([self._activate(part) for part in parts], dim=1)
 
     def _activate(self, y: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol
+from typing import IO, Any, NoReturn
 
 from engines.errors import ModelError
 
@@ -74,28 +74,12 @@ def printable(text: str) -> str:
     return shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
 
 
-class Readable(Protocol):
-    """An open file, or one in memory."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes."""
-        ...
-
-    def readline(self) -> bytes:
-        """Up to and with the next line feed."""
-        ...
-
-    def tell(self) -> int:
-        """Where the next byte comes from."""
-        ...
-
-
 class Machine:
     """Reads one pickle from `file` and leaves the file behind its end."""
 
     def __init__(
         self,
-        file: Readable,
+        file: IO[bytes],
         budget: Budget,
         names: Mapping[str, Global],
         load_persistent: Callable[[Any], Any] | None = None,
