@@ -35,6 +35,8 @@ class Work:
         if self.progress.is_queue_away:
             return _("Starts when the queue is back")
         place = self.progress.queue_position
+        if place == 0:
+            return _("Waits until another of yours ends")
         if place:
             return _("Number %(place)d in the queue") % {"place": place}
         return self.progress.message or str(self.job.label)

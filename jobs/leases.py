@@ -64,8 +64,12 @@ def finish_job(
         apply()
     if to == State.STOPPED and row.state == State.RUNNING:
         move_job(row, State.STOPPING, cause="the work stopped by itself", worker=job.worker)
+    fields = _written_down(report) | {"finished_at": timezone.now()}
+    if to == State.SUCCEEDED:
+        # Asked to stop with its last step done: what was to be said about that no longer holds.
+        fields |= {"error": "", "error_reference": ""}
     cause = "finished" if to == State.SUCCEEDED else "stopped as asked"
-    move_job(row, to, cause=cause, worker=job.worker, finished_at=timezone.now(), **_written_down(report))
+    move_job(row, to, cause=cause, worker=job.worker, **fields)
 
 
 @transaction.atomic

@@ -170,6 +170,17 @@ def test_past_its_time_it_stops_says_why_and_gets_as_much_again(submit, claim):
     assert claim().seconds_left == 3 * HOUR
 
 
+def test_a_job_that_is_done_when_its_time_is_up_is_done(submit, claim):
+    submit("limited")
+    claimed = claim()
+    Job.objects.update(deadline_at=timezone.now() - timedelta(seconds=1))
+    reconcile()
+    finish_job(claimed, State.SUCCEEDED)
+
+    row = Job.objects.get()
+    assert (row.state, row.error) == (State.SUCCEEDED, "")
+
+
 def test_plans_without_hours_have_no_deadline(submit, claim):
     allow(hours_at_a_time=None)
     submit("limited")
