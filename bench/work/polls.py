@@ -1,10 +1,11 @@
 """How many progress polls one web process answers on one core, and how quickly."""
 
 import contextlib
-import socket
+import http.client
 import statistics
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http import HTTPStatus
 
 import psutil
 from django.conf import settings
@@ -149,13 +150,19 @@ def _web_process(cores: set[int]) -> Iterator[tuple[int, psutil.Process]]:
         with on_cores(cores):
             command = ("-m", "gunicorn", "--config", "python:config.gunicorn")
             stack.enter_context(running(*command, environment=environment))
-        wait_until(lambda: _is_served(port))
+        wait_until(lambda: _answers(port))
         yield port, _child_of_gunicorn()
 
 
-def _is_served(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _answers(port: int) -> bool:
+    browser = http.client.HTTPConnection("127.0.0.1", port)
+    try:
+        browser.request("GET", "/healthz")
+        return browser.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        browser.close()
 
 
 def _child_of_gunicorn() -> psutil.Process:
