@@ -24,6 +24,8 @@ from django.db.migrations.executor import MigrationExecutor
 from catalog.services.seed import STARTERS_DIR
 from config import embedded
 from engines.manifest import MODEL_FILE, read_model_info, verify_files
+from jobs.machines import is_away
+from jobs.models import Machine
 
 _GIB = 1024**3
 _DISK_NEEDED_GIB, _DISK_WANTED_GIB = 1, 10
@@ -81,6 +83,7 @@ def examine(port: int) -> Iterator[Finding]:
         ("Database", _database),
         ("Migrations", _migrations),
         ("Redis", _redis),
+        ("Machines", _machines),
         ("Storage", _storage),
         ("Starting points", _starters),
         ("PyTorch", _torch),
@@ -194,6 +197,18 @@ def _redis() -> str:
     if policy != "noeviction":
         _note(f"{version}, {policy}", "Set maxmemory-policy noeviction: another one may drop waiting work.")
     return f"{version}, {'REDIS_URL' if os.environ.get('REDIS_URL') else 'embedded'}"
+
+
+def _machines() -> str:
+    if "jobs_machine" not in connection.introspection.table_names():
+        _note("not known yet", "make run does it; in production: manage.py migrate")
+    here = [machine for machine in Machine.objects.all() if not is_away(machine)]
+    if not here:
+        _note("none is on", "Jobs wait: start workers with make run; in production: manage.py worker train")
+    names = ", ".join(f"{machine.name}{' (draining)' if machine.is_draining else ''}" for machine in here)
+    if len(here) > 1 and not settings.FILES_BUCKET:
+        raise AilmentError(names, "Several machines need their files in a bucket: set FILES_BUCKET on each.")
+    return names
 
 
 def _storage() -> str:

@@ -1,12 +1,14 @@
 """The doctor finds what is wrong and says how to mend it."""
 
 import socket
+import uuid
 
 import pytest
 from django.core.management import call_command
 
 from config import doctor
 from config.doctor import Level
+from jobs import machines
 
 
 def look(function, *arguments):
@@ -46,6 +48,23 @@ def test_a_missing_redis_is_found(settings):
     finding = look(doctor._redis)
     assert finding.level is Level.BAD
     assert "nowhere" in finding.found
+
+
+@pytest.mark.django_db
+def test_several_machines_need_a_bucket(settings):
+    assert "start workers" in look(doctor._machines).mend
+
+    machine = machines.register()
+    assert look(doctor._machines).found == machine.name
+
+    machine.pk, machine.is_draining = uuid.uuid4(), True
+    machine.save(force_insert=True)
+    finding = look(doctor._machines)
+    assert finding.level is Level.BAD
+    assert "(draining)" in finding.found
+    assert "FILES_BUCKET" in finding.mend
+    settings.FILES_BUCKET = "shells"
+    assert look(doctor._machines).level is Level.GOOD
 
 
 def test_damaged_weights_are_found(monkeypatch, tmp_path):
