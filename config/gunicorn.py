@@ -3,8 +3,6 @@
 import gc
 import os
 
-from gunicorn.arbiter import Arbiter
-
 from config import environment
 
 wsgi_app = "config.wsgi:application"
@@ -25,7 +23,7 @@ errorlog = "-"
 loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")
 
 
-def when_ready(_arbiter: Arbiter) -> None:
+def when_ready(_arbiter: object) -> None:
     """Keep what is loaded before the fork out of garbage collections: it stays, and stays shared."""
     gc.collect()
     gc.freeze()

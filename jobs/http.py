@@ -83,13 +83,13 @@ def _own_revision(request: HttpRequest, work: type[models.Model], pk: UUID) -> i
     return current_revision(Job.from_db(connection.alias, _JOB_COLUMNS, columns))
 
 
-def _fetch(query: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
+def _fetch(query: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
     """Return a query's row without asking first whether the connection still lives, as Django does otherwise.
 
     On one that does not, there is no row, and whoever asks next gets a new connection or learns that the
     database is away.
     """
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]  # missing in django-stubs
     try:
         with connection.cursor() as cursor:
             cursor.execute(query, parameters)

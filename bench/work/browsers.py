@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 _REV = re.compile(rb"\?rev=([^&\"]+)")
 # Polls that were not answered so long after the last one fell due are given up.
@@ -146,10 +147,10 @@ async def _load(
 ) -> Answers:
     answers = Answers()
     loop = asyncio.get_running_loop()
-    connections = []
+    connections: list[Connection] = []
     for page in pages:
-        connection = Connection(page, answers, in_full=in_full)
-        await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", port)
+        connect = partial(Connection, page, answers, in_full=in_full)
+        _transport, connection = await loop.create_connection(connect, "127.0.0.1", port)
         connections.append(connection)
     begin = time.monotonic()
     for number in range(int(rate * duration)):

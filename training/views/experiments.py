@@ -33,7 +33,7 @@ from training.views.requests import StudioRequest
 def list_experiments(request: StudioRequest) -> HttpResponse:
     """Show the experiments of whoever asks, by how far they are; with `?rev=` what has changed, or 204."""
     experiments = selectors.experiments_with_covers(request.user)
-    rev = combined_revision((one.pk, one.job.rev, one.cover) for one in experiments)
+    rev = combined_revision((one.pk, one.job.rev) for one in experiments)
     if request.htmx and request.GET.get("rev") == rev:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     groups = [
