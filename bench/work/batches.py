@@ -28,7 +28,7 @@ def measure(owner: User, *, is_quick: bool) -> list[str]:
         grant_credits(
             account=account, source=CreditGrant.Source.PROMO, source_ref=f"bench:{user.pk}", amount=10**6
         )
-    return [batch_throughput(users, version, rounds=3 if is_quick else 10)]
+    return [batch_throughput(users, version, rounds=2 if is_quick else 10)]
 
 
 def batch_throughput(users: Sequence[User], version: ModelVersion, *, rounds: int) -> str:

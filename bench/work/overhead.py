@@ -28,7 +28,7 @@ def measure(owner: User, *, is_quick: bool) -> list[str]:
     with running("manage.py", "worker", "generate"):
         return [
             noop_overhead(owner, rounds=40 if is_quick else 300),
-            model_overhead(owner, models[0], rounds=12 if is_quick else 60),
+            model_overhead(owner, models[0], rounds=8 if is_quick else 60),
             warm_share(owner, models, count=60 if is_quick else 600),
         ]
 

@@ -22,7 +22,9 @@ POLLS_PER_SECOND = 30
 
 def measure(owner: User, *, is_quick: bool) -> list[str]:
     """Return the last lines of this section."""
-    return [polled_training(owner, blocks=4 if is_quick else 15)]
+    if is_quick:
+        return [polled_training(owner, blocks=4, block_seconds=1.0)]
+    return [polled_training(owner, blocks=15)]
 
 
 def polled_training(owner: User, *, blocks: int, block_seconds: float = 2.0) -> str:

@@ -132,7 +132,7 @@ def test_a_training_goes_on_on_the_other_machine(hosts, owner, model, tmp_path):
     made_by = dict(experiment.snapshots.order_by("step").values_list("step", "attempt"))
     assert list(made_by) == [10, 20, 30]
     assert made_by[10] == first_attempt < made_by[30] == job.attempt
-    assert not (tmp_path / "second" / "runs" / str(experiment.pk)).exists()
+    wait_until(lambda: not (tmp_path / "second" / "runs" / str(experiment.pk)).exists())
 
 
 def test_pictures_are_made_where_no_machine_is_drained_and_served_from_the_bucket(
