@@ -119,9 +119,11 @@ class ExperimentHost:
         self._experiment = experiment
         self._every = max(1, experiment.steps // STATS_POINTS)
         self._sums: dict[str, list[float]] = {}
+        self._has_stepped = False
 
     def progress(self, progress: Progress) -> Control:
         """Called by the engine after every step."""
+        self._has_stepped = True
         for name, value in progress.losses.items():
             self._sums.setdefault(name, []).append(value)
         if progress.step % self._every == 0 or progress.step == progress.total:
@@ -137,7 +139,9 @@ class ExperimentHost:
     def snapshot(self, snapshot: EngineSnapshot, *, is_leftover: bool = False) -> None:
         """Called by the engine when a snapshot or a sample is completely on disk; stores and records it."""
         known = Snapshot.objects.filter(experiment=self._experiment, step=snapshot.step).exclude(folder="")
-        if (is_leftover or snapshot.is_sample) and known.exists():
+        # Before its first step the engine makes up for a snapshot that this machine does not have.
+        is_repeated = is_leftover or snapshot.is_sample or not self._has_stepped
+        if is_repeated and known.exists():
             return
         folder = f"{attempt_prefix(self._context.job)}snapshots/{snapshot.step:06d}"
         if snapshot.is_sample:
