@@ -21,7 +21,7 @@ def main() -> None:
     with on_cores(other_cores), scratch_studio():
         from bench.work.polls import progress_polls  # noqa: PLC0415 -- Django is set up only now
 
-        blocks, block_seconds = (1, 3.0) if is_quick else (5, 8.0)
+        blocks, block_seconds = (1, 5.0) if is_quick else (5, 8.0)
         figures = progress_polls(web_cores=web_cores, blocks=blocks, block_seconds=block_seconds)
     print()
     print("\n".join(figures))
