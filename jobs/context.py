@@ -12,7 +12,6 @@ from typing import Literal, TypeGuard
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from billing.exceptions import AccountBlocked, CreditsShort
 from billing.selectors import Quote
@@ -165,11 +164,6 @@ class JobContext:
 
 def _explain_stop(problem: CreditsShort | AccountBlocked) -> str:
     if isinstance(problem, CreditsShort):
-        return ngettext(
-            "Your credits ran out, so this stopped and saved itself. The next part takes %(wanted)s credit "
-            "and you have %(available)s. Add %(missing)s, then press Resume.",
-            "Your credits ran out, so this stopped and saved itself. The next part takes %(wanted)s credits "
-            "and you have %(available)s. Add %(missing)s, then press Resume.",
-            problem.wanted,
-        ) % {"wanted": problem.wanted, "available": problem.available, "missing": problem.missing}
+        # What is missing changes with every purchase: the page works it out when it is shown.
+        return _("Your credits ran out, so this stopped and saved itself. Add credits, then press Resume.")
     return f"{problem} " + _("Until then this has stopped and saved itself.")

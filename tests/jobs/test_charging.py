@@ -257,7 +257,7 @@ def test_without_credits_for_the_next_slice_the_work_stops_itself(slices):
 
     row = Job.objects.get(pk=job.pk)
     assert (row.state, row.delivered) == (State.STOPPED, 4)
-    assert "takes 1 credit and you have 0. Add 1, then press Resume" in row.error
+    assert "Your credits ran out" in row.error
     assert list(row.events.filter(to_state="stopping").values_list("cause", flat=True)) == ["out of credits"]
     assert money(job) == {"available": 0, "held": 0, "charged": 2}
 

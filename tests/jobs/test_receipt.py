@@ -35,7 +35,7 @@ def test_a_job_that_is_paid(submit, claim):
 
     assert facts() == {"Credits held": "15", "Credits charged": "0", "Credits released": "0"}
     assert "5 credits for 1, version 1" in receipt()
-    assert "you pay for what is delivered" in receipt()
+    assert "You pay for what is delivered" in receipt()
 
     claimed = claim()
     Job.objects.update(delivered=2)
