@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
@@ -23,13 +22,13 @@ def _faults_as_os_errors(name: str) -> Iterator[None]:
         raise OSError(f"the bucket did not answer for {name}: {error}") from error
 
 
-class BucketStorage(S3Storage):
+class BucketStorage(S3Storage):  # type: ignore[misc]  # the library is untyped
     """A bucket. Every fault is an OSError, FileNotFoundError where there is no such key."""
 
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
         """Open a file; for reading, its bytes are here then, in memory or in a temporary file."""
         with _faults_as_os_errors(name):
-            file: Any = super()._open(name, mode)
+            file: File[bytes] = super()._open(name, mode)
             if "r" in mode:
                 file.open()
             return file

@@ -5,8 +5,9 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing.ledger import Actor
 from billing.models import CreditGrant, CreditHold
-from billing.services import Actor, refund_work
+from billing.services import refund_work
 from jobs import tokens
 from jobs.exceptions import MoveRefusedError
 from jobs.leases import requeue_job

@@ -11,7 +11,10 @@ class GiveBackForm(forms.Form):
 
     amount = forms.IntegerField(label=_("Credits"), min_value=1)
     reason = forms.CharField(
-        label=_("Reason"), max_length=200, help_text=_("It stays in the ledger, with your name.")
+        label=_("Reason"),
+        max_length=200,
+        help_text=_("It stays in the ledger, with your name."),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     # Made for each page that is shown: the same page sent twice gives back once.
     token = forms.UUIDField(widget=forms.HiddenInput)

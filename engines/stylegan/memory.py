@@ -5,8 +5,8 @@ from engines.stylegan.config import Architecture
 # Weights, gradients and Adam's two moments of both networks, and the averaged generator, in float32.
 _COPIES_G, _COPIES_D = 5, 4
 # What autograd keeps for the generator's step, in feature maps of one image in float32. Counted with
-# saved-tensor hooks: 12.8 for cpu64 and 14.2 for cpu64-hq, all in float32. A card keeps most of it in
-# bfloat16, half the size; a quarter is added for workspace.
+# saved-tensor hooks: 12.8 for cpu64, 14.2 for cpu64-hq and 13.9 for gpu256, all in float32. A card keeps most
+# of it in bfloat16, half the size; a quarter is added for workspace.
 _KEPT_MAPS = 9.0
 # What the driver and the libraries take before the first tensor.
 _CONTEXT_BYTES = 512 << 20

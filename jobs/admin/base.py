@@ -10,19 +10,27 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.models import User
 from billing.exceptions import BillingError
 from jobs.exceptions import LeaseLost, MoveRefusedError
 
 # So many at once; more would outlast a request.
 _AT_ONCE = 500
 _LONGEST_REASON = 120
+
+
+def staff_of(request: HttpRequest) -> User:
+    """Return who is signed in: the admin site lets nobody else come here. Raises PermissionDenied."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 class ReadOnly:
@@ -49,6 +57,7 @@ class Act:
         name: of the admin action and in addresses; `has_<permission>_permission` guards it.
         title: what the button says.
         explanation: what it does, read before it is confirmed.
+        suits: whether a row's page offers it, as the row stands.
         do: does it with one row, for a reason; returns whether that changed anything, and raises
             MoveRefusedError, LeaseLost or BillingError where it cannot be done.
     """
@@ -57,6 +66,7 @@ class Act:
     permission: str
     title: str | Promise
     explanation: str | Promise
+    suits: Callable[[Any], bool]
     do: Callable[[HttpRequest, Any, str], bool]
 
 
@@ -82,7 +92,7 @@ class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
     def refuse(self, request: HttpRequest, what: str, object_id: str | None = None) -> NoReturn:
         """Answer 403, and leave a line in the audit."""
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=staff_of(request),
             content_type=ContentType.objects.get_for_model(self.model),
             object_id=object_id,
             object_repr=(object_id or "")[:200],
@@ -93,7 +103,7 @@ class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Show the list. A post that names no permitted action is refused."""
         if request.method == "POST" and request.POST.get("action", "") not in self.get_actions(request):
             self.refuse(request, f"action {request.POST.get('action', '')!r}")
@@ -105,18 +115,17 @@ class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
         object_id: str | None = None,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Show a row and what may be done with it. Whatever is posted is refused."""
         if request.method == "POST":
             self.refuse(request, "a change", object_id)
-        acts = [act for act in self.acts if self.may(request, act)]
-        return super().changeform_view(
-            request, object_id, form_url, {"acts": acts, "has_tools": True, **(extra_context or {})}
-        )
+        row = self.get_object(request, object_id or "")
+        acts = [act for act in self.acts if row is not None and act.suits(row) and self.may(request, act)]
+        return super().changeform_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Refuse."""
         self.refuse(request, "a deletion", object_id)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from billing.exceptions import BillingError
 from billing.selectors import balance_of
-from jobs.admin.base import ActingAdmin
+from jobs.admin.base import ActingAdmin, staff_of
 from jobs.administration import credits_charged, credits_given_back, give_credits_back
 from jobs.forms import GiveBackForm
 from jobs.models import Job
@@ -40,7 +40,7 @@ def give_back(model_admin: ActingAdmin, request: HttpRequest, job: Job) -> HttpR
     amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
     try:
         with transaction.atomic():
-            give_credits_back(job=job, amount=amount, staff=request.user, reason=reason)
+            give_credits_back(job=job, amount=amount, staff=staff_of(request), reason=reason)
             model_admin.log_change(request, job, f"gave back {amount} credits: {reason}")
     except BillingError as error:
         form.add_error(None, str(error))

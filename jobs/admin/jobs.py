@@ -9,27 +9,33 @@ from django.db.models import Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import CreditHold, CreditTxn
 from jobs import machines, registry
-from jobs.admin.base import Act, ActingAdmin, ReadOnly
+from jobs.admin.base import Act, ActingAdmin, ReadOnly, staff_of
 from jobs.admin.give_back import give_back
 from jobs.administration import cancel_job, credits_charged, requeue_job_again
 from jobs.models import Job, JobEvent, Machine, State
 
-GIVE_BACK = "give_back"
+_RESUMED_FROM = (State.STOPPED, State.FAILED)
+
+
+def is_resumable(job: Job) -> bool:
+    """Whether a job of this kind can go on; no for a kind that this release does not know."""
+    return job.kind in registry.names(job.queue) and registry.get(job.kind).resumable
 
 
 def _cancel(request: HttpRequest, job: Job, reason: str) -> bool:
-    cancel_job(job=job, staff=request.user, reason=reason)
+    cancel_job(job=job, staff=staff_of(request), reason=reason)
     return True
 
 
 def _requeue(request: HttpRequest, job: Job, reason: str) -> bool:
-    requeue_job_again(job=job, staff=request.user, reason=reason)
+    requeue_job_again(job=job, staff=staff_of(request), reason=reason)
     return True
 
 
@@ -41,6 +47,7 @@ CANCEL = Act(
         "One that waits is canceled and its credits go back. One that runs saves what there is and stops; "
         "what was delivered is charged. The owner reads the reason."
     ),
+    suits=lambda job: job.state in (State.QUEUED, State.RUNNING),
     do=_cancel,
 )
 REQUEUE = Act(
@@ -51,6 +58,7 @@ REQUEUE = Act(
         "One that runs is taken from its worker and waits again, to go on from what it has saved. One that "
         "was stopped or has failed waits as if its owner had resumed it, and holds credits again."
     ),
+    suits=lambda job: job.state == State.RUNNING or (is_resumable(job) and job.state in _RESUMED_FROM),
     do=_requeue,
 )
 
@@ -106,6 +114,7 @@ class TimelineInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
     """Every change of the job's state, with its cause."""
 
     model = JobEvent
+    template = "admin/jobs/job/timeline.html"
     verbose_name_plural = _("timeline")
     fields: ClassVar = ("at", "from_state", "to_state", "attempt", "cause", "worker")
     readonly_fields: ClassVar = fields
@@ -118,15 +127,13 @@ class JobAdmin(ActingAdmin):
     acts = (CANCEL, REQUEUE)
     list_display = (
         "label",
-        "kind_title",
         "state",
         "owner",
         "progress_text",
-        "attempt",
-        "failures",
+        "attempts_text",
         "credits_text",
         "machine_text",
-        "created_at",
+        "created_text",
     )
     list_filter = ("state", "queue", TroubleFilter, MachineFilter, "kind", "created_at")
     list_select_related = ("owner",)
@@ -190,7 +197,17 @@ class JobAdmin(ActingAdmin):
         """Step and total."""
         return f"{job.step:,} / {job.total:,}" if job.total else "-"
 
-    @admin.display(description=_("credits charged"), ordering="price_charged")
+    @admin.display(description=_("created"), ordering="created_at")
+    def created_text(self, job: Job) -> str:
+        """When it was submitted, short."""
+        return date_format(timezone.localtime(job.created_at), "y-m-d H:i")
+
+    @admin.display(description=_("attempts"), ordering="attempt")
+    def attempts_text(self, job: Job) -> str:
+        """How often it was begun, and how often that failed."""
+        return f"{job.attempt} ({job.failures} failed)" if job.failures else str(job.attempt)
+
+    @admin.display(description=_("credits"), ordering="price_charged")
     def credits_text(self, job: Job) -> str:
         """Charged of held."""
         return f"{job.price_charged:,} / {job.price_held:,}" if job.price_held else "-"

@@ -1,8 +1,10 @@
 """Machines: what each is and does now, and draining it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -26,6 +28,7 @@ DRAIN = Act(
         "It takes no new jobs and ends those it has. When it is drained it can be switched off; it stays "
         "drained until you take it back, whether or not it is started again."
     ),
+    suits=lambda machine: not machine.is_draining,
     do=lambda _request, machine, _reason: machines.drain_machine(machine=machine),
 )
 TAKE_BACK = Act(
@@ -33,8 +36,33 @@ TAKE_BACK = Act(
     permission="drain_machine",
     title=gettext_lazy("Take back"),
     explanation=gettext_lazy("It takes jobs again."),
+    suits=lambda machine: machine.is_draining,
     do=lambda _request, machine, _reason: machines.take_back_machine(machine=machine),
 )
+
+
+class PresenceFilter(admin.SimpleListFilter):
+    """Whether a machine is there and takes jobs."""
+
+    title = gettext_lazy("state")
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        """Offer the states that a row says of itself."""
+        return [
+            ("here", gettext_lazy("here")),
+            ("draining", gettext_lazy("draining")),
+            ("away", gettext_lazy("away")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Machine]) -> QuerySet[Machine]:
+        """Keep the machines in that state."""
+        since = timezone.now() - machines.AWAY_AFTER
+        if self.value() == "here":
+            return queryset.filter(seen_at__gte=since)
+        if self.value() == "draining":
+            return queryset.filter(is_draining=True)
+        return queryset.filter(seen_at__lt=since) if self.value() == "away" else queryset
 
 
 @admin.register(Machine)
@@ -48,13 +76,10 @@ class MachineAdmin(ActingAdmin):
         "does_now",
         "device_text",
         "device_memory",
-        "cores",
-        "memory",
         "speed_text",
-        "versions_text",
         "seen_text",
     )
-    list_filter = ("is_draining", "device")
+    list_filter = (PresenceFilter, "device")
     search_fields = ("host", "device_name")
     fieldsets = (
         (None, {"fields": ("host", "state_text", "does_now", "did_last")}),
@@ -113,10 +138,10 @@ class MachineAdmin(ActingAdmin):
 
     @admin.display(description=gettext_lazy("speed"), ordering="speed")
     def speed_text(self, machine: Machine) -> str:
-        """What it measured of itself."""
+        """What it measured of itself: in billions of multiply-adds a second."""
         if machine.speed is None:
             return _("not measured yet")
-        return _("%(billions)s billion multiply-adds/s") % {"billions": f"{machine.speed:,.0f}"}
+        return _("%(billions)s GMAC/s") % {"billions": f"{machine.speed:,.0f}"}
 
     @admin.display(description=gettext_lazy("versions"))
     def versions_text(self, machine: Machine) -> str:
@@ -129,11 +154,6 @@ class MachineAdmin(ActingAdmin):
         if not machines.is_away(machine):
             return _("now")
         return _("%(time)s ago") % {"time": timesince(machine.seen_at, timezone.now())}
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Machine | None:
-        """Return the machine of an address."""
-        machine: Machine | None = super().get_object(request, object_id, from_field)
-        return machine
 
 
 def _links(jobs: Any) -> SafeString | str:
