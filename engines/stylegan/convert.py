@@ -29,8 +29,13 @@ NVIDIA_LICENCE = "NVIDIA Source Code License (non-commercial)"
 TRAINED_GENERATOR_FILE = "g.safetensors"  # not averaged: what training goes on from in other tools
 MAX_MODULES = 2000
 MAX_DEPTH = 8
+MAX_NAME = 64
 SMOKE_SEEDS = (0,)
 UNKNOWN_FORK = "unknown version of the training code"
+UNKNOWN_FORK_NOTE = (
+    "The file comes from a version of the training code that is not known here. Its weights fit and its code "
+    "was not run, but compare some images with those you know from it."
+)
 # SHA-256 of the network code (UTF-8, no byte order mark, line feeds) that a .pkl carries -> whose it is.
 KNOWN_FORKS: Mapping[str, str] = MappingProxyType(
     {
@@ -50,7 +55,6 @@ KNOWN_FORKS: Mapping[str, str] = MappingProxyType(
         "c57e41b21eebd4b222c82e9f1913a213f7ad1c1e932824c33265c5f98adb2eba": "PDillis/stylegan3-fun",
     }
 )
-Arrays = Mapping[str, Array]
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -81,32 +85,28 @@ def convert(
     content = read_pickle(source, limits)
     if type(content) is not dict or type(content.get("G_ema")) is not Persistent:
         raise ModelError("The file has no averaged generator (G_ema). Choose a network snapshot of StyleGAN.")
-    network = Tree(content["G_ema"])
-    notes = []
-    digest = _source_sha256(network.root.source)
-    fork = KNOWN_FORKS.get(digest, UNKNOWN_FORK)
-    if fork == UNKNOWN_FORK:
-        notes.append(
-            "The file comes from a version of the training code that is not known here. Its weights fit and "
-            "its code was not run, but compare some images with those you know from it."
-        )
-    if derive.is_stylegan3(network.arrays):
-        family, networks, more = STYLEGAN3, *_stylegan3_networks(network)
+    averaged = Tree(content["G_ema"])
+    if derive.is_stylegan3(averaged.arrays):
+        family, networks, notes = STYLEGAN3, *_stylegan3_networks(averaged)
     else:
-        family, networks, more = STYLEGAN2, *_stylegan2_networks(network, content)
-    sha256 = sha256_file(source)
-    origin = {"kind": "model", "sha256": sha256, "name": name or source.stem, "licence": licence}
+        family, networks, notes = STYLEGAN2, *_stylegan2_networks(averaged, content)
+    code = _source_sha256(averaged.root.source)
+    fork = KNOWN_FORKS.get(code, UNKNOWN_FORK)
+    if fork == UNKNOWN_FORK:
+        notes = (UNKNOWN_FORK_NOTE, *notes)
+    name = name or source.stem
+    origin = {"kind": "model", "sha256": sha256_file(source), "name": name, "licence": licence}
     info = ModelInfo(
         family=family,
         architecture=networks[GENERATOR_FILE].architecture.as_dict(),
-        name=name or source.stem,
+        name=name,
         licence=licence,
-        lineage=({**origin, "source": fork, "source_sha256": digest},),
+        lineage=({**origin, "source": fork, "source_sha256": code},),
     )
     with atomic_folder(target) as folder:
         states = {file: network.state_dict() for file, network in networks.items()}
         info = write_model(folder, info, states)
-    return Conversion(target, info, (*notes, *more))
+    return Conversion(target, info, notes)
 
 
 class Tree:
@@ -154,7 +154,7 @@ def _named(state: Mapping[Any, Any], group: str) -> Iterator[tuple[str, Any]]:
     if type(entries) is not dict:
         raise ModelError(DAMAGED)
     for name, value in entries.items():
-        if type(name) is not str or not name.isidentifier():
+        if type(name) is not str or len(name) > MAX_NAME or not name.isidentifier():
             raise ModelError(DAMAGED)
         yield name, value
 
