@@ -14,8 +14,8 @@ from jobs.charging import hold_slice, quote_next_slice
 from jobs.exceptions import MoveRefusedError
 from jobs.fairness import close_gap, lock_line
 from jobs.limits import take_place
-from jobs.models import Job, JobEvent, State
-from jobs.moves import lock_job, move_job
+from jobs.models import Job, State
+from jobs.moves import lock_job, move_job, note_move
 from jobs.progress import ask_to_look
 from jobs.revisions import new_revision
 from jobs.stopping import ask_worker_to_stop
@@ -70,7 +70,7 @@ def submit_job(
         is_held_back=place.is_held_back,
         seconds_left=place.seconds_left,
     )
-    JobEvent.objects.create(job=job, to_state=State.QUEUED, attempt=job.attempt, cause="submitted")
+    note_move(job, source="", cause="submitted")
     if quote is not None:
         hold_slice(job, quote)
     if not job.is_held_back:

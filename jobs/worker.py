@@ -48,6 +48,8 @@ WORKER_TTL = 30
 MONITORING_INTERVAL = 10
 # How often a parent looks whether its child has to be killed.
 TICK_SECONDS = 0.25
+# At most so often RQ is told that a worker lives: it believes so for a minute and a half.
+_HEARTBEAT_SECONDS = 1.0
 # How often a worker of a draining machine looks whether it may go on.
 _DRAINING_PAUSE_SECONDS = 1.0
 
@@ -71,6 +73,7 @@ class ForkingWorker(Worker):
             log_job_description=False,
         )
         self._is_busy = False
+        self._next_heartbeat = 0.0
         self._presence = machines.Presence(measures_speed=queue != Queue.LIGHT)
         # By the monotonic clock: when a child that has been asked to leave, or to stop, is killed.
         self._leave_by = math.inf
@@ -121,7 +124,13 @@ class ForkingWorker(Worker):
     # The machine
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Tell RQ that this worker lives, and the database that its machine does."""
+        """Tell RQ that this worker lives, and the database that its machine does; once a second is enough.
+
+        RQ says so several times for every token, before the job that it wakes.
+        """
+        if time.monotonic() < self._next_heartbeat:
+            return
+        self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
         super().heartbeat(timeout, pipeline)
         self._presence.keep(is_idle=not self._is_busy)
 
