@@ -205,6 +205,9 @@ def _admin_address(name: str, world: World) -> str:
         "admin:app_list": {"app_label": "accounts"},
         "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
         "admin:auth_user_password_change": {"id": world.owner.pk},
+        "admin:jobs_job_act": {"object_id": world.owner.pk, "act_name": "cancel"},
+        "admin:jobs_job_give_back": {"object_id": world.owner.pk},
+        "admin:jobs_machine_act": {"object_id": world.owner.pk, "act_name": "drain"},
     }
     if name in given:
         return reverse(name, kwargs=given[name])

@@ -25,6 +25,8 @@ VARIABLES = [
     "DEBUG",
     "EMAIL_HOST",
     "FILES_BUCKET",
+    "FILES_DIRECT",
+    "FILES_ENDPOINT",
     "TRUSTED_PROXIES",
 ]
 
@@ -95,8 +97,16 @@ def test_what_is_unsafe_or_unclear_is_refused(read_settings, environment, senten
 
 
 def test_a_bucket_takes_the_files(read_settings):
-    storages = read_settings(FILES_BUCKET="atelier")["STORAGES"]
-    assert storages["default"]["BACKEND"].endswith("S3Storage")
+    report = read_settings(FILES_BUCKET="atelier", FILES_ENDPOINT="https://s3.example:9000/")
+    assert report["STORAGES"]["default"]["BACKEND"].endswith("BucketStorage")
+    assert "https://s3.example:9000" in report["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["img-src"]
+
+
+def test_a_bucket_that_browsers_do_not_reach_is_not_named_to_them(read_settings):
+    report = read_settings(FILES_BUCKET="atelier", FILES_ENDPOINT="https://s3.example", FILES_DIRECT="0")
+    assert not report["FILES_DIRECT"]
+    assert "example" not in str(report["CONTENT_SECURITY_POLICY"])
+    assert not read_settings()["FILES_DIRECT"]
 
 
 def test_a_command_says_what_is_wrong_in_one_sentence(tmp_path):
