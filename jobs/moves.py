@@ -82,7 +82,7 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
 
 def note_move(job: Job, *, source: str, cause: str, worker: str = "") -> None:
     """Write the event that says how the job got from `source` ("" for a new one) into the state it is in."""
-    event = [job.pk, timezone.now(), source, job.state, job.attempt, cause[:200], worker]
+    event: list[Any] = [job.pk, timezone.now(), source, job.state, job.attempt, cause[:200], worker]
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, event)
 
