@@ -22,8 +22,8 @@ from tests.chaos.script import Script
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # The lease of tests.chaos.settings, and what a paused worker sleeps.
-LEASE_SECONDS = 4
-PAUSE_SECONDS = LEASE_SECONDS + 2.5
+LEASE_SECONDS = 8
+PAUSE_SECONDS = LEASE_SECONDS + 2
 # A training takes seconds to start, one after the other.
 SETTLE_SECONDS = 600
 
