@@ -139,6 +139,7 @@ class ForkingWorker(Worker):
     ) -> tuple[Token, TokenQueue] | None:
         """Wait for a token. While the machine is being drained they are left to others."""
         while True:
+            self._presence.keep(is_idle=True)
             while self._presence.is_draining:
                 self.heartbeat()
                 time.sleep(_DRAINING_PAUSE_SECONDS)
