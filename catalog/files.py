@@ -46,9 +46,13 @@ def weight_key(sha256: str) -> str:
 
 
 def files_lock(*, shared: bool) -> None:
-    """Hold the lock over stored weights until the current transaction ends; waits for who holds it."""
+    """Hold the lock over stored weights until the current transaction ends; waits for who holds it.
+
+    That transaction may take its time: storing large files between two statements is no reason to end it.
+    """
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute(f"SELECT {function}(%s)", [_LOCK_NUMBER])
 
 

@@ -94,6 +94,8 @@ DATABASES: dict[str, Any] = {
 }
 # A server that takes connections and answers none is as good as away.
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# A process that freezes in the middle of a transaction loses it, and with it the locks that others wait for.
+DATABASES["default"]["OPTIONS"].setdefault("options", "-c idle_in_transaction_session_timeout=30s")
 # Sign-in limits are counted in the database: they hold when Redis is lost.
 CACHES = {
     "default": {

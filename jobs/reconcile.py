@@ -9,9 +9,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from jobs import machines, tokens
 from jobs.exceptions import LeaseLost
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 _BATCH = 200
 # A worker that cannot even be told to kill its child has so long before its job is taken from it.
 _GIVE_UP_AFTER = timedelta(seconds=10)
+# How long a round waits for a row that somebody else has locked.
+_LOCK_PATIENCE = "1s"
 # So many tokens are kept ready for a queue in which rows wait; every job that ends adds one.
 _TOKENS_READY = 16
 
@@ -53,7 +57,7 @@ def reconcile() -> Round:
         recovered=_recover_lost_jobs(now),
         overdue=_stop_overdue_jobs(now),
         pressed=_press_unheeded_stops(now),
-        released=release_held_back(),
+        released=_mend("The line of held-back jobs", release_held_back),
         tokens=sum(_wake_workers(queue, now) for queue in Queue.values),
     )
 
@@ -92,15 +96,27 @@ def _press_unheeded_stops(now: datetime) -> int:
 
 def _count_done(act: Callable[[Job], bool], jobs: JobQuerySet) -> int:
     """Do something to each of the first rows; return how many times it was done."""
-    done = 0
-    for job in jobs[:_BATCH]:
-        try:
-            done += act(job)
-        except (OperationalError, InterfaceError):  # the database's fault, and so the round's
-            raise
-        except Exception:
-            logger.exception("Job %s cannot be mended", job)
-    return done
+    return sum(_mend(f"Job {job}", partial(act, job)) for job in jobs[:_BATCH])
+
+
+def _mend(what: str, action: Callable[[], int]) -> int:
+    """Do one thing in a transaction of its own. What cannot be mended now holds up nothing else.
+
+    That includes rows that a worker has locked and, frozen, does not let go: PostgreSQL takes them from it
+    after a while (`idle_in_transaction_session_timeout`), and a later round finds them free.
+    """
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_PATIENCE}'")
+            return action()
+    except (OperationalError, InterfaceError) as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise  # the database's fault, and so the round's
+        logger.warning("%s is locked by somebody; it is looked at again in the next round", what)
+    except Exception:
+        logger.exception("%s cannot be mended", what)
+    return 0
 
 
 def _wake_workers(queue: str, now: datetime) -> int:

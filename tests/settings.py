@@ -9,11 +9,13 @@ os.environ["ATELIER_DATA"] = os.environ.setdefault(
 )
 
 from config.settings import *  # noqa: F403
-from config.settings import DEBUG, STORAGES
+from config.settings import DATABASES, DEBUG, STORAGES
 
 if DEBUG:
     raise SystemExit("The tests run with DEBUG off, as the studio does.")
 
+# A test is one transaction, and may train for a while in the middle of it.
+DATABASES["default"]["OPTIONS"]["options"] = ""
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 # A slow hash is what protects passwords; a test signs in a thousand times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,10 +26,14 @@ class Processes:
         self._running: dict[str, subprocess.Popen] = {}
         self._start_at: dict[str, float] = {}
         self._paused: dict[int, float] = {}
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise)
 
     def start_all(self) -> None:
         for role in sorted(ROLES, reverse=True):
             self.start(role)
+        self._supervisor.start()
 
     def start(self, role: str) -> None:
         kind, _number = role.split("-")
@@ -49,11 +54,12 @@ class Processes:
 
     def kill(self, role: str, rng: random.Random, number: int = signal.SIGKILL) -> None:
         """Kill a process; its supervisor starts it again a moment later."""
-        process = self._running[role]
-        process.send_signal(number)
-        if number == signal.SIGKILL:
-            process.wait()
-            self._start_at[role] = time.monotonic() + rng.uniform(0, 1.5)
+        with self._lock:
+            process = self._running[role]
+            process.send_signal(number)
+            if number == signal.SIGKILL:
+                process.wait()
+                self._start_at[role] = time.monotonic() + rng.uniform(0, 1.5)
 
     def kill_child(self, role: str) -> bool:
         """Kill what a worker has forked. Return whether there was something."""
@@ -65,22 +71,25 @@ class Processes:
 
     def pause(self, role: str, seconds: float) -> None:
         """Stop a worker and its child in their tracks; they go on as if nothing had been."""
-        for pid in (self._running[role].pid, *self.children(role)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                self._paused[pid] = time.monotonic() + seconds
+        with self._lock:
+            for pid in (self._running[role].pid, *self.children(role)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+                    self._paused[pid] = time.monotonic() + seconds
 
-    def tend(self) -> None:
-        """Start what has ended, wake what has been paused for long enough."""
-        now = time.monotonic()
-        for pid in [pid for pid, until in self._paused.items() if until <= now]:
-            del self._paused[pid]
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        for role, process in self._running.items():
-            if process.poll() is not None and self._start_at.setdefault(role, now) <= now:
-                del self._start_at[role]
-                self.start(role)
+    def _supervise(self) -> None:
+        """Start what has ended, wake what has been paused for long enough, whatever the script waits for."""
+        while not self._ended.wait(0.05):
+            now = time.monotonic()
+            with self._lock:
+                for pid in [pid for pid, until in self._paused.items() if until <= now]:
+                    del self._paused[pid]
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
+                for role, process in list(self._running.items()):
+                    if process.poll() is not None and self._start_at.setdefault(role, now) <= now:
+                        del self._start_at[role]
+                        self.start(role)
 
     def role_of(self, worker: str) -> str | None:
         """Return which process goes by a worker's name ("host:queue:pid:..."), if it still runs."""
@@ -96,6 +105,8 @@ class Processes:
 
     def stop_all(self) -> None:
         """End everything for good; a worker's children die with it."""
+        self._ended.set()
+        self._supervisor.join()
         for pid in self._paused:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 from tests.settings import *  # noqa: F403
-from tests.settings import INSTALLED_APPS, STORAGES
+from tests.settings import DATABASES, INSTALLED_APPS, STORAGES
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos.apps.ChaosConfig"]
 DATA_DIR = Path(os.environ["CHAOS_DATA"])
+DATABASES["default"]["OPTIONS"]["options"] = "-c idle_in_transaction_session_timeout=5s"
 STORAGES["default"]["OPTIONS"] = {"location": DATA_DIR / "files"}
 # Longer than a busy machine needs to import torch, during which nothing else of the process runs.
 JOBS_LEASE_SECONDS = 8

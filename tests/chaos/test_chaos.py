@@ -52,7 +52,6 @@ def run(processes, workload, *, orders: int, seconds: float, seed: int) -> None:
     moments += [(rng.uniform(2, seconds), script.strike) for _ in range(int(seconds))]
     for moment, action in sorted(moments, key=lambda planned: planned[0]):
         while time.monotonic() < begin + moment:
-            processes.tend()
             time.sleep(0.02)
         try:
             action()
@@ -64,13 +63,11 @@ def settle(processes) -> None:
     """Let the studio alone until everything has ended."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        processes.tend()
         if not Job.objects.exclude(state__in=ENDED_STATES).exists():
             break
         time.sleep(0.1)
     # Whoever was paused wakes up and finds that it is too late; then nobody writes any more.
     time.sleep(PAUSE_SECONDS)
-    processes.tend()
     time.sleep(1)
     processes.stop_all()
 

@@ -1,10 +1,11 @@
 """The reconciler, one duty at a time."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.models import Plan
@@ -188,3 +189,32 @@ def test_rows_that_fit_on_no_machine_wake_nobody(submit):
     assert reconcile().tokens == 0
     Job.objects.filter(pk=fitting.pk).update(needs_bytes=0)
     assert reconcile().tokens == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_a_frozen_worker_keeps_locked_holds_up_no_other(submit, claim):
+    for label in ("frozen", "lost"):
+        submit("count", label=label)
+        claim()
+    Job.objects.update(lease_until=ago(seconds=1), step=3)
+    locked, reconciled = threading.Event(), threading.Event()
+
+    def freeze():
+        with transaction.atomic():
+            Job.objects.select_for_update().get(label="frozen")
+            locked.set()
+            reconciled.wait(10)
+        connection.close()
+
+    worker = threading.Thread(target=freeze)
+    worker.start()
+    locked.wait(10)
+    try:
+        assert reconcile().recovered == 1
+    finally:
+        reconciled.set()
+        worker.join()
+
+    assert Job.objects.get(label="frozen").state == State.RUNNING
+    assert Job.objects.get(label="lost").state == State.QUEUED
+    assert reconcile().recovered == 1
