@@ -21,6 +21,7 @@ import torch
 from engines.errors import EngineError, ModelError
 from engines.files import atomic_folder
 from engines.manifest import read_model_info
+from engines.stylegan import hardware
 from engines.stylegan.convert import NVIDIA_LICENCE, Conversion, convert
 
 PR_SET_PDEATHSIG = 1  # constants of Linux's prctl.h
@@ -115,6 +116,7 @@ def _confine(confinement: Confinement) -> None:
     ):
         resource.setrlimit(kind, (limit, limit))
     torch.set_num_threads(1)
+    hardware.tune_allocator()
 
 
 def _main() -> int:
