@@ -1,9 +1,9 @@
 """The operations StyleGAN2 is built from, arranged for speed on processors and for double backward.
 
 Feature maps are logically `[N, C, H, W]` with channels-last memory. Resampling follows StyleGAN2 (1912.04958,
-appendix B): the filter [1, 3, 3, 1]. A convolution next to it is linear too, so both are merged into one
-kernel on the coarse grid (`up_conv`, `down_conv`): no filtered full-size map is ever written, and autograd
-needs nothing but convolutions.
+appendix B): the filter [1, 3, 3, 1] next to a convolution of stride 2. The filter is a depthwise convolution,
+whose own backward is many times slower than its forward; but the filter is symmetric, so its adjoint is
+another forward, and so are all further derivatives.
 """
 
 import functools
@@ -29,35 +29,58 @@ def filter_2d() -> Tensor:
 
 @functools.cache
 @torch.inference_mode(mode=False)  # cached for training too, wherever it was first asked for
-def _filter_2d(device: torch.device) -> Tensor:
-    return filter_2d().to(device)
+def _depthwise_filter(channels: int, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The filter times `gain` for each of `channels`: `[channels, 1, 4, 4]`."""
+    return (filter_2d() * gain).expand(channels, 1, -1, -1).to(device, dtype, copy=True)
 
 
-@functools.cache
-@torch.inference_mode(mode=False)
-def _merging_matrix(direction: str, device: torch.device) -> Tensor:
-    """`[36, 9]`: from a flattened 3x3 kernel to its four phases of 3x3 with the filter merged in.
-
-    Along one axis, with w the kernel and f the filter, the merged kernel has six taps. Upsampling: K[m] = sum
-    over j - k = m - 1 of w[j] f[k], for the offset m = (fine position) - 2 (coarse position), with gain 2.
-    Downsampling: K[m] = sum over j + k = m + 2 of w[j] f[k], for m = (fine position) - 2 (coarse position).
-    The phase p = m mod 2 becomes a channel, the rest a tap q of a 3-tap kernel.
-    """
-    taps = torch.tensor(FILTER) / sum(FILTER)
-    axis = torch.zeros(2, 3, 3)  # phase p, tap q, tap j of the given kernel
-    for p in range(2):
-        for q in range(3):
-            for j in range(3):
-                k = j - p - 1 + 2 * q if direction == "up" else 2 * q + p - j
-                if 0 <= k < len(FILTER):
-                    axis[p, q, j] = taps[k] * (2.0 if direction == "up" else 1.0)
-    return torch.einsum("pqj,rsl->prqsjl", axis, axis).reshape(36, 9).to(device)
+def _filtered(x: Tensor, padding: int, *, stride: int = 1, gain: float = 1.0) -> Tensor:
+    channels = x.shape[1]
+    kernel = _depthwise_filter(channels, gain, x.dtype, x.device)
+    return functional.conv2d(x, kernel, padding=padding, stride=stride, groups=channels)
 
 
-def _merged_kernel(weight: Tensor, direction: str) -> Tensor:
-    """`[O, I, 3, 3]` to `[O, I, 2, 2, 3, 3]` (phases, taps)."""
-    matrix = _merging_matrix(direction, weight.device)
-    return (weight.flatten(2) @ matrix.t()).reshape(*weight.shape[:2], 2, 2, 3, 3)
+class _Filter(torch.autograd.Function):
+    """The filter with zeros around: `[N, C, H, W]` to H + 2 * padding - 3 rows, and columns alike."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, padding: int) -> Tensor:
+        ctx.padding = padding
+        return _filtered(x, padding)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        adjoint: Tensor = _Filter.apply(grad, 3 - ctx.padding)  # type: ignore[no-untyped-call]
+        return adjoint, None
+
+
+class _FilterDown(torch.autograd.Function):
+    """The filter, then every second pixel: `[N, C, H, W]` to `[N, C, H / 2, W / 2]`."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        return _filtered(x, 1, stride=2)
+
+    @staticmethod
+    def backward(_ctx: Any, grad: Tensor) -> Tensor:
+        adjoint: Tensor = _FilterDownAdjoint.apply(grad)  # type: ignore[no-untyped-call]
+        return adjoint
+
+
+class _FilterDownAdjoint(torch.autograd.Function):
+    """Zeros between the pixels, then the filter: `[N, C, H, W]` to `[N, C, 2H, 2W]`."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        n, channels, height, width = x.shape
+        stuffed = x.new_zeros(n, 2 * height + 3, 2 * width + 3, channels).permute(0, 3, 1, 2)
+        stuffed[:, :, 2 : 2 * height + 2 : 2, 2 : 2 * width + 2 : 2] = x
+        return _filtered(stuffed, 0)
+
+    @staticmethod
+    def backward(_ctx: Any, grad: Tensor) -> Tensor:
+        adjoint: Tensor = _FilterDown.apply(grad)  # type: ignore[no-untyped-call]
+        return adjoint
 
 
 def up_conv(x: Tensor, weight: Tensor) -> Tensor:
@@ -65,12 +88,9 @@ def up_conv(x: Tensor, weight: Tensor) -> Tensor:
 
     `[N, I, H, W]` to `[N, O, 2H, 2W]`, in the dtype of `x`.
     """
-    outputs, inputs = weight.shape[:2]
-    kernel = _merged_kernel(weight, "up").permute(2, 3, 0, 1, 4, 5).reshape(4 * outputs, inputs, 3, 3)
-    y = functional.conv2d(x, kernel.to(x.dtype), padding=1)
-    n, _, height, width = y.shape
-    y = y.permute(0, 2, 3, 1).reshape(n, height, width, 2, 2 * outputs).transpose(2, 3)
-    return y.reshape(n, 2 * height, 2 * width, outputs).permute(0, 3, 1, 2)
+    kernel = (weight * 4.0).transpose(0, 1).to(x.dtype)
+    y: Tensor = _Filter.apply(functional.conv_transpose2d(x, kernel, stride=2), 1)  # type: ignore[no-untyped-call]
+    return y
 
 
 def down_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -78,18 +98,15 @@ def down_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     `[N, I, H, W]` with even sides to `[N, O, H/2, W/2]`, in the dtype of `x`.
     """
-    outputs, inputs = weight.shape[:2]
-    kernel = _merged_kernel(weight, "down").permute(0, 2, 3, 1, 4, 5).reshape(outputs, 4 * inputs, 3, 3)
-    n, _, height, width = x.shape
-    x = x.permute(0, 2, 3, 1).reshape(n, height // 2, 2, width // 2, 2 * inputs).transpose(2, 3)
-    x = x.reshape(n, height // 2, width // 2, 4 * inputs).permute(0, 3, 1, 2)
-    return functional.conv2d(x, kernel.to(x.dtype), None if bias is None else bias.to(x.dtype), padding=1)
+    bias = None if bias is None else bias.to(x.dtype)
+    filtered: Tensor = _Filter.apply(x, 2)  # type: ignore[no-untyped-call]
+    return functional.conv2d(filtered, weight.to(x.dtype), bias, stride=2)
 
 
 def down_conv_1x1(x: Tensor, weight: Tensor) -> Tensor:
     """The filter, every second pixel, then `weight` (float32 `[O, I, 1, 1]`). Shapes as in `down_conv`."""
-    kernel = (weight * _filter_2d(weight.device)).to(x.dtype)
-    return functional.conv2d(x, kernel, stride=2, padding=1)
+    filtered: Tensor = _FilterDown.apply(x)  # type: ignore[no-untyped-call]
+    return functional.conv2d(filtered, weight.to(x.dtype))
 
 
 @functools.cache

@@ -54,12 +54,12 @@ class Updates:
         Raises DivergedError where one is not a number.
         """
         config, state = self._config, self._state
-        self._update_generator()
+        self.update_generator()
         if config.path_length_weight and state.step % config.path_length_interval == 0:
-            self._regularise_generator()
-        self._update_discriminator()
+            self.regularise_generator()
+        self.update_discriminator()
         if config.gamma and state.step % config.r1_interval == 0:
-            self._regularise_discriminator()
+            self.regularise_discriminator()
         means = self._collect()
         if not all(math.isfinite(value) for value in means.values()):
             raise DivergedError(DIVERGED)
@@ -71,7 +71,9 @@ class Updates:
         self._adjust_augmentation(means.pop("real_sign"))
         return means
 
-    def _update_generator(self) -> None:
+    def update_generator(self) -> None:
+        """One update of the generator: its images should be called real."""
+
         def fool(draws: Draws) -> Tensor:
             images = self._generate(draws)
             value = loss.generator_loss(self._discriminate(images, Purpose.AUGMENT_TO_FOOL, draws))
@@ -81,7 +83,8 @@ class Updates:
         self._track_mean_w()
         self._descend(self._state.opt_g, self._g_parameters, Purpose.GENERATOR, fool)
 
-    def _regularise_generator(self) -> None:
+    def regularise_generator(self) -> None:
+        """One update of the generator for even path lengths."""
         config, state = self._config, self._state
         count = max(1, self._part_size // PATH_LENGTH_SHRINK)
 
@@ -96,7 +99,9 @@ class Updates:
 
         self._descend(state.opt_g, self._g_parameters, Purpose.PATH_LENGTH, smooth)
 
-    def _update_discriminator(self) -> None:
+    def update_discriminator(self) -> None:
+        """One update of the discriminator: generated images from real ones."""
+
         def judge(draws: Draws) -> Tensor:
             with torch.no_grad():
                 fakes = self._augment(self._generate(draws), Purpose.AUGMENT_GENERATED, draws)
@@ -110,7 +115,8 @@ class Updates:
 
         self._descend(self._state.opt_d, self._d_parameters, Purpose.DISCRIMINATOR, judge)
 
-    def _regularise_discriminator(self) -> None:
+    def regularise_discriminator(self) -> None:
+        """One update of the discriminator for small gradients at real images (R1)."""
         config = self._config
 
         def calm(draws: Draws) -> Tensor:

@@ -115,7 +115,7 @@ def test_bfloat16_stays_close_to_float32(generator, discriminator):
 
 
 def test_training_works_after_images_were_made_in_inference_mode(generator, discriminator):
-    ops._merging_matrix.cache_clear()
+    ops._depthwise_filter.cache_clear()
     ops._upsampling_matrix.cache_clear()
     z = torch.randn(2, SMALL.z_dim)
     with torch.inference_mode():

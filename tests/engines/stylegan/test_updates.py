@@ -14,10 +14,10 @@ from engines.stylegan.updates import Updates
 from . import plain
 
 PHASES = {
-    "generator": Updates._update_generator,
-    "path length": Updates._regularise_generator,
-    "discriminator": Updates._update_discriminator,
-    "r1": Updates._regularise_discriminator,
+    "generator": Updates.update_generator,
+    "path length": Updates.regularise_generator,
+    "discriminator": Updates.update_discriminator,
+    "r1": Updates.regularise_discriminator,
 }
 
 
@@ -177,7 +177,7 @@ def test_the_mean_of_w_follows_the_generator(config):
     updates = updates_of(settings)
     g = updates._state.g
     z = Draws(torch_rng(settings.seed, Purpose.GENERATOR)).normal(settings.batch, g.architecture.z_dim)
-    updates._update_generator()
+    updates.update_generator()
     assert g.mapping.w_avg.norm() > 0
     before_update = TrainState.create(settings, torch.float32).g.mapping
     torch.testing.assert_close(g.mapping.w_avg, 0.002 * before_update(z).mean(0), rtol=1e-4, atol=1e-7)
@@ -189,7 +189,7 @@ def test_the_first_update_goes_against_the_gradient_everywhere(config):
     found = gradients_of_fresh(settings)
     state = TrainState.create(settings, torch.float32)
     before = {name: parameter.detach().clone() for name, parameter in state.g.named_parameters()}
-    updates_of(settings, state)._update_generator()
+    updates_of(settings, state).update_generator()
     for name, parameter in state.g.named_parameters():
         if name in found and name.endswith("weight"):
             clear = found[name].abs() > 1e-5
@@ -201,7 +201,7 @@ def test_the_first_update_goes_against_the_gradient_everywhere(config):
 def gradients_of_fresh(settings):
     state = TrainState.create(settings, torch.float32)
     state.opt_g = GradientsOnly(state.g)
-    updates_of(settings, state)._update_generator()
+    updates_of(settings, state).update_generator()
     return state.opt_g.found
 
 
