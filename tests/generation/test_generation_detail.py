@@ -80,6 +80,17 @@ def test_finished_order_stops_polling_and_brings_everything(owner_client, made):
     assert "<html" not in fragment
 
 
+def test_the_end_brings_the_new_balance_to_the_menu(owner_client, made, settings):
+    address = url_of(made(seeds=[1])[0].generation)
+    fragment = owner_client.get(address, {"rev": 0, "have": 1}, headers=HTMX).content.decode()
+    assert 'id="own-balance"' in fragment
+    assert "held" not in fragment.partition('id="own-balance"')[2]
+
+    settings.CREDITS_ENABLED = False
+    fragment = owner_client.get(address, {"rev": 0, "have": 1}, headers=HTMX).content.decode()
+    assert "own-balance" not in fragment
+
+
 def test_finished_page_offers_the_same_again(owner_client, made, version):
     generation = made(seeds=[4, 5, 6])[0].generation
     response = owner_client.get(url_of(generation))
