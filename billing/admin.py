@@ -1,12 +1,9 @@
 """The price list is edited here; the ledger is only read, but for goodwill, which has its reason."""
 
 from http import HTTPStatus
-from typing import Any, NoReturn
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -18,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from accounts.readonly_admin import ReadOnly, ReadOnlyAdmin, staff_of
 from billing.exceptions import ReferenceReused
 from billing.forms import GoodwillForm
 from billing.ledger import Actor
@@ -97,60 +95,6 @@ class PriceAdmin(admin.ModelAdmin[Price]):
             obj.pk, obj.version = following.pk, following.version
 
 
-class ReadOnly:
-    """An admin page on which nothing can be added, changed or deleted: the ledger speaks for itself."""
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-
-class LedgerAdmin(ReadOnly, admin.ModelAdmin[Any]):
-    """Rows of the ledger. What is posted here and is not permitted is refused with 403, and noted."""
-
-    show_full_result_count = False
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list, and refuse an action that this member of staff was not offered."""
-        if request.method == "POST" and request.POST.get("action", "") not in self.get_actions(request):
-            self.refuse(request, "an action")
-        return super().changelist_view(request, extra_context)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show a row, and refuse whatever is posted to it."""
-        if request.method == "POST":
-            self.refuse(request, "a change")
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def refuse(self, request: HttpRequest, what: str) -> NoReturn:
-        """Answer 403, and leave a line in the audit."""
-        assert isinstance(request.user, User)
-        LogEntry.objects.create(
-            user=request.user,
-            content_type=ContentType.objects.get_for_model(self.model),
-            object_repr=str(self.opts.verbose_name_plural)[:200],
-            action_flag=CHANGE,
-            change_message=f"Refused: {what}",
-        )
-        raise PermissionDenied
-
-
 class EntryInline(ReadOnly, admin.TabularInline[CreditEntry, CreditTxn]):
     """The legs of a transaction."""
 
@@ -166,7 +110,7 @@ class HoldPartInline(ReadOnly, admin.TabularInline[HoldPart, CreditHold]):
 
 
 @admin.register(CreditTxn)
-class CreditTxnAdmin(LedgerAdmin):
+class CreditTxnAdmin(ReadOnlyAdmin):
     """Movements of credits."""
 
     list_display = ("created_at", "kind", "account", "key", "reason", "actor_name")
@@ -177,7 +121,7 @@ class CreditTxnAdmin(LedgerAdmin):
 
 
 @admin.register(CreditGrant)
-class CreditGrantAdmin(LedgerAdmin):
+class CreditGrantAdmin(ReadOnlyAdmin):
     """Credits that came in."""
 
     list_display = ("created_at", "account", "source", "amount", "remaining", "held", "expires_at")
@@ -187,7 +131,7 @@ class CreditGrantAdmin(LedgerAdmin):
 
 
 @admin.register(CreditHold)
-class CreditHoldAdmin(LedgerAdmin):
+class CreditHoldAdmin(ReadOnlyAdmin):
     """Credits set aside for work."""
 
     list_display = ("created_at", "account", "label", "slice", "amount", "charged", "state")
@@ -198,7 +142,7 @@ class CreditHoldAdmin(LedgerAdmin):
 
 
 @admin.register(CreditAccount)
-class CreditAccountAdmin(LedgerAdmin):
+class CreditAccountAdmin(ReadOnlyAdmin):
     """Balances, and goodwill for those who deserve it."""
 
     list_display = ("__str__", "plan", "available", "held", "debt", "billing_hold")
@@ -259,8 +203,8 @@ class CreditAccountAdmin(LedgerAdmin):
 
     def _grant(self, request: HttpRequest, accounts: list[CreditAccount], form: GoodwillForm) -> None:
         """Grant what the form says and write it into the audit; say how many accounts got it now."""
-        assert isinstance(request.user, User)
-        given = [account for account in accounts if self._grant_one(request.user, account, form)]
+        staff = staff_of(request)
+        given = [account for account in accounts if self._grant_one(staff, account, form)]
         text = ngettext("%d account has its credits.", "%d accounts have their credits.", len(given))
         if given:
             messages.success(request, text % len(given))

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,36 +14,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import User
+from accounts.readonly_admin import ReadOnlyAdmin
 from billing.exceptions import BillingError
 from jobs.exceptions import LeaseLost, MoveRefusedError
 
 # So many at once; more would outlast a request.
 _AT_ONCE = 500
 _LONGEST_REASON = 120
-
-
-def staff_of(request: HttpRequest) -> User:
-    """Return who is signed in: the admin site lets nobody else come here. Raises PermissionDenied."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
-class ReadOnly:
-    """An admin page on which nothing can be added, changed or deleted."""
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse: rows are made by the work itself."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse: every change is an action with its reason."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Refuse: a row goes with what it belongs to."""
-        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +44,7 @@ class Act:
     do: Callable[[HttpRequest, Any, str], bool]
 
 
-class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
+class ActingAdmin(ReadOnlyAdmin):
     """Reads rows and offers `acts` on them. Whatever else is posted here is refused with 403, and noted."""
 
     acts: tuple[Act, ...] = ()
@@ -89,26 +63,6 @@ class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
                 chosen[act.name] = (_as_action(act), act.name, act.title)
         return chosen
 
-    def refuse(self, request: HttpRequest, what: str, object_id: str | None = None) -> NoReturn:
-        """Answer 403, and leave a line in the audit."""
-        LogEntry.objects.create(
-            user=staff_of(request),
-            content_type=ContentType.objects.get_for_model(self.model),
-            object_id=object_id,
-            object_repr=(object_id or "")[:200],
-            action_flag=CHANGE,
-            change_message=f"Refused: {what}"[:500],
-        )
-        raise PermissionDenied
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list. A post that names no permitted action is refused."""
-        if request.method == "POST" and request.POST.get("action", "") not in self.get_actions(request):
-            self.refuse(request, f"action {request.POST.get('action', '')!r}")
-        return super().changelist_view(request, extra_context)
-
     def changeform_view(
         self,
         request: HttpRequest,
@@ -116,18 +70,10 @@ class ActingAdmin(ReadOnly, admin.ModelAdmin[Any]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show a row and what may be done with it. Whatever is posted is refused."""
-        if request.method == "POST":
-            self.refuse(request, "a change", object_id)
+        """Show a row and what may be done with it."""
         row = self.get_object(request, object_id or "")
         acts = [act for act in self.acts if row is not None and act.suits(row) and self.may(request, act)]
         return super().changeform_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Refuse."""
-        self.refuse(request, "a deletion", object_id)
 
     # Doing it
 

@@ -10,9 +10,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.readonly_admin import staff_of
 from billing.exceptions import BillingError
 from billing.selectors import balance_of
-from jobs.admin.base import ActingAdmin, staff_of
+from jobs.admin.base import ActingAdmin
 from jobs.administration import credits_charged, credits_given_back, give_credits_back
 from jobs.forms import GiveBackForm
 from jobs.models import Job

@@ -14,9 +14,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from accounts.readonly_admin import ReadOnly, staff_of
 from billing.models import CreditHold, CreditTxn
 from jobs import machines, registry
-from jobs.admin.base import Act, ActingAdmin, ReadOnly, staff_of
+from jobs.admin.base import Act, ActingAdmin
 from jobs.admin.give_back import give_back
 from jobs.administration import cancel_job, credits_charged, requeue_job_again
 from jobs.models import Job, JobEvent, Machine, State

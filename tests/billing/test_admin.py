@@ -70,7 +70,7 @@ def test_the_ledger_is_read_and_never_edited(account, staff_client, name):
 def test_an_action_that_was_not_offered_is_403_and_noted(account, staff_client, name):
     chosen = {"action": "delete_selected", "_selected_action": [account.pk]}
     assert staff_client.post(reverse(f"admin:billing_{name}_changelist"), chosen).status_code == 403
-    assert LogEntry.objects.get().change_message == "Refused: an action"
+    assert LogEntry.objects.get().change_message == "Refused: action 'delete_selected'"
 
 
 def test_the_action_leads_to_the_page_that_asks(account, staff_client):
