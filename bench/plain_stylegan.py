@@ -202,10 +202,13 @@ class PlainTraining:
         """Logistic loss on generated and real images."""
         with torch.no_grad():
             fakes = self._fakes(len(reals))
-        fake_logits = discriminator(self.d, fakes, self.architecture)
-        real_logits = discriminator(self.d, reals, self.architecture)
-        value = functional.softplus(fake_logits).mean() + functional.softplus(-real_logits).mean()
-        self._descend(self._opt_d, self._d_parameters, value)
+        # One after the other, so that only one graph is held at a time.
+        functional.softplus(discriminator(self.d, fakes, self.architecture)).mean().backward()
+        self._descend(
+            self._opt_d,
+            self._d_parameters,
+            functional.softplus(-discriminator(self.d, reals, self.architecture)).mean(),
+        )
 
     def regularise_discriminator(self, reals: Tensor) -> None:
         """R1, every sixteenth step."""

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -206,13 +206,19 @@ def measure_memory(configuration: str, dataset: Path) -> list[str]:
 
 
 def _peak_mebibytes(engine: str, config: TrainConfig) -> float:
+    """Beyond what PyTorch itself needs once it works: a training too small to count comes first."""
     _prepare_process()
+    smallest = replace(config.architecture, channel_base=RESOLUTION, channel_max=4)
+    _train_briefly(build(engine, replace(config, architecture=smallest)))
     idle = _peak_resident()
-    side = build(engine, config)
+    _train_briefly(build(engine, config))
+    return (_peak_resident() - idle) / 1024
+
+
+def _train_briefly(side: Side) -> None:
     for _ in range(2):
         for update in side.updates.values():
             update()
-    return (_peak_resident() - idle) / 1024
 
 
 def _peak_resident() -> int:

@@ -16,9 +16,14 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
     return functional.softplus(-fake_logits).mean()
 
 
-def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
-    """-log(1 - sigmoid(D(G(z)))) - log(sigmoid(D(x))), averaged. Logits `[N]` each to `[]`."""
-    return functional.softplus(fake_logits).mean() + functional.softplus(-real_logits).mean()
+def discriminator_loss_on_fakes(logits: Tensor) -> Tensor:
+    """-log(1 - sigmoid(D(G(z)))), averaged. Logits `[N]` to `[]`."""
+    return functional.softplus(logits).mean()
+
+
+def discriminator_loss_on_reals(logits: Tensor) -> Tensor:
+    """-log(sigmoid(D(x))), averaged. Logits `[N]` to `[]`."""
+    return functional.softplus(-logits).mean()
 
 
 def r1_penalty(discriminate: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -318,9 +318,9 @@ class DiscriminatorEpilogue(nn.Module):
         self.fc = FullyConnected(channels * resolution**2, channels, activate=True)
         self.out = FullyConnected(channels, 1)
 
-    def forward(self, x: Tensor, batches: int) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """`[N, channels, 4, 4]` to float32 `[N]`."""
-        x = self.conv(ops.minibatch_stddev(x.float(), group_size=STDDEV_GROUP, batches=batches))
+        x = self.conv(ops.minibatch_stddev(x.float(), group_size=STDDEV_GROUP))
         x = self.fc(x.reshape(x.shape[0], -1))
         logits: Tensor = self.out(x)
         return logits.squeeze(1)
@@ -347,16 +347,12 @@ class Discriminator(nn.Module):
         """The dtype of feature maps and convolutions; parameters stay float32."""
         self.compute_dtype = dtype
 
-    def forward(self, images: Tensor, *, batches: int = 1) -> Tensor:
-        """float32 `[N, 3, R, R]` to logits, float32 `[N]`: greater means more real.
-
-        `images` may hold several batches one after another (say generated and real): their statistics stay
-        apart.
-        """
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 `[N, 3, R, R]` to logits, float32 `[N]`: greater means more real."""
         x = images.to(self.compute_dtype, memory_format=torch.channels_last)
         for resolution in self.resolutions:
             x = self.get_submodule(f"b{resolution}")(x)
-        logits: Tensor = self.b4(x, batches)
+        logits: Tensor = self.b4(x)
         return logits
 
     def layers(self) -> list[nn.Module]:

@@ -204,16 +204,15 @@ def modulated_1x1(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
     return y.float().transpose(1, 2).reshape(n, -1, height, width)
 
 
-def minibatch_stddev(x: Tensor, *, group_size: int = 4, batches: int = 1) -> Tensor:
+def minibatch_stddev(x: Tensor, *, group_size: int = 4) -> Tensor:
     """Append one channel with the standard deviation within groups of samples (1710.10196, section 3).
 
-    `x` holds `batches` batches one after another, and no group reaches across two. Within a batch of N,
-    sample n belongs to group n modulo (N / group_size), as in StyleGAN2. `[batches * N, C, H, W]` to
-    `[batches * N, C + 1, H, W]`.
+    Sample n of N belongs to group n modulo (N / group_size), as in StyleGAN2. `[N, C, H, W]` to
+    `[N, C + 1, H, W]`.
     """
-    total, _, height, width = x.shape
-    group_size = math.gcd(group_size, total // batches)
-    grouped = x.reshape(batches, group_size, total // batches // group_size, -1)
-    deviation = (grouped.var(dim=1, correction=0) + EPSILON).sqrt().mean(dim=2)  # [batches, groups]
-    channel = deviation.repeat(1, group_size).reshape(total, 1, 1, 1).expand(total, 1, height, width)
+    n, _, height, width = x.shape
+    group_size = math.gcd(group_size, n)
+    grouped = x.reshape(group_size, n // group_size, -1)
+    deviation = (grouped.var(dim=0, correction=0) + EPSILON).sqrt().mean(dim=1)
+    channel = deviation.repeat(group_size).reshape(n, 1, 1, 1).expand(n, 1, height, width)
     return torch.cat([x, channel], dim=1)

@@ -10,7 +10,7 @@ networks.STDDEV_GROUP (and even, for path length). Only smaller parts form other
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -74,11 +74,11 @@ class Updates:
     def update_generator(self) -> None:
         """One update of the generator: its images should be called real."""
 
-        def fool(draws: Draws) -> Tensor:
+        def fool(draws: Draws) -> Iterator[Tensor]:
             images = self._generate(draws)
             value = loss.generator_loss(self._discriminate(images, Purpose.AUGMENT_TO_FOOL, draws))
             self._add_mean("loss_g", value)
-            return value
+            yield value
 
         self._track_mean_w()
         self._descend(self._state.opt_g, self._g_parameters, Purpose.GENERATOR, fool)
@@ -88,30 +88,31 @@ class Updates:
         config, state = self._config, self._state
         count = max(1, self._part_size // PATH_LENGTH_SHRINK)
 
-        def smooth(draws: Draws) -> Tensor:
+        def smooth(draws: Draws) -> Iterator[Tensor]:
             lengths = loss.path_lengths(
                 lambda ws: state.g.synthesis(ws, self._noise_mode, draws), self._ws(draws, count), draws
             )
             penalty = loss.path_length_penalty(lengths, state.path_length_mean)
             self._add_mean("length", lengths.mean())
             self._add_mean("path_length", penalty)
-            return penalty * (config.path_length_weight * config.path_length_interval)
+            yield penalty * (config.path_length_weight * config.path_length_interval)
 
         self._descend(state.opt_g, self._g_parameters, Purpose.PATH_LENGTH, smooth)
 
     def update_discriminator(self) -> None:
         """One update of the discriminator: generated images from real ones."""
 
-        def judge(draws: Draws) -> Tensor:
+        def judge(draws: Draws) -> Iterator[Tensor]:
             with torch.no_grad():
-                fakes = self._augment(self._generate(draws), Purpose.AUGMENT_GENERATED, draws)
-                reals = self._augment(self._real_part(draws), Purpose.AUGMENT_REAL, draws)
-            logits = self._state.d(torch.cat([fakes, reals]), batches=2)
-            fake_logits, real_logits = logits.chunk(2)
-            value = loss.discriminator_loss(fake_logits, real_logits)
-            self._add_mean("loss_d", value)
+                fakes = self._generate(draws)
+            fake_logits = self._discriminate(fakes, Purpose.AUGMENT_GENERATED, draws)
+            fake_loss = loss.discriminator_loss_on_fakes(fake_logits)
+            yield fake_loss
+            real_logits = self._discriminate(self._real_part(draws), Purpose.AUGMENT_REAL, draws)
+            real_loss = loss.discriminator_loss_on_reals(real_logits)
+            yield real_loss
+            self._add_mean("loss_d", fake_loss + real_loss)
             self._add_mean("real_sign", real_logits.sign().mean())
-            return value
 
         self._descend(self._state.opt_d, self._d_parameters, Purpose.DISCRIMINATOR, judge)
 
@@ -119,12 +120,12 @@ class Updates:
         """One update of the discriminator for small gradients at real images (R1)."""
         config = self._config
 
-        def calm(draws: Draws) -> Tensor:
+        def calm(draws: Draws) -> Iterator[Tensor]:
             penalty = loss.r1_penalty(
                 lambda images: self._discriminate(images, Purpose.AUGMENT_R1, draws), self._real_part(draws)
             )
             self._add_mean("r1", penalty)
-            return penalty * (config.gamma / 2 * config.r1_interval)
+            yield penalty * (config.gamma / 2 * config.r1_interval)
 
         self._descend(self._state.opt_d, self._d_parameters, Purpose.DISCRIMINATOR, calm)
 
@@ -133,17 +134,18 @@ class Updates:
         optimizer: torch.optim.Optimizer,
         parameters: list[nn.Parameter],
         purpose: Purpose,
-        value: Callable[[Draws], Tensor],
+        losses: Callable[[Draws], Iterator[Tensor]],
     ) -> None:
-        """One optimizer step down the mean of `value` over all parts, this process's one after the other.
+        """One optimizer step down the sum of `losses`, averaged over all parts: here this process's in turn.
 
+        Each loss is followed back before the next is computed, so that one graph at a time is in memory.
         Gradients reach `parameters` alone, not the other network.
         """
         for part in range(self._ranks.rank, self._parts, self._ranks.count):
-            # Unlike torch.autograd.grad, this gives gradients the memory layout of their parameters, which
-            # fused Adam takes for granted.
-            share = value(self._draws(purpose, part)) / self._parts
-            share.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+            for value in losses(self._draws(purpose, part)):
+                # Unlike torch.autograd.grad, this gives gradients the memory layout of their parameters,
+                # which fused Adam takes for granted.
+                (value / self._parts).backward(inputs=parameters)  # type: ignore[no-untyped-call]
         self._ranks.add_gradients(parameters)
         optimizer.step()
         optimizer.zero_grad()
