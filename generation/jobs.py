@@ -76,7 +76,7 @@ def make_pictures(context: JobContext) -> Steps:
 
 
 def make_together(wanted: Sequence[Wanted]) -> list[UInt8Array]:
-    """Make what several orders want of the same model version at the same truncation, each its own seeds.
+    """Make what several orders want of the same model version, each its own seeds at its own truncation.
 
     A picture is what it would have been alone, to within one of 255 levels: the processor may add up a larger
     batch in another order.
@@ -85,7 +85,7 @@ def make_together(wanted: Sequence[Wanted]) -> list[UInt8Array]:
     generator = _generator(wanted[0].version)
     images = generator.images(
         [seed for one in wanted for seed in one.seeds],
-        truncation_psi=wanted[0].truncation_psi,
+        truncation_psi=[one.truncation_psi for one in wanted for _seed in one.seeds],
         batch_size=BATCH_SIZE,
     )
     return np.split(images, np.cumsum([len(one.seeds) for one in wanted])[:-1])

@@ -18,7 +18,7 @@ from jobs.selectors import active_jobs
 from jobs.services import submit_job
 
 JOB_KIND = "generation.pictures"
-# Orders that wait for the same model version and truncation are made in batches of up to so many pictures.
+# Orders that wait for the same model version are made in batches of up to so many pictures.
 MAX_TOGETHER = 16
 # The row of the price list: so many credits for a picture.
 PRICE_CODE = "picture"
@@ -63,7 +63,7 @@ def start_generation(
         label=label % {"count": len(seeds), "model": version.model.title},
         total=len(seeds),
         quote=quote_generation(len(seeds)),
-        batch_key=f"{version.sha256}:{truncation_psi}",
+        batch_key=version.sha256,
     )
     return Generation.objects.create(
         owner=owner,

@@ -51,24 +51,27 @@ class Generator:
         self,
         seeds: Sequence[int],
         *,
-        truncation_psi: float = 1.0,
+        truncation_psi: float | Sequence[float] = 1.0,
         batch_size: int = 16,
         on_batch: Callable[[int, int], None] | None = None,
     ) -> UInt8Array:
         """One image for each seed (0 to 2**32 - 1): uint8 `[N, H, W, 3]`.
 
-        `truncation_psi` below 1 trades variety for typicality; 0 gives the average image (1812.04948,
-        appendix B). `on_batch(done, total)` is called after each batch; an exception from it ends the work. A
-        seed gives the same picture in any company, to within rounding. Raises ConfigError for a seed out of
-        range.
+        `truncation_psi`, one for all or one for each, trades variety for typicality where it is below 1; 0
+        gives the average image (1812.04948, appendix B). `on_batch(done, total)` is called after each batch;
+        an exception from it ends the work. A seed gives the same picture in any company, to within rounding.
+        Raises ConfigError for a seed out of range.
         """
         if not seeds:
             return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
+        each = [truncation_psi] * len(seeds) if isinstance(truncation_psi, int | float) else truncation_psi
+        psi = torch.tensor(each, dtype=torch.float32)[:, None]
         batches = []
         for first in range(0, len(seeds), batch_size):
-            z = latents(seeds[first : first + batch_size], self._network.architecture.z_dim)
+            batch = slice(first, first + batch_size)
+            z = latents(seeds[batch], self._network.architecture.z_dim)
             with torch.inference_mode():
-                images = self._network(z, truncation_psi=truncation_psi)
+                images = self._network(z, truncation_psi=psi[batch])
             batches.append(to_uint8(images.numpy()))
             if on_batch is not None:
                 on_batch(min(first + batch_size, len(seeds)), len(seeds))

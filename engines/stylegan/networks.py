@@ -224,10 +224,13 @@ class Generator(nn.Module):
         """The dtype of feature maps and convolutions; parameters stay float32."""
         self.synthesis.compute_dtype = dtype
 
-    def ws(self, z: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
-        """float32 `[N, z_dim]` to `[N, num_ws, w_dim]`, nearer to the mean w where `truncation_psi` < 1."""
+    def ws(self, z: Tensor, *, truncation_psi: float | Tensor = 1.0) -> Tensor:
+        """float32 `[N, z_dim]` to `[N, num_ws, w_dim]`, nearer to the mean w where `truncation_psi` < 1.
+
+        One `truncation_psi` for all, or one for each as `[N, 1]`.
+        """
         w = self.mapping(z)
-        if truncation_psi != 1.0:
+        if isinstance(truncation_psi, Tensor) or truncation_psi != 1.0:
             w = self.mapping.w_avg.lerp(w, truncation_psi)
         return self.broadcast(w)
 
@@ -239,7 +242,7 @@ class Generator(nn.Module):
         self,
         z: Tensor,
         *,
-        truncation_psi: float = 1.0,
+        truncation_psi: float | Tensor = 1.0,
         noise_mode: NoiseMode = "const",
         draws: Draws | None = None,
     ) -> Tensor:

@@ -381,10 +381,10 @@ class Generator(nn.Module):
         """The dtype of convolutions; filters and parameters stay float32."""
         self.synthesis.compute_dtype = dtype
 
-    def forward(self, z: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
+    def forward(self, z: Tensor, *, truncation_psi: float | Tensor = 1.0) -> Tensor:
         """float32 `[N, z_dim]` to float32 `[N, 3, R, R]`, about -1 to 1; `truncation_psi` as in StyleGAN2."""
         w = self.mapping(z)
-        if truncation_psi != 1.0:
+        if isinstance(truncation_psi, Tensor) or truncation_psi != 1.0:
             w = self.mapping.w_avg.lerp(w, truncation_psi)
         images: Tensor = self.synthesis(w[:, None].expand(-1, self.architecture.num_ws, -1))
         return images

@@ -72,9 +72,10 @@ def pixels(generation: Generation) -> np.ndarray:
 
 def test_pictures_are_those_they_would_have_been_alone(order, calls):
     wanted = [[1], [2, 3, 4], [5], [6, 7], [8]]
-    together = [order(seeds) for seeds in wanted]
+    truncations = [0.7, 0.5, 1.0, 0.7, 0.0]
+    together = [order(*one) for one in zip(wanted, truncations, strict=True)]
     run_pending("generate")
-    alone = [order(seeds) for seeds in wanted]
+    alone = [order(*one) for one in zip(wanted, truncations, strict=True)]
     Job.objects.filter(state=State.QUEUED).update(batch_key="")
     run_pending("generate")
 
@@ -107,16 +108,6 @@ def test_one_that_cannot_be_done_leaves_the_others_alone(order, calls):
     assert (states[broken.job_id], states[fine.job_id]) == (State.FAILED, State.SUCCEEDED)
     assert Job.objects.get(pk=broken.job_id).price_charged == 0
     assert calls == [[[2]]]
-
-
-def test_only_what_has_the_same_truncation_is_made_together(order, calls):
-    order([1], truncation_psi=0.7)
-    order([2], truncation_psi=0.5)
-    order([3], truncation_psi=0.7)
-
-    run_pending("generate")
-
-    assert calls == [[[1], [3]], [[2]]]
 
 
 def test_a_batch_has_a_greatest_size(order, calls):
