@@ -203,12 +203,10 @@ class PlainTraining:
         with torch.no_grad():
             fakes = self._fakes(len(reals))
         # One after the other, so that only one graph is held at a time.
-        functional.softplus(discriminator(self.d, fakes, self.architecture)).mean().backward()
-        self._descend(
-            self._opt_d,
-            self._d_parameters,
-            functional.softplus(-discriminator(self.d, reals, self.architecture)).mean(),
-        )
+        fake_loss = functional.softplus(discriminator(self.d, fakes, self.architecture)).mean()
+        _follow_back(fake_loss, self._d_parameters)
+        real_loss = functional.softplus(-discriminator(self.d, reals, self.architecture)).mean()
+        self._descend(self._opt_d, self._d_parameters, real_loss)
 
     def regularise_discriminator(self, reals: Tensor) -> None:
         """R1, every sixteenth step."""
@@ -254,9 +252,13 @@ class PlainTraining:
         return mapping(self.g, torch.randn(count, self.architecture.z_dim), self.architecture.mapping_layers)
 
     def _descend(self, optimizer: torch.optim.Adam, parameters: list[Tensor], value: Tensor) -> None:
-        value.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        _follow_back(value, parameters)
         optimizer.step()
         optimizer.zero_grad()
+
+
+def _follow_back(value: Tensor, parameters: list[Tensor]) -> None:
+    value.backward(inputs=parameters)  # type: ignore[no-untyped-call]
 
 
 def _adam(parameters: list[Tensor], learning_rate: float, interval: int | None) -> torch.optim.Adam:

@@ -221,6 +221,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "learning_rate": 0.0025,
                 "gamma": 0.05,
                 "ema_kimg": 4.0,
+                "path_length_weight": 2.0,
                 "style_mixing": 0.9,
             },
             transfer={"ema_kimg": 1.0, "ema_rampup": None},

@@ -48,6 +48,7 @@ def training_device(device: Device) -> torch.device:
             "here. Start fewer processes, or train on the processor."
         )
     torch.cuda.set_device(index)
+    torch.backends.cudnn.benchmark = True  # shapes stay the same, so choosing kernels by trial pays
     return torch.device("cuda", index)
 
 

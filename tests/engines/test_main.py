@@ -73,6 +73,7 @@ def test_a_zip_is_as_good_as_a_folder(pictures, tmp_path, capsys):
         (["train", "--images", "{empty}", "--out", "{empty}"], "no pictures"),
         (["train", "--images", "{empty}/bad.zip", "--out", "{empty}"], "not a readable ZIP"),
         (["train", "--images", "{pictures}", "--out", "{empty}", "--steps", "0"], "Steps must be between"),
+        (["train", "--images", "{pictures}", "--out", "{empty}", "--micro-batch", "5"], "multiple of both"),
     ],
 )
 def test_mistakes_are_told_in_one_line(pictures, tmp_path, capsys, arguments, message):

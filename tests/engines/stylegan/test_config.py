@@ -39,6 +39,15 @@ def test_every_preset_makes_a_config(name):
     assert scratch.architecture == preset.architecture
     assert preset.config(**PATHS, steps=7).steps == 7
     assert preset_for(preset.architecture) is preset
+    assert scratch.batch // scratch.parts() == (scratch.micro_batch or scratch.batch)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_gamma_is_near_the_rule_of_thumb(name):
+    """0.0002 times the number of pixels by the batch; by experience within a factor of eight."""
+    scratch = PRESETS[name].config(**PATHS)
+    rule = 0.0002 * scratch.architecture.resolution**2 / scratch.batch
+    assert rule / 8 < scratch.gamma < rule * 8
 
 
 def test_an_unknown_architecture_takes_the_nearest_preset():
@@ -59,6 +68,8 @@ def test_an_unknown_architecture_takes_the_nearest_preset():
         ("gamma", -1.0, "gamma"),
         ("ada_target", 1.0, "ada_target"),
         ("snapshot_every", 0, "at least 1"),
+        ("micro_batch", 0, "leave it out"),
+        ("style_mixing", 1.5, "between 0 and 1"),
     ],
 )
 def test_settings_out_of_range_are_refused_in_plain_words(name, value, message):
