@@ -254,8 +254,8 @@ def revise_price(*, price: Price) -> Price:
     Effect: the current row of that code steps back, a new row is inserted. Transaction: its own.
     """
     versions = Price.objects.filter(code=price.code)
-    # Who comes second waits here, and then counts the version that the first has added.
-    list(versions.select_for_update(no_key=True))
+    # Who comes second waits here, at the one row that is always there, and then counts what the first added.
+    versions.select_for_update(no_key=True).order_by("version").first()
     latest = versions.aggregate(latest=Max("version"))["latest"] or 0
     versions.filter(is_current=True).update(is_current=False)
     return Price.objects.create(
