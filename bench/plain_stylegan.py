@@ -258,7 +258,7 @@ class PlainTraining:
 
 
 def _follow_back(value: Tensor, parameters: list[Tensor]) -> None:
-    value.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+    value.backward(inputs=parameters)  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
 def _adam(parameters: list[Tensor], learning_rate: float, interval: int | None) -> torch.optim.Adam:

@@ -14,6 +14,6 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         """Say which stored files are the catalog's."""
         from catalog.files import keys_in_use, remove_keys  # noqa: PLC0415 - apps must be loaded
-        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
 
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))

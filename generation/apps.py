@@ -14,12 +14,12 @@ class GenerationConfig(AppConfig):
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
-        from generation.dependents import describe_pictures  # noqa: PLC0415
-        from generation.selectors import keys_in_use  # noqa: PLC0415
-        from generation.services import JOB_KIND, MAX_TOGETHER  # noqa: PLC0415
-        from jobs.models import Queue  # noqa: PLC0415
-        from jobs.registry import JobKind, register  # noqa: PLC0415
-        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
+        from generation.dependents import describe_pictures  # noqa: PLC0415 - as above
+        from generation.selectors import keys_in_use  # noqa: PLC0415 - as above
+        from generation.services import JOB_KIND, MAX_TOGETHER  # noqa: PLC0415 - as above
+        from jobs.models import Queue  # noqa: PLC0415 - as above
+        from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
 
         register(
             JobKind(

@@ -14,11 +14,11 @@ class TrainingConfig(AppConfig):
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
-        from jobs.registry import register  # noqa: PLC0415
-        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415
-        from training.dependents import describe_experiments  # noqa: PLC0415
-        from training.kinds import KINDS  # noqa: PLC0415
-        from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415
+        from jobs.registry import register  # noqa: PLC0415 - as above
+        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
+        from training.dependents import describe_experiments  # noqa: PLC0415 - as above
+        from training.kinds import KINDS  # noqa: PLC0415 - as above
+        from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415 - as above
 
         for kind in KINDS:
             register(kind)

@@ -40,6 +40,9 @@ def _filtered(x: Tensor, padding: int, *, stride: int = 1, gain: float = 1.0) ->
     return functional.conv2d(x, kernel, padding=padding, stride=stride, groups=channels)
 
 
+# torch leaves `Function.apply` untyped: hence `no-untyped-call` at each call of one below.
+
+
 class _Filter(torch.autograd.Function):
     """The filter with zeros around: `[N, C, H, W]` to H + 2 * padding - 3 rows, and columns alike."""
 
