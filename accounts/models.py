@@ -44,6 +44,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail address"), unique=True)
     handle = models.SlugField(_("public name"), max_length=40, unique=True, default=new_handle)
     display_name = models.CharField(_("name"), max_length=80, blank=True)
+    mail_when_ended = models.BooleanField(
+        _("write to me when a training ends, fails or runs out of credits"), default=True
+    )
     is_staff = models.BooleanField(_("staff"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
 from catalog.models import CatalogModel, Licence, ModelVersion, Source
-from jobs.models import Job
+from jobs.models import Job, Machine
 
 
 class Crop(models.TextChoices):
@@ -159,6 +159,22 @@ class DatasetVersion(models.Model):
         return f"{self.name} ({self.count})"
 
 
+class NearestIndex(models.Model):
+    """The private file that finds the training picture nearest to an output; only its owner is shown any."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="nearest_indexes")
+    resolution = models.PositiveIntegerField()
+    file = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "resolution"], name="training_index_once_per_size")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.resolution}"
+
+
 class Experiment(models.Model):
     """A training of an unconditional image model. Its state is its job's."""
 
@@ -168,6 +184,10 @@ class Experiment(models.Model):
     dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.RESTRICT, related_name="experiments")
     starting_point = models.ForeignKey(
         ModelVersion, on_delete=models.RESTRICT, null=True, blank=True, related_name="experiments"
+    )
+    # The snapshot that it goes on from, where it does; its model is then the starting point.
+    continued_from = models.ForeignKey(
+        "Snapshot", on_delete=models.SET_NULL, null=True, blank=True, related_name="continuations"
     )
     preset = models.CharField(max_length=40)
     resolution = models.PositiveIntegerField(default=64)
@@ -208,6 +228,8 @@ class Snapshot(models.Model):
     grid = models.CharField(max_length=200)
     folder = models.CharField(max_length=200, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
+    # For each of the 28 pictures the training picture nearest to it (its SHA-256), and how near that is.
+    nearest = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -235,3 +257,41 @@ class TrainingStat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.experiment} @ {self.step}"
+
+
+class Film(models.Model):
+    """The progress video of an experiment, and the job that makes it."""
+
+    experiment = models.OneToOneField(Experiment, on_delete=models.CASCADE, related_name="film")
+    job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="film")
+    # Empty until it is made; then its storage key, and the step of the last snapshot in it.
+    file = models.CharField(max_length=200, blank=True)
+    last_step = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.experiment}, {self.last_step}"
+
+
+class TrainingSpeed(models.Model):
+    """How fast a machine trains with a preset: measured by a short probe, refined by what trainings took."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="training_speeds")
+    device = models.CharField(max_length=120)
+    preset = models.CharField(max_length=40)
+    threads = models.PositiveIntegerField()
+    # Until the first step, for each step, each snapshot, and each picture that is prepared.
+    start_seconds = models.FloatField()
+    step_seconds = models.FloatField()
+    snapshot_seconds = models.FloatField()
+    picture_seconds = models.FloatField()
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["machine", "device", "preset", "threads"], name="training_speed_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.machine} {self.preset}: {self.step_seconds:.3f} s"
