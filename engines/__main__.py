@@ -1,4 +1,4 @@
-"""`python -m engines train|run|convert|info`: the engines without server, account or Django."""
+"""`python -m engines train|run|convert|info|probe`: the engines without server, account or Django."""
 
 import argparse
 import itertools
@@ -6,6 +6,7 @@ import signal
 import sys
 import zipfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -23,6 +24,7 @@ from engines.stylegan.convert import NVIDIA_LICENCE, convert
 from engines.stylegan.distributed import joined
 from engines.stylegan.generate import Generator
 from engines.stylegan.isolation import convert_isolated
+from engines.stylegan.probe import write_probe
 from engines.stylegan.train import train
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engines", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="train|run|convert|info")
+    commands = parser.add_subparsers(required=True, metavar="train|run|convert|info|probe")
 
     command = commands.add_parser("train", help="train a model on a folder or ZIP of pictures")
     command.set_defaults(command=_train)
@@ -88,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("info", help="tell what a model folder holds, and check its files")
     command.set_defaults(command=_info)
     command.add_argument("model", help="model folder, or name of a shipped starter")
+
+    command = commands.add_parser("probe", help="measure how long a training takes on this machine")
+    command.set_defaults(command=_probe)
+    command.add_argument("--preset", choices=PRESETS, default="cpu64")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     return parser
 
 
@@ -158,6 +167,13 @@ def _info(options: argparse.Namespace) -> int:
     info = read_model_info(folder)
     verify_files(folder, info)
     sys.stdout.write(_description(info) + "\n")
+    return 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    speed = write_probe(options.preset, options.out, device=options.device, threads=options.threads)
+    for name, seconds in asdict(speed).items():
+        sys.stdout.write(f"{name:9} {seconds:8.3f} s\n")
     return 0
 
 

@@ -1,0 +1,160 @@
+"""How long a training takes on this machine: 20 steps of the real loop on made-up pictures.
+
+`python -m engines probe --preset cpu64 --out speed.json` writes what the parts of a training with this preset
+take, in seconds. Steps are not alike: R1 comes with every 16th, path length with every 4th, and the first ones
+choose kernels. So four steps, with each regularisation once, warm up, and the mean is taken over exactly one
+round of 16, in which each comes as often as it does in the long run.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from engines.dataset import PreparedDataset, prepare
+from engines.progress import Control, Progress, Snapshot
+from engines.stylegan import hardware
+from engines.stylegan.config import PRESETS, Device, TrainConfig
+from engines.stylegan.state import TrainState
+from engines.stylegan.train import Training
+
+WARM_UP_STEPS = 4
+MEASURED_STEPS = 16  # the presets' r1_interval, a multiple of their path_length_interval
+# Augmentation costs the more the stronger it is: most trainings spend most of their time around here.
+TYPICAL_ADA_P = 0.2
+PICTURES = 8
+PICTURE_SIDE = 1000  # pixels: one megapixel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Seconds that the parts of a training take.
+
+    Attributes:
+        start: from the process's start until the first step, and what the first snapshot takes beyond others.
+        step: one step, on average.
+        snapshot: a checkpoint and a snapshot with its figures, written and copied once.
+        picture: preparing a picture of one megapixel.
+    """
+
+    start: float
+    step: float
+    snapshot: float
+    picture: float
+
+
+class Stopwatch:
+    """The host of the measured training: it looks at the clock and copies each snapshot, as if to store it."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self.snapshots: list[float] = []
+        self._since = time.perf_counter()
+
+    def progress(self, progress: Progress) -> Control:
+        """Called after each step."""
+        self.steps.append(self._lap())
+        return Control.CONTINUE
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """Called with each snapshot."""
+        shutil.copytree(snapshot.folder, snapshot.folder.with_name(f"{snapshot.folder.name}-stored"))
+        self.snapshots.append(self._lap())
+
+    def _lap(self) -> float:
+        now = time.perf_counter()
+        lap, self._since = now - self._since, now
+        return lap
+
+
+def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
+    """Train a preset for 20 steps, with two snapshots, in a folder that is removed afterwards.
+
+    Raises KeyError for an unknown preset, ConfigError where the device is not there.
+    """
+    before = _process_seconds()
+    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
+        picture = _picture_seconds(Path(folder))
+        config = PRESETS[preset].config(
+            dataset=Path(folder) / "dataset",
+            run_dir=Path(folder) / "run",
+            steps=WARM_UP_STEPS + MEASURED_STEPS,
+            snapshot_every=(WARM_UP_STEPS + MEASURED_STEPS) // 2,
+            device=device,
+            threads=threads,
+        )
+        dataset = _made_up_dataset(config)
+        watch = Stopwatch()
+        _training(config, dataset, watch).run()
+    step = sum(watch.steps[WARM_UP_STEPS:]) / MEASURED_STEPS
+    first, second = watch.snapshots
+    return Speed(
+        start=max(0.0, before + watch.steps[0] - step) + max(0.0, first - second),
+        step=step,
+        snapshot=second,
+        picture=picture,
+    )
+
+
+def write_probe(preset: str, out: Path, *, device: Device = "auto", threads: int = 1) -> Speed:
+    """Probe, and write the result as JSON: the file appears whole or not at all."""
+    speed = probe(preset, device=device, threads=threads)
+    draft = out.with_suffix(".part")
+    draft.write_text(json.dumps(asdict(speed)), encoding="utf-8")
+    draft.replace(out)
+    return speed
+
+
+def _training(config: TrainConfig, dataset: PreparedDataset, watch: Stopwatch) -> Training:
+    """A training that begins in the middle of things, with augmentation on."""
+    torch.set_num_threads(config.threads)
+    hardware.tune_allocator()
+    device = hardware.training_device(config.device)
+    dtype = hardware.compute_dtype(config.precision, device)
+    state = TrainState.create(config, dtype, device)
+    state.ada_p = TYPICAL_ADA_P
+    return Training(config, dataset, state, watch)
+
+
+def _picture_seconds(folder: Path) -> float:
+    """How long it takes to prepare a JPEG of one megapixel."""
+    paths = _pictures(folder / "large", PICTURE_SIDE, "jpg")
+    started = time.perf_counter()
+    prepare(((path.name, path) for path in paths), folder / "prepared", resolution=64, crop="center")
+    return (time.perf_counter() - started) / len(paths)
+
+
+def _made_up_dataset(config: TrainConfig) -> PreparedDataset:
+    """As many pictures of noise as the snapshots' figures ask for."""
+    resolution = config.architecture.resolution
+    paths = _pictures(config.dataset.with_name("small"), resolution, "png")
+    count = max(2 * config.quality_samples, PICTURES)
+    names = ((f"{index}", paths[index % len(paths)]) for index in range(count))
+    return prepare(names, config.dataset, resolution=resolution, crop="center")
+
+
+def _pictures(folder: Path, side: int, suffix: str) -> list[Path]:
+    """Smooth noise, as pictures have it: its compression costs what that of pictures does."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{index}.{suffix}" for index in range(PICTURES)]
+    for path in paths:
+        coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+        fine = rng.normal(0.0, 8.0, (side, side, 3))
+        smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64)
+        Image.fromarray((smooth + fine).clip(0, 255).astype(np.uint8)).save(path)
+    return paths
+
+
+def _process_seconds() -> float:
+    """How long ago this process began, in seconds: imports count, which is most of a start."""
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5), counted from the name on
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun
