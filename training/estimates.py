@@ -1,16 +1,12 @@
 """What a training will cost, said before it starts and before it goes on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from accounts.models import User
 from billing.models import Price
 from billing.selectors import balance_of, plan_limits
-from catalog.models import ModelVersion
 from training.models import Experiment
 from training.prices import next_slice_end, quote_steps, quote_training
-from training.services.experiments import choose_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +37,9 @@ class Estimate:
         return self.available * self.price.per // max(1, self.price.credits)
 
 
-def estimate_training(
-    *, user: User, starting_point: ModelVersion | None, steps: int, settings: Mapping[str, Any]
-) -> Estimate | None:
-    """Estimate a training that is being set up; None in house mode. Two queries."""
-    preset_name, preset = choose_preset(starting_point)
-    planned = Experiment(
-        starting_point=starting_point,
-        preset=preset_name,
-        resolution=preset.architecture.resolution,
-        steps=steps,
-        settings=dict(settings),
-    )
-    whole = quote_training(resolution=planned.resolution, steps=steps)
+def estimate_training(*, user: User, planned: Experiment) -> Estimate | None:
+    """Estimate a training that is being set up, a row that is not stored; None in house mode. Two queries."""
+    whole = quote_training(resolution=planned.resolution, steps=planned.steps)
     return _estimate(user, planned, whole.price, done=0)
 
 

@@ -33,3 +33,7 @@ class SnapshotMissing(TrainingError):
 
 class SettingsRefused(TrainingError):
     """A setting of an experiment is out of its range."""
+
+
+class TooManyDrafts(TrainingError):
+    """The account has as many experiments that were not started as it may have."""

@@ -16,7 +16,7 @@ from catalog.selectors import starting_points
 from engines.stylegan.config import MAX_STEPS, PRESETS
 from training.exceptions import DatasetUnfit
 from training.models import Crop, Dataset, Experiment, Snapshot
-from training.services.experiments import SCRATCH_PRESET
+from training.services.experiments import SCRATCH_PRESET, choose_preset
 from training.services.versions import judge_ready
 
 MIN_STEPS = 10
@@ -180,8 +180,8 @@ class ExperimentForm(forms.Form):
             raise ValidationError(str(error)) from error
         return dataset
 
-    def planned(self) -> tuple[ModelVersion | None, int, dict[str, Any]]:
-        """Return starting point, steps and settings as they stand in the form, to estimate with.
+    def planned(self) -> Experiment:
+        """Return the experiment as it stands in the form, a row that is not stored, to estimate with.
 
         What cannot be used yet is taken as if it had been left as it was.
         """
@@ -189,7 +189,14 @@ class ExperimentForm(forms.Form):
         version = next((version for version in self.versions if str(version.pk) == chosen), None)
         steps = _whole(self["steps"].value(), MIN_STEPS, MAX_STEPS) or int(self.fields["steps"].initial)
         interval = _whole(self["snapshot_every"].value(), MIN_STEPS, MAX_STEPS)
-        return version, steps, {"snapshot_every": interval} if interval else {}
+        name, preset = choose_preset(version)
+        return Experiment(
+            starting_point=version,
+            preset=name,
+            resolution=preset.architecture.resolution,
+            steps=steps,
+            settings={"snapshot_every": interval} if interval else {},
+        )
 
     @property
     def advanced_fields(self) -> list[forms.BoundField]:

@@ -27,4 +27,10 @@ EXPERIMENT = JobKind(
     is_limited=True,
     slice_end="training.prices.slice_end",
 )
-KINDS = (UPLOAD, SAMPLE, EXPERIMENT)
+FILM = JobKind(
+    name="training.film",
+    queue=Queue.LIGHT,
+    handler="training.film_jobs.run_film",
+    title=_("Making a progress video"),
+)
+KINDS = (UPLOAD, SAMPLE, EXPERIMENT, FILM)

@@ -242,6 +242,34 @@ class Snapshot(models.Model):
         return f"{self.experiment} @ {self.step}"
 
 
+class ExperimentDraft(models.Model):
+    """An experiment that was not started yet: what its owner has chosen so far."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="experiment_drafts"
+    )
+    # Gone when the dataset goes: the draft then asks for another.
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.SET_NULL, null=True, blank=True, related_name="experiment_drafts"
+    )
+    continued_from = models.ForeignKey(
+        Snapshot, on_delete=models.SET_NULL, null=True, blank=True, related_name="drafts"
+    )
+    # The fields of the setup form as they were typed; the form judges them again before the start.
+    choices = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-changed_at"]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.created_at:%Y-%m-%d %H:%M}"
+
+
 class TrainingStat(models.Model):
     """A point of the loss curves."""
 

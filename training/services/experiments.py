@@ -41,20 +41,24 @@ def start_experiment(
     mirror: bool = True,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    preset: str = SCRATCH_PRESET,
+    continued_from: Snapshot | None = None,
 ) -> Experiment:
     """Freeze the dataset and submit a training on it, from a model or, with None, from scratch.
 
-    `settings` overrides single fields of the preset's TrainConfig (gamma, ada_target, learning_rate, ...).
+    `preset` counts from scratch only: a starting point brings its own sizes. `settings` overrides single
+    fields of the preset's TrainConfig (gamma, ada_target, learning_rate, ...). `continued_from` is the
+    snapshot that the starting point was saved from, where the experiment continues another.
     Effect: inserts the frozen version, the experiment and its job in one transaction, and holds the credits
     for the steps until the first snapshot. The caller has made sure that the owner may use both dataset and
     starting point.
     Raises DatasetUnfit (too few pictures, still being checked), SettingsRefused (out of range), CreditsShort
     and AccountBlocked.
     """
-    preset_name, preset = choose_preset(starting_point)
+    preset_name, chosen = choose_preset(starting_point, preset)
     overrides = dict(settings or {})
     try:
-        preset.config(
+        chosen.config(
             dataset=Path(),
             run_dir=Path(),
             start=Path() if starting_point else None,
@@ -71,8 +75,9 @@ def start_experiment(
             name=name or default_name(dataset, starting_point),
             dataset_version=freeze_version(dataset=dataset, crop=crop),
             starting_point=starting_point,
+            continued_from=continued_from,
             preset=preset_name,
-            resolution=preset.architecture.resolution,
+            resolution=chosen.architecture.resolution,
             mirror=mirror,
             steps=steps,
             seed=seed,
@@ -84,7 +89,7 @@ def start_experiment(
             label=experiment.name,
             total=steps,
             quote=_quote_first_slice(experiment),
-            needs_bytes=needs_bytes(preset, overrides),
+            needs_bytes=needs_bytes(chosen, overrides),
         )
         experiment.save(force_insert=True)
         return experiment
@@ -102,10 +107,12 @@ def needs_bytes(preset: Preset, overrides: Mapping[str, Any]) -> int:
     return needed if needed > _ANYWHERE_BYTES else 0
 
 
-def choose_preset(starting_point: ModelVersion | None) -> tuple[str, Preset]:
-    """The name and the preset that fit a starting point: its networks' sizes decide."""
+def choose_preset(
+    starting_point: ModelVersion | None, scratch_preset: str = SCRATCH_PRESET
+) -> tuple[str, Preset]:
+    """The name and the preset that fit a starting point: its networks' sizes decide. None: from scratch."""
     if starting_point is None:
-        return SCRATCH_PRESET, PRESETS[SCRATCH_PRESET]
+        return scratch_preset, PRESETS[scratch_preset]
     preset = preset_for(Architecture.from_dict(starting_point.manifest["architecture"]))
     name = next((name for name, known in PRESETS.items() if known.title == preset.title), SCRATCH_PRESET)
     return name, preset

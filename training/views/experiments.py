@@ -84,10 +84,7 @@ def _start(request: StudioRequest) -> HttpResponse:
 
 def _estimate(request: StudioRequest, form: ExperimentForm) -> dict[str, object]:
     """What the training will cost as the form stands, and how long the plan lets it run at a time."""
-    version, steps, settings = form.planned()
-    estimate = estimates.estimate_training(
-        user=request.user, starting_point=version, steps=steps, settings=settings
-    )
+    estimate = estimates.estimate_training(user=request.user, planned=form.planned())
     return {"estimate": estimate, "hours": estimates.hours_at_a_time(request.user)}
 
 

@@ -1,0 +1,85 @@
+"""Experiments that were not started yet: begun, filled in, started, deleted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from training.exceptions import SnapshotMissing, TooManyDrafts
+from training.models import Dataset, Experiment, ExperimentDraft, Snapshot
+from training.services.experiments import save_model, start_experiment
+
+MAX_DRAFTS = 30
+
+
+@transaction.atomic
+def create_draft(
+    *,
+    owner: User,
+    dataset: Dataset | None,
+    continued_from: Snapshot | None = None,
+    choices: Mapping[str, str] | None = None,
+) -> ExperimentDraft:
+    """Begin an experiment that is started later. Return its row.
+
+    Effect: inserts one row. The caller has made sure that dataset and snapshot are the owner's.
+    Raises TooManyDrafts.
+    """
+    User.objects.select_for_update().get(pk=owner.pk)
+    if ExperimentDraft.objects.owned_by(owner).count() >= MAX_DRAFTS:
+        raise TooManyDrafts(
+            _("You have %(count)d experiments that were not started. Start or delete one of them first.")
+            % {"count": MAX_DRAFTS}
+        )
+    draft: ExperimentDraft = ExperimentDraft.objects.create(
+        owner=owner, dataset=dataset, continued_from=continued_from, choices=dict(choices or {})
+    )
+    return draft
+
+
+def continue_from(*, snapshot: Snapshot) -> ExperimentDraft:
+    """Begin an experiment that goes on from a snapshot, with the settings of the one that made it.
+
+    Effect: inserts a draft. Raises SnapshotMissing for a sample, which has pictures and no weights, and
+    TooManyDrafts.
+    """
+    if not snapshot.folder:
+        raise SnapshotMissing(_("This is a sample without weights. Choose a snapshot to continue from."))
+    experiment = snapshot.experiment
+    overridden = {name: str(value) for name, value in experiment.settings.items()}
+    choices = {
+        **overridden,
+        "start": f"snapshot:{snapshot.pk}",
+        "crop": experiment.dataset_version.crop,
+        "mirror": "on" if experiment.mirror else "",
+        "seed": str(experiment.seed),
+    }
+    return create_draft(
+        owner=experiment.owner,
+        dataset=experiment.dataset_version.dataset,
+        continued_from=snapshot,
+        choices=choices,
+    )
+
+
+@transaction.atomic
+def start_draft(*, draft: ExperimentDraft, continues: bool, **values: Any) -> Experiment:
+    """Start the experiment of a draft with `values`, what `start_experiment` takes. Return it.
+
+    Effect: one transaction. When it `continues` the draft's snapshot, that is saved as a private model
+    version of the owner's first, which is then the starting point. The draft is gone afterwards.
+    Raises what `start_experiment` and `save_model` raise.
+    """
+    snapshot = draft.continued_from if continues else None
+    if snapshot is not None:
+        values["starting_point"] = save_model(experiment=snapshot.experiment, snapshot=snapshot)
+    experiment = start_experiment(owner=draft.owner, continued_from=snapshot, **values)
+    draft.delete()
+    return experiment
+
+
+def delete_draft(*, draft: ExperimentDraft) -> None:
+    """Delete what was chosen for an experiment that was not started. Nothing else goes."""
+    draft.delete()
