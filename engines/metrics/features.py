@@ -17,37 +17,39 @@ from engines.images import FloatArray, UInt8Array, to_float
 
 SEED = 20220809
 CHANNELS = (24, 48, 96)
-BATCH = 256
+PIXELS_AT_ONCE = 256 * 64 * 64
+CPU = torch.device("cpu")
 
 
 @functools.cache
-def _weights() -> tuple[Tensor, ...]:
+def _weights(device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(SEED)
     sizes = zip((3, *CHANNELS[:-1]), CHANNELS, strict=True)
     return tuple(
-        torch.randn(outputs, inputs, 5, 5, generator=rng) * math.sqrt(2 / (inputs * 25))
+        (torch.randn(outputs, inputs, 5, 5, generator=rng) * math.sqrt(2 / (inputs * 25))).to(device)
         for inputs, outputs in sizes
     )
 
 
-def features(images: UInt8Array) -> FloatArray:
+def features(images: UInt8Array, device: torch.device = CPU) -> FloatArray:
     """uint8 `[N, H, W, 3]` (sides of 16 or more) to float32 `[N, 2 * sum(CHANNELS)]`.
 
     For each channel of each layer the mean over the picture and the standard deviation: what there is, and
     how much it varies from place to place.
     """
+    batch = max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2]))
     return np.concatenate(
-        [_features(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+        [_features(images[first : first + batch], device) for first in range(0, len(images), batch)]
     )
 
 
 @torch.inference_mode()
-def _features(images: UInt8Array) -> FloatArray:
-    x = torch.from_numpy(to_float(images))
+def _features(images: UInt8Array, device: torch.device) -> FloatArray:
+    x = torch.from_numpy(to_float(images)).to(device)
     found = []
-    for weight in _weights():
+    for weight in _weights(device):
         x = functional.leaky_relu(functional.conv2d(x, weight, stride=2, padding=2), 0.2)
         deviation, mean = torch.std_mean(x, dim=(2, 3))
         found += [mean, deviation]
-    result: FloatArray = torch.cat(found, dim=1).numpy()
+    result: FloatArray = torch.cat(found, dim=1).cpu().numpy()
     return result

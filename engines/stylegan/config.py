@@ -103,6 +103,7 @@ class TrainConfig:
     ada_rotation: bool = True
     freeze_d: int = 0  # freeze the discriminator's first layers (2002.10964), counted from the image
     snapshot_every: int = 250  # steps
+    quality_samples: int = 256  # images that each snapshot's quality figures rest on; 0: no figures
     checkpoint_seconds: float = 120.0  # at most this much work is lost to a crash
     threads: int = 1
     precision: Precision = "auto"
@@ -115,7 +116,14 @@ class TrainConfig:
             raise ConfigError(f"Steps must be between 1 and {MAX_STEPS}; you asked for {self.steps}.")
         if not 1 <= self.batch <= 512:
             raise ConfigError(f"The batch must hold 1 to 512 images; you asked for {self.batch}.")
-        for name in ("learning_rate", "gamma", "path_length_weight", "ada_kimg", "ema_kimg"):
+        for name in (
+            "learning_rate",
+            "gamma",
+            "path_length_weight",
+            "ada_kimg",
+            "ema_kimg",
+            "quality_samples",
+        ):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a number from 0 up; you gave {value}.")

@@ -30,6 +30,7 @@ class Purpose(enum.IntEnum):
     AUGMENT_REAL = 7
     AUGMENT_R1 = 8
     AUGMENT_TO_FOOL = 9
+    QUALITY = 10  # latents of the images that are measured
 
 
 def numpy_rng(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:

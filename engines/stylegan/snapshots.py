@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from engines.checkpoint import write_model
 from engines.dataset import PreparedDataset
 from engines.files import atomic_folder
-from engines.images import grid, to_uint8
+from engines.images import UInt8Array, grid, to_uint8
 from engines.manifest import (
     DISCRIMINATOR_FILE,
     GENERATOR_FILE,
@@ -24,12 +25,13 @@ from engines.manifest import (
 from engines.progress import Snapshot
 from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS, TrainConfig
 from engines.stylegan.networks import Generator
-from engines.stylegan.randomness import latents
+from engines.stylegan.randomness import Purpose, latents, torch_rng
 from engines.stylegan.state import TrainState
 
 SNAPSHOTS = "snapshots"
 SAMPLES = "samples"
 GRID_FILE = "grid.png"
+IMAGES_AT_ONCE = 7
 STATS_FILE = "stats.json"
 
 
@@ -78,12 +80,24 @@ def latest_snapshot(run_dir: Path) -> Snapshot | None:
     return _snapshot(folder, info.step, info.nimg, info.stats)
 
 
+def measured_images(generator: Generator, count: int) -> UInt8Array:
+    """`count` untruncated images for quality figures, uint8 `[N, R, R, 3]`: the same latents each time."""
+    device = generator.mapping.w_avg.device
+    rng = torch_rng(0, Purpose.QUALITY, device=device)
+    z = torch.randn(count, generator.architecture.z_dim, generator=rng, device=device)
+    return _images(generator, z)
+
+
 def sample_grid(generator: Generator) -> Image.Image:
     """The images of the fixed seeds, untruncated, seven in a row."""
     z = latents(GRID_SEEDS, generator.architecture.z_dim).to(generator.mapping.w_avg.device)
+    return Image.fromarray(grid(_images(generator, z), columns=GRID_COLUMNS))
+
+
+def _images(generator: Generator, z: Tensor) -> UInt8Array:
     with torch.inference_mode():
-        images = torch.cat([generator(part, noise_mode="const") for part in torch.split(z, GRID_COLUMNS)])
-    return Image.fromarray(grid(to_uint8(images.cpu().numpy().astype(np.float32)), columns=GRID_COLUMNS))
+        parts = [generator(part, noise_mode="const") for part in torch.split(z, IMAGES_AT_ONCE)]
+    return np.concatenate([to_uint8(part.cpu().numpy()) for part in parts])
 
 
 def _write_grid_and_stats(folder: Path, state: TrainState, stats: Mapping[str, float]) -> None:

@@ -9,12 +9,19 @@ import torch
 from engines.checkpoint import load_checkpoint, save_checkpoint
 from engines.dataset import PreparedDataset
 from engines.errors import ConfigError, DatasetError, DivergedError
+from engines.metrics.quality import Reference
 from engines.progress import Control, Host, Progress, Snapshot
 from engines.stylegan import hardware
 from engines.stylegan.batches import RealImages
 from engines.stylegan.config import TrainConfig
 from engines.stylegan.distributed import Ranks
-from engines.stylegan.snapshots import latest_snapshot, snapshot_folder, write_sample, write_snapshot
+from engines.stylegan.snapshots import (
+    latest_snapshot,
+    measured_images,
+    snapshot_folder,
+    write_sample,
+    write_snapshot,
+)
 from engines.stylegan.state import TrainState
 from engines.stylegan.updates import DIVERGED, Updates
 
@@ -119,8 +126,7 @@ class Training:
         if self._is_due() or control in (Control.SNAPSHOT, Control.STOP):
             # The checkpoint comes first: whoever sees the snapshot can rely on resuming from it.
             self._checkpoint()
-            stats = {**losses, "ada_p": self.state.ada_p}
-            self.host.snapshot(write_snapshot(self.config, self.dataset, self.state, stats))
+            self._snapshot(losses)
         elif control is Control.SAMPLE:
             self.host.snapshot(write_sample(self.config, self.state, losses))
         elif time.monotonic() - self._saved_at > self.config.checkpoint_seconds:
@@ -133,8 +139,23 @@ class Training:
     def _make_up_for_snapshot(self) -> None:
         """Write the snapshot that is missing where a process died between checkpoint and snapshot."""
         if not snapshot_folder(self.config.run_dir, self.state.step).is_dir():
-            stats = {"ada_p": self.state.ada_p}
-            self.host.snapshot(write_snapshot(self.config, self.dataset, self.state, stats))
+            self._snapshot({})
+
+    def _snapshot(self, losses: dict[str, float]) -> None:
+        stats = {**losses, "ada_p": self.state.ada_p, **self._quality()}
+        self.host.snapshot(write_snapshot(self.config, self.dataset, self.state, stats))
+
+    def _quality(self) -> dict[str, float]:
+        """The averaged generator's quality figures; none where there are too few pictures to measure."""
+        config, device = self.config, self.state.device
+        if not config.quality_samples:
+            return {}
+        reference = Reference.of(
+            self.dataset, samples=config.quality_samples, mirror=config.mirror, device=device
+        )
+        if reference is None:
+            return {}
+        return reference.measure(measured_images(self.state.g_ema, reference.samples), device)
 
     def _measure(self, seconds: float) -> None:
         if self._seconds_per_step is None:

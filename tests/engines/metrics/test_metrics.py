@@ -2,20 +2,9 @@ import numpy as np
 import pytest
 
 from engines.errors import DatasetError
-from engines.metrics.distance import frechet, random_feature_distance
+from engines.metrics.distance import diversity, frechet, kernel_distance, random_feature_distance
 from engines.metrics.features import CHANNELS, features
 from engines.metrics.nearest import nearest_training_images
-from engines.starters.drawings import draw
-
-
-@pytest.fixture(scope="module")
-def cats():
-    return np.stack([np.asarray(draw("cats", index, 32)) for index in range(64)])
-
-
-@pytest.fixture(scope="module")
-def faces():
-    return np.stack([np.asarray(draw("faces", index, 32)) for index in range(32)])
 
 
 def test_frechet_of_normal_distributions_is_the_closed_form():
@@ -25,6 +14,31 @@ def test_frechet_of_normal_distributions_is_the_closed_form():
     assert frechet(a, b) == pytest.approx(1.0 + (2 - 1) ** 2 + (3 - 1) ** 2, rel=0.02)
     assert frechet(a, a) == pytest.approx(0.0, abs=1e-9)
     assert frechet(a, b) == pytest.approx(frechet(b, a))
+
+
+def test_the_kernel_distance_is_the_sum_over_different_pairs():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32)
+
+    def mean(first, second):
+        pairs = [
+            (x, y) for i, x in enumerate(first) for j, y in enumerate(second) if first is not second or i != j
+        ]
+        return np.mean([(x @ y / 3 + 1) ** 3 for x, y in pairs])
+
+    expected = 1000 * (mean(a, a) + mean(b, b) - 2 * mean(a, b))
+    assert kernel_distance(a, b) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_kernel_distance_of_equal_distributions_is_zero_on_average():
+    rng = np.random.default_rng(0)
+    values = [kernel_distance(*rng.normal(size=(2, 20, 4)).astype(np.float32)) for _ in range(300)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / 300**0.5
+    assert min(values) < 0 < max(values)
+
+
+def test_diversity_is_the_mean_distance_of_different_rows():
+    assert diversity(np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 0.0]], np.float32)) == pytest.approx(10 / 3)
 
 
 def test_features_are_the_same_every_time(cats):

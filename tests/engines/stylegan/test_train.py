@@ -120,6 +120,43 @@ def test_a_snapshot_is_a_complete_model_folder(config):
     assert Generator.load(snapshot.folder).images([0]).shape == (1, 16, 16, 3)
 
 
+@pytest.fixture(scope="module")
+def forty(dataset, tmp_path_factory):
+    """Enough pictures to measure with: the twelve ones, each several times."""
+    pictures = [(f"{copy}{name}", dataset.path.parent / name) for copy in range(4) for name in dataset.names]
+    return prepare(pictures, tmp_path_factory.mktemp("forty"), resolution=16, crop="center")
+
+
+def test_each_snapshot_is_measured(config, forty):
+    host = RecordingHost()
+    result = train(config(dataset=forty.path, steps=4, snapshot_every=2, quality_samples=20), host)
+    for snapshot in host.snapshots:
+        assert snapshot.stats["distance_samples"] == 20
+        assert snapshot.stats["distance"] > snapshot.stats["distance_floor"] > 0
+    stats = read_model_info(result.snapshot.folder).stats
+    assert stats == host.snapshots[-1].stats
+    assert {"kernel_distance", "sliced_wasserstein", "diversity", "diversity_real", "ada_p"} <= stats.keys()
+
+
+def test_measuring_changes_nothing(config, forty, tmp_path):
+    def build(name, samples):
+        settings = {"steps": 3, "snapshot_every": 2, "quality_samples": samples}
+        return config(dataset=forty.path, run_dir=tmp_path / name, **settings)
+
+    plain, measured, resumed = build("plain", 0), build("measured", 20), build("resumed", 20)
+    assert "distance" not in train(plain, SilentHost()).snapshot.stats
+    stats = train(measured, SilentHost()).snapshot.stats
+    train(resumed, RecordingHost({1: Control.STOP}))
+    assert train(resumed, SilentHost()).snapshot.stats == stats
+    assert_same_state(final_state(plain), final_state(measured))
+
+
+def test_too_few_pictures_are_not_measured(config):
+    stats = train(config(steps=1), SilentHost()).snapshot.stats
+    assert "distance" not in stats
+    assert "ada_p" in stats
+
+
 def test_a_training_can_start_from_a_snapshot(config, tmp_path):
     first = train(config(steps=2, run_dir=tmp_path / "first", licence="CC0-1.0"), SilentHost()).snapshot
     settings = config(steps=1, run_dir=tmp_path / "second", start=first.folder, architecture=Architecture())
