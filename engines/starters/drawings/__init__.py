@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import cats, faces
+from . import cats, faces, flowers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,16 @@ FAMILIES: dict[str, Family] = {
             sample_count=300,
             caption=cats.caption,
             painter=cats.draw,
+        ),
+        Family(
+            name="flowers",
+            title="Flowers",
+            description="Single blooms on a stem: daisies, sunflowers, dahlias, clematis and others.",
+            licence="CC0-1.0",
+            count=5000,
+            sample_count=400,
+            caption=flowers.caption,
+            painter=flowers.draw,
         ),
     )
 }

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engines.starters.drawings import FAMILIES, cats, draw, faces, write_family
+from engines.starters.drawings import FAMILIES, cats, draw, faces, flowers, write_family
 
-# Pictures of 64 px reduced to 4 x 4 pixels, RGB, in hexadecimal. The shipped starter learned from the faces:
-# when they change, its recipe no longer describes it.
+# Pictures of 64 px reduced to 4 x 4 pixels, RGB, in hexadecimal. Shipped starters learned from faces and
+# flowers: when those change, their recipes no longer describe them.
 THUMBNAILS = {
     (
         "faces",
@@ -41,13 +41,25 @@ THUMBNAILS = {
         "cats",
         123,
     ): "8cc9b8aeb89b88bcae7ab4a795baa4d5a06f9d93906e8f8c8fc1b2d4c8b6c8c4ba89b9af89ac96dda38ec39e9f74a59e",
+    (
+        "flowers",
+        0,
+    ): "bdb8e7d3ada3d0aaa0b8b2e6c3b0c5d37b37cd7433bea8bdb4aad5d9955fd9925eaea4d2a39ecc869680929a9da49ed2",
+    (
+        "flowers",
+        7,
+    ): "f3d372ddc19fdec093f3d168e0c48caa99bfab98c8e3c275e1c271b8a0c0bfa5bbe3c263a9a35c6d895aa3a15ddab95e",
+    (
+        "flowers",
+        123,
+    ): "516a8a698db26389b1435f835e799a668ebe5d83b4506f954e65866a97c56696c4425c803c5377526d625a7855425b6c",
 }
 
 DRAW_ELSEWHERE = """
 import sys
 from hashlib import sha256
 from engines.starters.drawings import draw
-print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces"))).hexdigest())
+print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers"))).hexdigest())
 print("torch" in sys.modules)
 """
 
@@ -67,7 +79,9 @@ def test_pictures_keep_the_look_that_was_recorded(family, index):
 
 
 def test_another_process_draws_the_same_bytes_without_torch():
-    here = sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces"))).hexdigest()
+    here = sha256(
+        b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers"))
+    ).hexdigest()
 
     run = subprocess.run(
         [sys.executable, "-c", DRAW_ELSEWHERE],
@@ -111,7 +125,9 @@ def test_pictures_differ_visibly_from_one_another(family):
     assert apart.min() > 4
 
 
-@pytest.mark.parametrize(("family", "traits"), [("faces", faces.face), ("cats", cats.cat)])
+@pytest.mark.parametrize(
+    ("family", "traits"), [("faces", faces.face), ("cats", cats.cat), ("flowers", flowers.flower)]
+)
 def test_every_index_of_a_family_has_traits_of_its_own(family, traits):
     count = FAMILIES[family].count
 
@@ -136,10 +152,11 @@ def test_families_are_described(family):
 def test_captions_name_what_is_seen():
     assert cats.caption(0) == "portrait of a cream tabby cat, blue eyes, collar with a bell, navy background"
     assert faces.caption(5) == "portrait of a person, brown hair, pigtails, hoodie, sky blue background"
+    assert flowers.caption(4) == "magenta dahlia with a dark centre, peach background"
 
 
 def test_an_unknown_family_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match=r"Choose one of: faces, cats\."):
+    with pytest.raises(ValueError, match=r"Choose one of: faces, cats, flowers\."):
         draw("dogs", 0)
 
 
