@@ -73,8 +73,8 @@ def threads_for(queue: str) -> int:
     each other in small operations lose far more to a busy core than they win by it. Where a training and a
     generation share the machine, each gets half, at least one. Light work always takes one.
     """
-    cores = len(os.sched_getaffinity(0))
-    alone, shared = max(1, cores - 1), max(1, cores // 2)
+    cores = hardware.cores()
+    alone, shared = hardware.threads_alone(cores), max(1, cores // 2)
     if queue == Queue.LIGHT:
         return 1
     if alone == shared:

@@ -70,6 +70,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def threads_alone(cores: int) -> int:
+    """Return how many threads a heavy job may use that starts alone: one core is left to pages."""
+    return max(1, cores - 1)
+
+
 def versions() -> dict[str, str]:
     """Return the versions that decide what this machine computes."""
     known = {"python": platform.python_version()}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from billing.models import Price
 from billing.selectors import Quote, quote_price
-from engines.stylegan.config import PRESETS
+from engines.stylegan.config import PRESETS, TrainConfig
 from jobs.models import Job
 from training.models import Experiment
 
@@ -37,11 +37,14 @@ def next_slice_end(experiment: Experiment, step: int) -> int:
 
 def snapshot_interval(experiment: Experiment) -> int:
     """Return how many steps lie between two planned snapshots."""
+    return config_of(experiment).snapshot_every
+
+
+def config_of(experiment: Experiment) -> TrainConfig:
+    """Return how an experiment is trained, without the folders and files of a machine."""
     start = Path() if experiment.starting_point_id else None
-    config = PRESETS[experiment.preset].config(
-        dataset=Path(), run_dir=Path(), start=start, **{"steps": experiment.steps, **experiment.settings}
-    )
-    return config.snapshot_every
+    values = {"steps": experiment.steps, **experiment.settings}
+    return PRESETS[experiment.preset].config(dataset=Path(), run_dir=Path(), start=start, **values)
 
 
 def slice_end(job: Job) -> int:

@@ -1,9 +1,9 @@
 """How long a training takes on this machine: 20 steps of the real loop on made-up pictures.
 
 `python -m engines probe --preset cpu64 --out speed.json` writes what the parts of a training with this preset
-take, in seconds. Steps are not alike: R1 comes with every 16th, path length with every 4th, and the first ones
-choose kernels. So four steps, with each regularisation once, warm up, and the mean is taken over exactly one
-round of 16, in which each comes as often as it does in the long run.
+take, in seconds. Steps are not alike: R1 comes with every 16th, path length with every 4th, and the first
+ones choose kernels. So four steps, with each regularisation once, warm up, and the mean is taken over exactly
+one round of 16, in which each comes as often as it does in the long run.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,36 +22,20 @@ from engines.dataset import PreparedDataset, prepare
 from engines.progress import Control, Progress, Snapshot
 from engines.stylegan import hardware
 from engines.stylegan.config import PRESETS, Device, TrainConfig
+from engines.stylegan.speed import Speed
 from engines.stylegan.state import TrainState
 from engines.stylegan.train import Training
 
 WARM_UP_STEPS = 4
 MEASURED_STEPS = 16  # the presets' r1_interval, a multiple of their path_length_interval
-# Augmentation costs the more the stronger it is: most trainings spend most of their time around here.
+# What a training works with for most of its time; it begins without.
 TYPICAL_ADA_P = 0.2
 PICTURES = 8
 PICTURE_SIDE = 1000  # pixels: one megapixel
 
 
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """Seconds that the parts of a training take.
-
-    Attributes:
-        start: from the process's start until the first step, and what the first snapshot takes beyond others.
-        step: one step, on average.
-        snapshot: a checkpoint and a snapshot with its figures, written and copied once.
-        picture: preparing a picture of one megapixel.
-    """
-
-    start: float
-    step: float
-    snapshot: float
-    picture: float
-
-
 class Stopwatch:
-    """The host of the measured training: it looks at the clock and copies each snapshot, as if to store it."""
+    """The host of the measured training: it looks at the clock and copies snapshots, as if to store them."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
@@ -94,11 +78,10 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
         watch = Stopwatch()
         _training(config, dataset, watch).run()
     step = sum(watch.steps[WARM_UP_STEPS:]) / MEASURED_STEPS
-    first, second = watch.snapshots
     return Speed(
-        start=max(0.0, before + watch.steps[0] - step) + max(0.0, first - second),
+        start=max(0.0, before + watch.steps[0] - step),
         step=step,
-        snapshot=second,
+        snapshot=watch.snapshots[-1],
         picture=picture,
     )
 

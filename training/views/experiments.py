@@ -85,7 +85,8 @@ def _start(request: StudioRequest) -> HttpResponse:
 def _estimate(request: StudioRequest, form: ExperimentForm) -> dict[str, object]:
     """What the training will cost as the form stands, and how long the plan lets it run at a time."""
     estimate = estimates.estimate_training(user=request.user, planned=form.planned())
-    return {"estimate": estimate, "hours": estimates.hours_at_a_time(request.user)}
+    hours = estimates.hours_at_a_time(request.user)
+    return {"estimate": estimate.cost, "seconds": estimate.seconds, "hours": hours}
 
 
 def _chosen_dataset(request: StudioRequest) -> Dataset | None:
@@ -148,7 +149,7 @@ def _detail(
         "chart": chart,
         "log": selectors.log_lines(experiment.job, snapshots),
         "can_resume": can_resume,
-        "rest": estimates.estimate_rest(experiment) if can_resume else None,
+        "rest": estimates.estimate_rest(experiment).cost if can_resume else None,
         "is_queued": experiment.job.state == State.QUEUED,
         "is_running": experiment.job.state == State.RUNNING,
         "settings": [

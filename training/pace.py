@@ -1,0 +1,117 @@
+"""The clock beside a training under way: when it will be done, and what its parts took."""
+
+import time
+from dataclasses import dataclass
+
+from engines.stylegan.config import TrainConfig
+from engines.stylegan.speed import Speed, snapshot_worth, snapshots_worth
+
+# The mean of a step's seconds follows a machine whose load changes within so many steps.
+_STEPS_REMEMBERED = 64
+# What was expected counts for as many steps as this at first.
+_STEPS_EXPECTED = 8
+# Where nothing is known of a machine but a training that prepared no pictures, and made no snapshot.
+_UNKNOWN_PICTURE, _UNKNOWN_SNAPSHOT = 0.03, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What the parts of an attempt took, in seconds as in `Speed`; None: it had no such part."""
+
+    steps: int
+    start: float
+    step: float
+    snapshot: float | None = None
+    picture: float | None = None
+
+    def completed(self, known: Speed | None) -> Speed:
+        """Return a whole `Speed`: what this attempt did not have is as it was known."""
+        known = known or Speed(
+            start=0.0, step=self.step, snapshot=_UNKNOWN_SNAPSHOT, picture=_UNKNOWN_PICTURE
+        )
+        return Speed(
+            start=self.start,
+            step=self.step,
+            snapshot=known.snapshot if self.snapshot is None else self.snapshot,
+            picture=known.picture if self.picture is None else self.picture,
+        )
+
+
+class Pace:
+    """Notes what an attempt does, and when: the time from one note to the next is what was noted last."""
+
+    def __init__(
+        self, config: TrainConfig, *, pictures: int, done: int, expected: Speed | None, waited: float
+    ) -> None:
+        """Begin at step `done`, so many seconds after the attempt began."""
+        self._config, self._pictures = config, pictures
+        self._expected = expected
+        self._noted = time.monotonic() - waited
+        self._start = 0.0
+        self._picture: float | None = None
+        # The first step belongs to the start: it chooses kernels.
+        self._has_begun = False
+        self._steps, self._seconds = 0, 0.0
+        self._recent = expected.step if expected else 0.0
+        self._is_first_snapshot = done < config.snapshot_every
+        self._snapshots, self._worth = 0.0, 0.0
+
+    def note_loaded(self) -> None:
+        """Whatever comes before the pictures is loaded."""
+        self._start += self._lap()
+
+    def note_prepared(self, *, megapixels: float) -> None:
+        """The pictures, so large in all, have been prepared."""
+        self._picture = self._lap() / megapixels
+
+    def note_step(self) -> None:
+        """A step is done."""
+        seconds = self._lap()
+        if not self._has_begun:
+            self._has_begun = True
+            self._start += seconds
+            return
+        self._steps += 1
+        self._seconds += seconds
+        remembered = self._steps + (_STEPS_EXPECTED if self._expected else 0)
+        self._recent += (seconds - self._recent) / min(remembered, _STEPS_REMEMBERED)
+
+    def note_snapshot(self) -> None:
+        """The snapshot that followed the last step is stored."""
+        self._snapshots += self._lap()
+        self._worth += snapshot_worth(self._config, self._pictures, is_first=self._is_first_snapshot)
+        self._is_first_snapshot = False
+
+    def note_sample(self) -> None:
+        """The sample that followed the last step is stored: nobody had planned it."""
+        self._lap()
+
+    def seconds_left(self, step: int) -> float | None:
+        """Return how long the training will take after this step; None before anything is known."""
+        if not self._recent:
+            return None
+        worth = snapshots_worth(self._config, self._pictures, done=step)
+        return (self._config.steps - step) * self._recent + worth * self._snapshot_seconds()
+
+    def taken(self) -> Taken | None:
+        """Return what the parts of the attempt took so far; None before its second step."""
+        if not self._steps:
+            return None
+        step = self._seconds / self._steps
+        return Taken(
+            steps=self._steps,
+            start=max(0.0, self._start - step),
+            step=step,
+            snapshot=self._snapshots / self._worth if self._worth else None,
+            picture=self._picture,
+        )
+
+    def _snapshot_seconds(self) -> float:
+        if self._worth:
+            return self._snapshots / self._worth
+        return self._expected.snapshot if self._expected else 0.0
+
+    def _lap(self) -> float:
+        now = time.monotonic()
+        lap, self._noted = now - self._noted, now
+        return lap

@@ -1,0 +1,186 @@
+"""How fast this studio's machines train: measured by a short probe, refined by what trainings really took.
+
+A row of `TrainingSpeed` holds for a machine, its device, its number of threads and one size of network: that
+of a preset, or another one that came with a starting point. Nobody has probed such another size. Until a
+training with it has been measured, its steps are taken to last as much longer than the preset's as they have
+multiply-adds more.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Avg, F
+from django.utils import timezone
+
+from engines.stylegan.config import PRESETS, Architecture, TrainConfig
+from engines.stylegan.speed import Speed, snapshots_worth, step_multiply_adds
+from jobs.hardware import threads_alone
+from jobs.machines import AWAY_AFTER
+from jobs.models import Machine
+from training.models import Dataset, Experiment, TrainingSpeed
+from training.pace import Taken
+from training.prices import config_of
+from training.services.experiments import needs_bytes
+
+# What a training that was long enough weighs against all that was known before it.
+_WEIGHT_OF_NEWEST = 0.3
+_STEPS_OF_FULL_WEIGHT = 100
+# Of fewer steps, how many had a regularisation is chance.
+_FEWEST_STEPS = 32
+# Pictures are counted in megapixels; even a small one takes so much of the time of a large one.
+_SMALLEST_PICTURE = 0.02
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What decides how fast a training goes: its preset, and its networks' sizes where they are others."""
+
+    preset: str
+    architecture: Architecture
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Sizes":
+        """The sizes of an experiment, stored or only planned."""
+        start = experiment.starting_point
+        if start is None:
+            return cls(experiment.preset, PRESETS[experiment.preset].architecture)
+        return cls(experiment.preset, Architecture.from_dict(start.manifest["architecture"]))
+
+    @property
+    def key(self) -> str:
+        """What `TrainingSpeed.preset` says: the preset's name, with a digest of sizes not its own."""
+        if self.architecture == PRESETS[self.preset].architecture:
+            return self.preset
+        digest = hashlib.sha256(repr(sorted(self.architecture.as_dict().items())).encode()).hexdigest()
+        return f"{self.preset}/{digest[:12]}"
+
+    def ratio(self, config: TrainConfig, key: str) -> float:
+        """How many multiply-adds a step of this training takes for each of a plain one that `key` names."""
+        plain = PRESETS[self.preset]
+        architecture = self.architecture if key == self.key else plain.architecture
+        standard = plain.config(dataset=Path(), run_dir=Path())
+        return step_multiply_adds(self.architecture, config) / step_multiply_adds(architecture, standard)
+
+
+def speed_of(experiment: Experiment) -> Speed | None:
+    """Return how fast the fastest machine that is here trains an experiment; None: not measured yet.
+
+    The experiment may be a row that is not stored. One query.
+    """
+    sizes = replace(PRESETS[experiment.preset], architecture=Sizes.of(experiment).architecture)
+    needed = needs_bytes(sizes, experiment.settings)
+    here = Machine.objects.filter(
+        seen_at__gte=timezone.now() - AWAY_AFTER, is_draining=False, device_bytes__gte=needed
+    )
+    rows = TrainingSpeed.objects.filter(machine__in=here).select_related("machine")
+    speeds = _speeds(rows, experiment)
+    return min(speeds, key=lambda speed: speed.step, default=None)
+
+
+def seconds_of(
+    experiment: Experiment, speed: Speed, *, pictures: int, megapixels: float = 0.0, done: int = 0
+) -> float:
+    """Return how long a training takes from its step `done` on, its turn in the queue not counted.
+
+    `megapixels` is the size of all its pictures (`megapixels_of`). A training that goes on has prepared them.
+    """
+    config = config_of(experiment)
+    preparing = 0.0 if done else megapixels * speed.picture
+    snapshots = snapshots_worth(config, pictures, done=done)
+    return speed.start + preparing + (config.steps - done) * speed.step + snapshots * speed.snapshot
+
+
+def megapixels_of(dataset: Dataset) -> float:
+    """Return how many megapixels a dataset's pictures count for, all together. One query."""
+    mean = dataset.images.aggregate(mean=Avg(F("width") * F("height")))["mean"] or 0.0
+    return dataset.picture_count * max(_SMALLEST_PICTURE, float(mean) / 1e6)
+
+
+def _speeds(rows: Iterable[TrainingSpeed], experiment: Experiment) -> list[Speed]:
+    """What each machine's best fitting row says of an experiment."""
+    sizes, config = Sizes.of(experiment), config_of(experiment)
+    best: dict[uuid.UUID, TrainingSpeed] = {}
+
+    def misfit(row: TrainingSpeed) -> tuple[bool, int]:
+        """Other sizes, then another number of threads than the machine would give, count against a row."""
+        return row.preset != sizes.key, abs(row.threads - threads_alone(row.machine.cores))
+
+    for row in rows:
+        if row.preset not in (sizes.key, sizes.preset) or row.device != row.machine.device_name:
+            continue
+        known = best.get(row.machine_id)
+        if known is None or misfit(row) < misfit(known):
+            best[row.machine_id] = row
+    return [_scaled(row, sizes, config) for row in best.values()]
+
+
+def _scaled(row: TrainingSpeed, sizes: Sizes, config: TrainConfig) -> Speed:
+    """What a row says of a training; its snapshots depend on the networks' sizes alone."""
+    ratio = sizes.ratio(config, row.preset)
+    return Speed(
+        start=row.start_seconds,
+        step=row.step_seconds * ratio,
+        snapshot=row.snapshot_seconds * (1.0 if row.preset == sizes.key else ratio),
+        picture=row.picture_seconds,
+    )
+
+
+def store_probe(*, machine: Machine, preset: str, threads: int, speed: Speed) -> None:
+    """Write down what a probe found, unless trainings have said it better meanwhile. One row."""
+    TrainingSpeed.objects.get_or_create(
+        machine=machine,
+        device=machine.device_name,
+        preset=preset,
+        threads=threads,
+        defaults=_columns(speed),
+    )
+
+
+@transaction.atomic
+def refine(experiment: Experiment, *, machine: Machine, threads: int, taken: Taken) -> None:
+    """Bring what is known of a machine nearer to what an attempt really took; a short one says nothing.
+
+    Effect: inserts or updates one row. The newest long training weighs 30 %, so that a machine whose
+    surroundings change is known anew after some trainings, and one disturbed training spoils little.
+    """
+    if taken.steps < _FEWEST_STEPS:
+        return
+    sizes, config = Sizes.of(experiment), config_of(experiment)
+    rows = TrainingSpeed.objects.filter(machine=machine, device=machine.device_name, threads=threads)
+    known = rows.filter(preset=sizes.key).select_for_update().first()
+    preset_row = known or rows.filter(preset=sizes.preset).select_related("machine").first()
+    before = _scaled(preset_row, sizes, config) if preset_row else None
+    seen = taken.completed(before)
+    weight = _WEIGHT_OF_NEWEST * min(1.0, taken.steps / _STEPS_OF_FULL_WEIGHT)
+    now = seen if known is None or before is None else _between(before, seen, weight)
+    # As a plain training with these sizes would take it.
+    plain = replace(now, step=now.step / sizes.ratio(config, sizes.key))
+    TrainingSpeed.objects.update_or_create(
+        machine=machine,
+        device=machine.device_name,
+        preset=sizes.key,
+        threads=threads,
+        defaults=_columns(plain),
+    )
+
+
+def _between(old: Speed, new: Speed, weight: float) -> Speed:
+    def mean(name: str) -> float:
+        before, after = getattr(old, name), getattr(new, name)
+        return float(before + weight * (after - before))
+
+    return Speed(start=mean("start"), step=mean("step"), snapshot=mean("snapshot"), picture=mean("picture"))
+
+
+def _columns(speed: Speed) -> dict[str, object]:
+    return {
+        "start_seconds": speed.start,
+        "step_seconds": speed.step,
+        "snapshot_seconds": speed.snapshot,
+        "picture_seconds": speed.picture,
+        "measured_at": timezone.now(),
+    }
