@@ -4,7 +4,6 @@ import pytest
 from engines.errors import DatasetError
 from engines.metrics.distance import diversity, frechet, kernel_distance, random_feature_distance
 from engines.metrics.features import CHANNELS, features
-from engines.metrics.nearest import nearest_training_images
 
 
 def test_frechet_of_normal_distributions_is_the_closed_form():
@@ -60,17 +59,3 @@ def test_too_few_images_are_refused(cats):
         random_feature_distance(cats[:15], cats)
     with pytest.raises(DatasetError):
         random_feature_distance(cats, cats[:31])
-
-
-def test_a_copy_is_found_even_mirrored_and_retouched(cats):
-    queries = np.stack([cats[7], cats[9][:, ::-1], cats[11]]).copy()
-    queries[2, :4, :4] = 0
-    found = nearest_training_images(queries, cats)
-    assert found.index.tolist() == [7, 9, 11]
-    np.testing.assert_allclose(found.distance[:2], 0.0, atol=1e-5)
-    assert found.distance[2] > 1.0
-
-
-def test_the_distance_is_in_grey_levels():
-    dark, light = np.zeros((1, 16, 16, 3), np.uint8), np.full((1, 16, 16, 3), 10, np.uint8)
-    assert nearest_training_images(dark, light).distance[0] == pytest.approx(10.0)
