@@ -164,5 +164,5 @@ def _window(begin: float, size: float) -> FloatArray:
     edges = PRINT_SIDE * (begin + size * np.arange(FINE_SIDE + 1) / FINE_SIDE)
     pixels = np.arange(PRINT_SIDE)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights: FloatArray = overlap.clip(min=0.0).astype(np.float32)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: FloatArray = (overlap.clip(min=0.0) / (PRINT_SIDE * size / FINE_SIDE)).astype(np.float32)
+    return weights
