@@ -24,6 +24,7 @@ from engines.metrics.features import CPU, features
 from engines.metrics.patches import patch_slices, sliced_wasserstein
 
 CACHE_FILE = "quality.safetensors"
+MIN_SIDE = 16  # pixels; what the features and the patches need
 VERSION = 1  # of the figures; another one makes kept references worthless
 SEED = 0  # which training pictures are taken: the same ones in every training, so that figures compare
 
@@ -63,13 +64,13 @@ class Reference:
     def of(
         cls, dataset: PreparedDataset, *, samples: int, mirror: bool, device: torch.device = CPU
     ) -> "Reference | None":
-        """At most `samples` pictures and as many others; None where there are too few for any figure.
+        """At most `samples` pictures and as many others; None where they are too few or too small for figures.
 
         With `mirror` a random half of them is reversed, as in training. Effect: keeps the result in the
         dataset's folder, if that can be written.
         """
         count = min(samples, len(dataset) // 2)
-        if count < MIN_SAMPLES:
+        if count < MIN_SAMPLES or dataset.resolution < MIN_SIDE:
             return None
         identity = json.dumps([VERSION, dataset.fingerprint, count, mirror])
         path = dataset.path / CACHE_FILE
