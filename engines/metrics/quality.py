@@ -64,7 +64,7 @@ class Reference:
     def of(
         cls, dataset: PreparedDataset, *, samples: int, mirror: bool, device: torch.device = CPU
     ) -> "Reference | None":
-        """At most `samples` pictures and as many others; None where they are too few or too small for figures.
+        """At most `samples` pictures and as many others; None where they are too few or too small.
 
         With `mirror` a random half of them is reversed, as in training. Effect: keeps the result in the
         dataset's folder, if that can be written.
