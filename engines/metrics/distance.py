@@ -77,8 +77,9 @@ def diversity(a: FloatArray) -> float:
 
 
 def _cubic(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
-    products: npt.NDArray[np.float64] = a.astype(np.float64) @ b.astype(np.float64).T
-    return (products / a.shape[1] + 1.0) ** 3
+    products = a.astype(np.float64) @ b.astype(np.float64).T
+    kernel: npt.NDArray[np.float64] = (products / a.shape[1] + 1.0) ** 3
+    return kernel
 
 
 def _covariance(samples: FloatArray) -> npt.NDArray[np.float64]:

@@ -132,7 +132,8 @@ def thumbnails(images: UInt8Array) -> UInt8Array:
     # Rows first, in integers: several times as fast as the mean over both at once.
     sums = cells.sum(axis=2, dtype=np.uint32).sum(axis=3, dtype=np.uint32)
     area = (height // SIDE) * (width // SIDE)
-    return ((sums + area // 2) // area).astype(np.uint8).reshape(count, VALUES)
+    means: UInt8Array = ((sums + area // 2) // area).astype(np.uint8)
+    return means.reshape(count, VALUES)
 
 
 def _reversed(small: UInt8Array) -> UInt8Array:
@@ -144,12 +145,14 @@ def _standardised(small: UInt8Array) -> FloatArray:
     centred = small.astype(np.float32)
     centred -= centred.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    return centred / np.maximum(lengths, FLAT * VALUES**0.5)
+    centred /= np.maximum(lengths, FLAT * VALUES**0.5)
+    return centred
 
 
 def _distance(correlation: FloatArray) -> FloatArray:
     """|a - b| / sqrt(VALUES) of rows with deviation 1, from their correlation."""
-    return np.sqrt((2.0 - 2.0 * correlation).clip(min=0.0))
+    distance: FloatArray = np.sqrt((2.0 - 2.0 * correlation).clip(min=0.0))
+    return distance
 
 
 def _spacings(small: UInt8Array) -> FloatArray:

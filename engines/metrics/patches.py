@@ -85,4 +85,5 @@ def _quantiles(patches: Tensor) -> Tensor:
     directions = torch.randn(flat.shape[1], DIRECTIONS, generator=rng).to(flat.device)
     ordered = (flat @ (directions / directions.norm(dim=0))).sort(dim=0).values
     picked = torch.arange(QUANTILES, device=flat.device) * len(ordered) // QUANTILES
-    return ordered[picked + len(ordered) // (2 * QUANTILES)]
+    quantiles: Tensor = ordered[picked + len(ordered) // (2 * QUANTILES)]
+    return quantiles
