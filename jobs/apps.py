@@ -10,3 +10,12 @@ class JobsConfig(AppConfig):
     name = "jobs"
     verbose_name = _("Jobs")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have idle workers that compute find out how fast their machine is."""
+        from jobs.idle import register_idle_work  # noqa: PLC0415 - apps must be loaded
+        from jobs.models import Queue  # noqa: PLC0415 - as above
+        from jobs.speed import Measurement  # noqa: PLC0415 - as above
+
+        for queue in (Queue.TRAIN, Queue.GENERATE):
+            register_idle_work(f"speed of {queue}", queue=queue, factory=Measurement)

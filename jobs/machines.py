@@ -10,6 +10,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from rq import Worker
 from rq.command import send_command
 
 from jobs import hardware, speed
+from jobs.idle import IdleWork
 from jobs.models import Job, JobQuerySet, Machine, State
 from jobs.processes import parent_database
 from jobs.redis_client import hints
@@ -164,10 +166,10 @@ def _tell_workers(machine: Machine) -> None:
 class Presence:
     """What a worker's parent process says of its machine, and hears about it, every few seconds."""
 
-    def __init__(self, *, measures_speed: bool) -> None:
-        """Begin. `measures_speed`: whether this worker, when idle, may find out how fast the machine is."""
+    def __init__(self, idle_work: Sequence[IdleWork] = ()) -> None:
+        """Begin. `idle_work`: what this worker goes on with when it has nothing else to do."""
         self.is_draining = False
-        self._speed = speed.Measurement() if measures_speed else None
+        self._idle_work = idle_work
         self._next_beat = time.monotonic()
 
     def keep(self, *, is_idle: bool) -> None:
@@ -175,8 +177,14 @@ class Presence:
         if time.monotonic() < self._next_beat:
             return
         self.look()
-        if is_idle and self._speed is not None:
-            self._speed.go_on()
+        if is_idle:
+            for work in self._idle_work:
+                work.go_on()
+
+    def make_way(self) -> None:
+        """Break off what is done when there is time: there is none now."""
+        for work in self._idle_work:
+            work.make_way()
 
     def look(self) -> None:
         """Say that this machine is there and hear whether it is being drained, now."""

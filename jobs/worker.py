@@ -35,8 +35,9 @@ from rq.worker.base import WorkerStatus
 from jobs import conf, machines, tokens
 from jobs.exceptions import LeaseLost
 from jobs.execute import new_worker_name, run_next
+from jobs.idle import idle_work
 from jobs.leases import abandon_attempt, requeue_job
-from jobs.models import Job, Queue
+from jobs.models import Job
 from jobs.processes import Leaving, become_child, parent_database, signals_held
 from jobs.rq import TokenJob
 from jobs.stopping import STOP_COMMAND, find_stopping, kill_at
@@ -74,7 +75,7 @@ class ForkingWorker(Worker):
         )
         self._is_busy = False
         self._next_heartbeat = 0.0
-        self._presence = machines.Presence(measures_speed=queue != Queue.LIGHT)
+        self._presence = machines.Presence(idle_work(queue))
         # By the monotonic clock: when a child that has been asked to leave, or to stop, is killed.
         self._leave_by = math.inf
         self._kill_by = math.inf
@@ -88,6 +89,7 @@ class ForkingWorker(Worker):
 
     def teardown(self) -> None:
         """Say goodbye to RQ. With Redis away the listening thread ends all the same: others will listen."""
+        self._presence.make_way()
         try:
             super().teardown()  # type: ignore[no-untyped-call]
         except RedisError:
@@ -99,6 +101,7 @@ class ForkingWorker(Worker):
     def execute_job(self, job: Token, queue: TokenQueue) -> None:
         """Answer one token. It goes from Redis first: what becomes of a job is its row's affair, not RQ's."""
         self._is_busy = True
+        self._presence.make_way()
         try:
             with self.connection.pipeline(transaction=False) as pipeline:
                 pipeline.delete(job.key)

@@ -55,7 +55,7 @@ def test_registering_again_keeps_what_an_admin_said_and_forgets_who_is_long_gone
 
 @pytest.mark.django_db(transaction=True)
 def test_a_beat_brings_back_a_row_that_was_deleted():
-    presence = machines.Presence(measures_speed=False)
+    presence = machines.Presence()
     presence.look()
     Machine.objects.update(seen_at=timezone.now() - timedelta(minutes=5), is_draining=True)
     presence.keep(is_idle=True)
