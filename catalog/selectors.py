@@ -37,14 +37,13 @@ def runnable_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
     )
 
 
-def starting_points(user: User | AnonymousUser, resolution: int = 64) -> QuerySet[ModelVersion]:
-    """Newest versions that an experiment of this resolution can start from: the shipped ones first."""
+def starting_points(user: User | AnonymousUser, resolution: int | None = None) -> QuerySet[ModelVersion]:
+    """Newest versions to start an experiment from, of one resolution or of any: the shipped ones first."""
     discriminator = ModelFile.objects.filter(version=OuterRef("pk"), path=DISCRIMINATOR_FILE)
-    return (
-        runnable_models(user)
-        .filter(Exists(discriminator), model__family=STYLEGAN2, resolution=resolution)
-        .order_by("-model__is_starter", "-created_at")
-    )
+    found = runnable_models(user).filter(Exists(discriminator), model__family=STYLEGAN2)
+    if resolution is not None:
+        found = found.filter(resolution=resolution)
+    return found.order_by("-model__is_starter", "resolution", "-created_at")
 
 
 def find_runnable(user: User | AnonymousUser, address: str) -> ModelVersion | None:

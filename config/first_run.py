@@ -90,7 +90,7 @@ class FirstRun:
         return experiment
 
     def _starter(self) -> ModelVersion:
-        starter = starting_points(self._user).filter(model__is_starter=True).first()
+        starter = starting_points(self._user, resolution=64).filter(model__is_starter=True).first()
         if starter is None:
             raise FirstRunEnded("No starting point is installed. Run `make doctor`.")
         return starter

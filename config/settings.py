@@ -212,6 +212,8 @@ if ALLAUTH_TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Files in one form; the upload page sends them one by one where JavaScript runs.
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
+# What the wizard proposes for a StyleGAN training, at most 25,000.
+TRAINING_DEFAULT_STEPS = environment.number("TRAINING_DEFAULT_STEPS", 3000)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]

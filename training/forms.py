@@ -1,23 +1,25 @@
 """Forms of datasets and experiments."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from catalog.licences import OWN_WORK
-from catalog.models import ModelVersion
-from catalog.selectors import starting_points
-from engines.stylegan.config import MAX_STEPS, PRESETS
+from engines.stylegan.config import MAX_STEPS
 from training.exceptions import DatasetUnfit
 from training.models import Crop, Dataset, Experiment, Snapshot
-from training.services.experiments import SCRATCH_PRESET, choose_preset
+from training.selectors import is_being_filled
 from training.services.versions import judge_ready
+from training.starts import Start
 
 MIN_STEPS = 10
 MAX_SEED = 2**31 - 1
@@ -62,29 +64,42 @@ class RowField(forms.ModelChoiceField[Any]):
             raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice") from error
 
 
-class StartingPointField(RowField):
-    """A model's newest version; what is chosen is shown by its model's title."""
-
-    def label_from_instance(self, obj: ModelVersion) -> str:
-        """Return the title of the version's model."""
-        return obj.model.title
-
-
-class ExperimentForm(forms.Form):
-    """A new experiment. Fields that are left empty take what the preset of the starting point says."""
+class DraftDatasetForm(forms.Form):
+    """The first step of an experiment: what it learns from."""
 
     dataset = RowField(
         queryset=Dataset.objects.none(),
         label=_("Dataset"),
-        error_messages={"invalid_choice": _("There is no such dataset. Choose one of yours.")},
+        error_messages={
+            "required": _("Choose a dataset."),
+            "invalid_choice": _("There is no such dataset. Choose one of yours."),
+        },
     )
-    starting_point = StartingPointField(
-        queryset=ModelVersion.objects.none(),
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["dataset"]
+        assert isinstance(field, RowField)
+        field.queryset = Dataset.objects.owned_by(user)
+
+    def clean_dataset(self) -> Dataset:
+        """Refuse a dataset with too few pictures; one that is still being filled may be chosen already."""
+        dataset: Dataset = self.cleaned_data["dataset"]
+        if not is_being_filled(dataset):
+            _judge(dataset)
+        return dataset
+
+
+class SetupForm(forms.Form):
+    """The second step: starting point and settings. What is left empty takes what the preset says."""
+
+    start = forms.ChoiceField(
         label=_("Starting point"),
-        required=False,
-        empty_label=_("From scratch"),
         widget=forms.RadioSelect,
-        error_messages={"invalid_choice": _("There is no such starting point. Choose one of these.")},
+        error_messages={
+            "required": _("Choose a starting point."),
+            "invalid_choice": _("There is no such starting point. Choose one of these."),
+        },
     )
     name = forms.CharField(
         label=_("Name"),
@@ -135,7 +150,13 @@ class ExperimentForm(forms.Form):
             "How sure the discriminator may be before pictures are augmented more. 0 switches it off."
         ),
     )
-    learning_rate = forms.FloatField(label=_("Learning rate"), min_value=1e-6, max_value=0.1, required=False)
+    learning_rate = forms.FloatField(
+        label=_("Learning rate"),
+        min_value=1e-6,
+        max_value=0.1,
+        required=False,
+        help_text=_("How far each step goes. Halve it when the pictures fall apart."),
+    )
     freeze_d = forms.IntegerField(
         label=_("Frozen layers"),
         min_value=0,
@@ -144,57 +165,52 @@ class ExperimentForm(forms.Form):
         help_text=_("Layers of the discriminator, counted from the picture, that keep what they know."),
     )
     snapshot_every = forms.IntegerField(
-        label=_("Steps between snapshots"), min_value=MIN_STEPS, max_value=MAX_STEPS, required=False
+        label=_("Steps between snapshots"),
+        min_value=MIN_STEPS,
+        max_value=MAX_STEPS,
+        required=False,
+        help_text=_("Each shows the samples, is measured, and can be saved as a model."),
     )
 
     ADVANCED = ("gamma", "ada_target", "learning_rate", "freeze_d", "snapshot_every")
+    LONGEST = 200  # characters of one field, of what is kept as it was typed
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, starts: Sequence[Start], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.versions = list(starting_points(user))
-        datasets, points = self.fields["dataset"], self.fields["starting_point"]
-        assert isinstance(datasets, RowField)
-        assert isinstance(points, StartingPointField)
-        datasets.queryset = Dataset.objects.owned_by(user)
-        points.queryset = starting_points(user)
-        points.initial = self.versions[0].pk if self.versions else None
-        preset = PRESETS[SCRATCH_PRESET]
-        standard = preset.config(dataset=Path(), run_dir=Path(), start=Path() if self.versions else None)
-        self.fields["steps"].initial = standard.steps
-        self.fields["steps"].help_text = gettext(
-            "About %(transfer)s suit a starting point, %(scratch)s training from scratch."
-        ) % {"transfer": f"{preset.transfer_steps:,}", "scratch": f"{preset.scratch_steps:,}"}
+        self.starts = starts
+        start = self.fields["start"]
+        assert isinstance(start, forms.ChoiceField)
+        start.choices = [(one.value, one.title) for one in starts]
+        self.initial.setdefault("start", starts[0].value)
+        self.initial.setdefault("steps", settings.TRAINING_DEFAULT_STEPS)
         for name in self.ADVANCED:
-            self.fields[name].widget.attrs["placeholder"] = getattr(standard, name)
+            self.fields[name].widget.attrs["placeholder"] = self._standard(name)
+
+    @classmethod
+    def typed(cls, data: Mapping[str, str]) -> dict[str, str]:
+        """Return what was typed, of the form's own fields and not more than they could mean."""
+        return {name: data[name][: cls.LONGEST] for name in cls.base_fields if name in data}
+
+    @property
+    def chosen_start(self) -> Start:
+        """The starting point as it stands in the form; the first one where that is none."""
+        value = str(self["start"].value() or "")
+        return next((start for start in self.starts if start.value == value), self.starts[0])
 
     def clean_name(self) -> str:
         """One line."""
         return clean_line(self.cleaned_data["name"])
-
-    def clean_dataset(self) -> Dataset:
-        """Refuse a dataset that cannot be trained on as it stands."""
-        dataset: Dataset = self.cleaned_data["dataset"]
-        try:
-            judge_ready(dataset)
-        except DatasetUnfit as error:
-            raise ValidationError(str(error)) from error
-        return dataset
 
     def planned(self) -> Experiment:
         """Return the experiment as it stands in the form, a row that is not stored, to estimate with.
 
         What cannot be used yet is taken as if it had been left as it was.
         """
-        chosen = str(self["starting_point"].value() or "")
-        version = next((version for version in self.versions if str(version.pk) == chosen), None)
-        steps = _whole(self["steps"].value(), MIN_STEPS, MAX_STEPS) or int(self.fields["steps"].initial)
+        steps = _whole(self["steps"].value(), MIN_STEPS, MAX_STEPS) or settings.TRAINING_DEFAULT_STEPS
         interval = _whole(self["snapshot_every"].value(), MIN_STEPS, MAX_STEPS)
-        name, preset = choose_preset(version)
-        return Experiment(
-            starting_point=version,
-            preset=name,
-            resolution=preset.architecture.resolution,
+        return self.chosen_start.plan(
             steps=steps,
+            mirror=bool(self["mirror"].value()),
             settings={"snapshot_every": interval} if interval else {},
         )
 
@@ -208,14 +224,37 @@ class ExperimentForm(forms.Form):
         """Whether something that is folded away needs attention."""
         return any(field.errors for field in self.advanced_fields)
 
+    @property
+    def overrides(self) -> list[tuple[str | Promise, Any]]:
+        """The advanced settings that were chosen, with their labels."""
+        chosen = ((self.fields[name], self.cleaned_data[name]) for name in self.ADVANCED)
+        return [(field.label or "", value) for field, value in chosen if value is not None]
+
     def values(self) -> dict[str, Any]:
-        """Return what `start_experiment` takes, without the owner."""
-        chosen = self.cleaned_data
-        settings = {name: chosen[name] for name in self.ADVANCED if chosen[name] is not None}
-        plain = {
-            name: chosen[name] for name in ("dataset", "starting_point", "name", "crop", "mirror", "steps")
+        """Return what `start_draft` takes, without the draft."""
+        chosen, start = self.cleaned_data, self.chosen_start
+        overrides = {name: chosen[name] for name in self.ADVANCED if chosen[name] is not None}
+        return {
+            **{name: chosen[name] for name in ("name", "crop", "mirror", "steps")},
+            "continues": start.snapshot is not None,
+            "starting_point": start.version,
+            "preset": start.preset_name,
+            "seed": chosen["seed"] or 0,
+            "settings": overrides,
         }
-        return {**plain, "seed": chosen["seed"] or 0, "settings": settings}
+
+    def _standard(self, name: str) -> Any:
+        """What a field means when it is left empty, with the chosen starting point."""
+        start = self.chosen_start
+        origin = None if start.is_scratch else Path()
+        return getattr(start.preset.config(dataset=Path(), run_dir=Path(), start=origin), name)
+
+
+def _judge(dataset: Dataset) -> None:
+    try:
+        judge_ready(dataset)
+    except DatasetUnfit as error:
+        raise ValidationError(str(error)) from error
 
 
 def _whole(value: object, low: int, high: int) -> int | None:

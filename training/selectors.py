@@ -1,13 +1,14 @@
 """Questions about datasets and experiments that pages ask."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,10 +16,19 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from engines.stylegan.config import MIN_IMAGES, RECOMMENDED_IMAGES
-from jobs.models import ACTIVE_STATES, WORKING_STATES, Job, State
+from jobs.models import ACTIVE_STATES, Job, State
 from jobs.progress import read_progress
 from training.charts import Chart, line_chart
-from training.models import Dataset, DatasetImage, Experiment, Snapshot, Upload, UploadedFile
+from training.models import (
+    Dataset,
+    DatasetImage,
+    Experiment,
+    ExperimentDraft,
+    Film,
+    Snapshot,
+    Upload,
+    UploadedFile,
+)
 
 PICTURES_PER_PAGE = 60
 REFUSED_SHOWN = 100
@@ -160,23 +170,57 @@ def datasets_with_covers(user: User) -> QuerySet[Dataset]:
     return datasets.annotate(covers=ArraySubquery(pictures.values("pk")[:COVERS]))
 
 
-GROUPS: tuple[tuple[Promise, tuple[State, ...]], ...] = (
-    (gettext_lazy("In progress"), WORKING_STATES),
-    (gettext_lazy("Not started"), (State.QUEUED,)),
-    (gettext_lazy("Completed"), (State.SUCCEEDED, State.STOPPED, State.FAILED, State.CANCELED)),
-)
+def datasets_to_train_on(user: User) -> QuerySet[Dataset]:
+    """The same, and whether files of each are still being checked: `is_filling`."""
+    working = Upload.objects.filter(dataset=OuterRef("pk"), job__state__in=ACTIVE_STATES)
+    return datasets_with_covers(user).annotate(is_filling=Exists(working))
+
+
+def datasets_rev(datasets: Iterable[Dataset]) -> str:
+    """What a page that shows datasets compares, to see whether they have changed."""
+    shown = (f"{dataset.pk}{dataset.picture_count}{dataset.is_filling}" for dataset in datasets)
+    return hashlib.sha256("".join(shown).encode()).hexdigest()[:16]
 
 
 def experiments_with_covers(user: User) -> QuerySet[Experiment]:
-    """The user's experiments with job and version, and their newest snapshot's id as `cover`."""
-    newest = Snapshot.objects.filter(experiment=OuterRef("pk")).order_by("-step").values("pk")[:1]
+    """The user's experiments with job and version; `cover` and `cover_attempt` are of the newest snapshot."""
+    newest = Snapshot.objects.filter(experiment=OuterRef("pk")).order_by("-step")
     found: QuerySet[Experiment] = (
         Experiment.objects.owned_by(user)
         .select_related("job", "dataset_version", "starting_point__model")
         .defer("dataset_version__pictures")
-        .annotate(cover=Subquery(newest))
+        .annotate(
+            cover=Subquery(newest.values("pk")[:1]), cover_attempt=Subquery(newest.values("attempt")[:1])
+        )
     )
     return found
+
+
+def drafts_with_covers(user: User) -> QuerySet[ExperimentDraft]:
+    """The user's experiments that were not started, with `covers` of their datasets as above. One query."""
+    pictures = DatasetImage.objects.filter(dataset=OuterRef("dataset")).order_by("-created_at", "-id")
+    drafts: QuerySet[ExperimentDraft] = ExperimentDraft.objects.owned_by(user)
+    return drafts.select_related("dataset", "continued_from__experiment").annotate(
+        covers=ArraySubquery(pictures.values("pk")[:COVERS])
+    )
+
+
+@dataclass(frozen=True)
+class ExperimentParts:
+    """What goes when an experiment is deleted, and which experiments went on from it and stay."""
+
+    snapshots: int
+    has_film: bool
+    continuations: int
+
+
+def parts_of_experiment(experiment: Experiment) -> ExperimentParts:
+    """Three queries."""
+    return ExperimentParts(
+        snapshots=experiment.snapshots.count(),
+        has_film=Film.objects.filter(experiment=experiment).exclude(file="").exists(),
+        continuations=Experiment.objects.filter(continued_from__experiment=experiment).count(),
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from training.views import datasets, experiments
+from training.views import datasets, experiments, films, review, wizard
 
 
 class PictureSize:
@@ -36,17 +36,32 @@ urlpatterns = [
     ),
     path("datasets/<uuid:pk>/images/<uuid:image_pk>/remove/", datasets.remove_image, name="image_remove"),
     path("experiments/", experiments.list_experiments, name="experiment_list"),
-    path("experiments/new/", experiments.create_experiment, name="experiment_create"),
+    path("experiments/new/", wizard.create_experiment, name="experiment_create"),
+    path("experiments/drafts/<uuid:pk>/", wizard.edit_dataset, name="draft_dataset"),
+    path("experiments/drafts/<uuid:pk>/setup/", wizard.edit_setup, name="draft_setup"),
+    path("experiments/drafts/<uuid:pk>/start/", wizard.start_experiment, name="draft_start"),
+    path("experiments/drafts/<uuid:pk>/delete/", wizard.delete_draft, name="draft_delete"),
     path("experiments/<uuid:pk>/", experiments.show_experiment, name="experiment_detail"),
     path("experiments/<uuid:pk>/stop/", experiments.stop_experiment, name="experiment_stop"),
     path("experiments/<uuid:pk>/resume/", experiments.resume_experiment, name="experiment_resume"),
     path("experiments/<uuid:pk>/sample/", experiments.request_sample, name="experiment_sample"),
     path("experiments/<uuid:pk>/snapshot/", experiments.request_snapshot, name="experiment_snapshot"),
-    path("experiments/<uuid:pk>/save/", experiments.save_model, name="experiment_save"),
     path("experiments/<uuid:pk>/delete/", experiments.delete_experiment, name="experiment_delete"),
+    path("experiments/<uuid:pk>/review/", review.show_review, name="experiment_review"),
+    path("experiments/<uuid:pk>/save/", review.save_model, name="experiment_save"),
+    path("experiments/<uuid:pk>/compare/", review.compare_snapshots, name="experiment_compare"),
+    path("experiments/<uuid:pk>/nearest/", review.show_nearest, name="experiment_nearest"),
+    path("experiments/<uuid:pk>/film/", films.show_film, name="experiment_film"),
+    path("experiments/<uuid:pk>/film/make/", films.make_film, name="experiment_film_make"),
+    path("experiments/<uuid:pk>/film.mp4", films.serve_film, name="experiment_film_file"),
     path(
         "experiments/<uuid:pk>/snapshots/<uuid:snapshot_pk>/grid.png",
         experiments.show_grid,
         name="snapshot_grid",
+    ),
+    path(
+        "experiments/<uuid:pk>/snapshots/<uuid:snapshot_pk>/continue/",
+        wizard.continue_snapshot,
+        name="snapshot_continue",
     ),
 ]

@@ -5,7 +5,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from catalog.models import CatalogModel
 from jobs.claims import claim_job
 from jobs.models import Job, State
 from jobs.testing import run_pending
@@ -78,9 +77,10 @@ class TestAccess:
         assert response["Content-Type"] == "image/png"
         assert "immutable" in response["Cache-Control"]
         assert b"".join(response.streaming_content) == b"\x89PNG"
-        response = owner_client.get(grid)
+        response = owner_client.get(f"{grid}?download")
         assert b"".join(response.streaming_content)
         assert "no-store" in response["Cache-Control"]
+        assert response["Content-Disposition"] == 'attachment; filename="shells-from-tiny-000004.png"'
         assert stranger_client.get(grid).status_code == 404
         assert client.get(grid).status_code == 302
 
@@ -92,10 +92,13 @@ class TestAccess:
 class TestList:
     def test_groups_by_how_far_they_are(self, experiment, owner_client, stranger_client, client):
         page = owner_client.get(url("experiment_list")).content.decode()
-        assert "Not started" in page
+        assert "In progress" in page
+        assert "Not started" not in page
+        services.create_draft(owner=experiment.owner, dataset=experiment.dataset_version.dataset)
+        services.stop_experiment(experiment=experiment)
+        page = owner_client.get(url("experiment_list")).content.decode()
         assert "In progress" not in page
-        start(experiment)
-        assert "In progress" in owner_client.get(url("experiment_list")).content.decode()
+        assert page.index("Not started") < page.index("Next: the setup") < page.index("Completed")
         services.delete_dataset(dataset=experiment.dataset_version.dataset)
         assert "Your experiments will be here" in stranger_client.get(url("experiment_list")).content.decode()
         assert client.get(url("experiment_list")).status_code == 302
@@ -109,115 +112,9 @@ class TestList:
     def test_few_queries(self, dataset, owner, owner_client, django_assert_max_num_queries):
         for _number in range(5):
             services.start_experiment(owner=owner, dataset=dataset, starting_point=None, steps=10)
+            services.create_draft(owner=owner, dataset=dataset)
         with django_assert_max_num_queries(MAX_QUERIES):
             owner_client.get(url("experiment_list"))
-
-
-class TestCreate:
-    @pytest.fixture
-    def chosen(self, dataset, starting_point_64) -> dict[str, object]:
-        return {
-            "dataset": dataset.pk,
-            "starting_point": starting_point_64.pk,
-            "crop": "center",
-            "mirror": "on",
-            "steps": 200,
-        }
-
-    def test_offers_starting_points_and_the_presets_steps(
-        self, dataset, starting_point_64, owner_client, django_assert_max_num_queries
-    ):
-        with django_assert_max_num_queries(MAX_QUERIES):
-            response = owner_client.get(url("experiment_create"), {"dataset": dataset.pk})
-        page = response.content.decode()
-        assert "Tiny-64" in page
-        assert 'value="1000"' in page
-        assert f'<option value="{dataset.pk}" selected>' in page
-
-    def test_nobody_and_someone_without_datasets(self, licence, stranger_client, client):
-        assert client.get(url("experiment_create")).status_code == 302
-        assert b"First you need a dataset" in stranger_client.get(url("experiment_create")).content
-
-    def test_starts_a_training(self, chosen, owner, owner_client):
-        response = owner_client.post(url("experiment_create"), chosen)
-        experiment = Experiment.objects.get()
-        assert response["Location"] == url("experiment_detail", experiment.pk)
-        assert (experiment.owner, experiment.steps, experiment.mirror, experiment.seed) == (
-            owner,
-            200,
-            True,
-            0,
-        )
-        assert experiment.settings == {}
-        assert experiment.job.state == State.QUEUED
-
-    def test_advanced_settings_win_over_the_preset(self, chosen, owner_client):
-        advanced = {"gamma": "0.5", "ada_target": "0", "freeze_d": "2", "snapshot_every": "50", "seed": "7"}
-        owner_client.post(url("experiment_create"), chosen | advanced)
-        experiment = Experiment.objects.get()
-        assert experiment.seed == 7
-        assert experiment.settings == {"gamma": 0.5, "ada_target": 0.0, "freeze_d": 2, "snapshot_every": 50}
-
-    def test_from_scratch(self, chosen, owner_client):
-        owner_client.post(url("experiment_create"), chosen | {"starting_point": ""})
-        assert Experiment.objects.get().starting_point is None
-
-    @pytest.mark.parametrize(
-        ("field", "value", "message"),
-        [
-            ("steps", "0", "at least 10 steps"),
-            ("steps", str(10**9), "at most 25,000 steps"),
-            ("steps", "many", "Enter a whole number"),
-            ("steps", "", "required"),
-            ("crop", "spiral", "Select a valid choice"),
-            ("seed", "-1", "greater than or equal to 0"),
-            ("seed", str(2**40), "less than or equal to"),
-            ("gamma", "nan", "Enter a number"),
-            ("learning_rate", "5", "less than or equal to"),
-            ("name", "x" * 81, "at most 80"),
-            ("name", "bad\x07name", "cannot be shown"),
-            ("dataset", "not-a-uuid", "no such dataset"),
-            ("starting_point", "not-a-uuid", "no such starting point"),
-        ],
-    )
-    def test_bad_values_come_back_beside_their_field(self, chosen, field, value, message, owner_client):
-        response = owner_client.post(url("experiment_create"), chosen | {field: value})
-        assert response.status_code == 422
-        (error,) = response.context["form"].errors[field]
-        assert message in error
-        assert error.split("'")[0].encode()[:20] in response.content
-        assert not Experiment.objects.exists()
-
-    def test_three_pictures_are_refused_beside_the_dataset(self, chosen, make_dataset, owner, owner_client):
-        small = make_dataset(owner, 3, "Small")
-        response = owner_client.post(url("experiment_create"), chosen | {"dataset": small.pk})
-        assert response.status_code == 422
-        assert "has 3 pictures" in response.context["form"].errors["dataset"][0]
-        assert b'value="200"' in response.content
-
-    def test_a_dataset_that_is_being_filled_has_to_wait(self, chosen, dataset, owner_client):
-        services.add_files(dataset=dataset, arrived=[ContentFile(b"x", name="a.png")])
-        response = owner_client.post(url("experiment_create"), chosen)
-        assert response.status_code == 422
-        assert b"still being checked" in response.content
-
-    def test_foreign_datasets_and_models_are_refused(self, chosen, make_dataset, stranger, stranger_client):
-        """The owner's dataset and private model in a stranger's form."""
-        response = stranger_client.post(url("experiment_create"), chosen)
-        assert response.status_code == 422
-        assert set(response.context["form"].errors) == {"dataset", "starting_point"}
-
-    def test_posted_owners_and_states_are_ignored(self, chosen, owner, stranger, owner_client):
-        owner_client.post(url("experiment_create"), chosen | {"owner": stranger.pk, "job": "x", "price": "0"})
-        assert Experiment.objects.get().owner == owner
-
-    def test_readiness_is_polled_while_pictures_are_made(self, licence, owner, owner_client):
-        sample = services.create_sample_dataset(owner=owner, family="cats", count=2)
-        response = owner_client.get(url("experiment_create"), {"dataset": sample.pk}, **HTMX)
-        assert b'hx-trigger="every 2s"' in response.content
-        assert b"<html" not in response.content
-        shown = {"dataset": sample.pk, "rev": response.context["filling"].rev}
-        assert owner_client.get(url("experiment_create"), shown, **HTMX).status_code == 204
 
 
 class TestDetail:
@@ -239,6 +136,29 @@ class TestDetail:
         assert page.count("data-step=") == 51
         assert "<polyline" in page
         assert "Show the numbers" in page
+
+    def test_quality_is_drawn_beside_its_floor_and_named_with_its_count(self, snapshot, owner_client):
+        experiment = snapshot.experiment
+        page = owner_client.get(url("experiment_detail", experiment.pk)).content.decode()
+        assert "not measured yet" in page
+        figures = {"distance": 0.5, "distance_floor": 0.1, "distance_samples": 256}
+        for step in (10, 20):
+            Snapshot.objects.create(
+                experiment=experiment, step=step, attempt=1, images_seen=1, grid="g", metrics=figures
+            )
+        page = owner_client.get(url("experiment_detail", experiment.pk)).content.decode()
+        assert "Frechet distance on random features by step, measured on 256 pictures." in page
+        assert page.count("<polyline") >= 2
+        assert "on 256 pictures" in page
+        assert "not measured yet" in page
+
+    def test_what_it_continues_is_said(self, snapshot, dataset, owner, owner_client):
+        second = services.start_experiment(
+            owner=owner, dataset=dataset, starting_point=None, steps=10, continued_from=snapshot
+        )
+        page = owner_client.get(url("experiment_detail", second.pk)).content.decode()
+        assert "Continued from" in page
+        assert "at step 4." in page
 
     def test_waits_in_the_queue(self, experiment, owner_client):
         assert b"It comes next" in owner_client.get(url("experiment_detail", experiment.pk)).content
@@ -263,11 +183,11 @@ class TestDetail:
 
     def test_a_done_training_polls_no_more(self, trained, owner_client):
         response = owner_client.get(url("experiment_detail", trained.pk), {"rev": 0}, **HTMX)
-        for fragment in ("status", "samples", "charts", "log", "save"):
+        for fragment in ("status", "steps", "samples", "charts", "log"):
             assert f'id="{fragment}"'.encode() in response.content
         assert b"hx-trigger" not in response.content
         page = owner_client.get(url("experiment_detail", trained.pk)).content
-        assert b"Save to my models" in page
+        assert b"Review and save" in page
         assert b"Resume" not in page
 
     def test_the_film_is_sent_again_only_with_new_pictures(self, snapshot, owner_client):
@@ -316,42 +236,12 @@ class TestSteering:
         assert experiment.job.state == State.QUEUED
 
 
-class TestSave:
-    def test_makes_a_model(self, trained, owner, owner_client):
-        last = trained.snapshots.last()
-        response = owner_client.post(
-            url("experiment_save", trained.pk), {"snapshot": last.pk, "name": "My shells"}
-        )
-        model = CatalogModel.objects.get(saved_from=trained.job_id)
-        assert response["Location"] == reverse("catalog:model_detail", args=[owner.handle, "my-shells"])
-        assert model.title == "My shells"
-        assert owner_client.get(response["Location"]).status_code == 200
-        page = owner_client.get(url("experiment_detail", trained.pk)).content
-        assert b"Add this snapshot as a version" in page
-
-    def test_a_foreign_snapshot_is_refused(self, trained, dataset, starting_point, owner, owner_client):
-        other = services.start_experiment(
-            owner=owner, dataset=dataset, starting_point=starting_point, steps=10
-        )
-        foreign = Snapshot.objects.create(
-            experiment=other, step=1, attempt=1, images_seen=1, grid="g", folder="f"
-        )
-        response = owner_client.post(
-            url("experiment_save", trained.pk), {"snapshot": foreign.pk, "name": "Mine"}
-        )
-        assert response.status_code == 422
-        assert b"There is no such snapshot" in response.content
-        assert not CatalogModel.objects.filter(saved_from=other.job_id).exists()
-
-    def test_without_a_name(self, trained, owner_client):
-        last = trained.snapshots.last()
-        response = owner_client.post(url("experiment_save", trained.pk), {"snapshot": last.pk, "name": ""})
-        assert response.status_code == 422
-
-
 class TestDelete:
     def test_asks_then_deletes(self, experiment, owner_client):
-        assert b"No model has been saved" in owner_client.get(url("experiment_delete", experiment.pk)).content
+        page = owner_client.get(url("experiment_delete", experiment.pk)).content
+        assert b"No model has been saved" in page
+        assert b"0 snapshots are deleted" in page
+        assert b"the credits that were held go back to you" in page
         response = owner_client.post(url("experiment_delete", experiment.pk))
         assert response["Location"] == url("experiment_list")
         assert not Experiment.objects.exists()
@@ -371,8 +261,11 @@ def test_the_whole_line_from_files_to_a_model(licence, starting_point_64, owner,
     archive = ContentFile(crafted.zipped(members), name="beach.zip")
     owner_client.post(url("dataset_add", dataset.pk), {"files": archive})
     run_pending("light")
-    chosen = {"dataset": dataset.pk, "starting_point": starting_point_64.pk, "crop": "random", "steps": 10}
-    owner_client.post(url("experiment_create"), chosen)
+    owner_client.post(url("experiment_create"), {"dataset": dataset.pk})
+    draft = owner.experiment_drafts.get()
+    chosen = {"start": starting_point_64.pk, "crop": "random", "steps": 10}
+    owner_client.post(url("draft_setup", draft.pk), chosen)
+    owner_client.post(url("draft_start", draft.pk))
     experiment = owner.experiments.get()
     (job,) = run_pending("train")
     assert job.state == State.SUCCEEDED

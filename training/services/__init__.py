@@ -6,7 +6,7 @@ from training.services.datasets import (
     delete_dataset,
     remove_image,
 )
-from training.services.drafts import continue_from, create_draft, delete_draft, start_draft
+from training.services.drafts import change_draft, continue_from, create_draft, delete_draft, start_draft
 from training.services.experiments import (
     delete_experiment,
     request_experiment_sample,
@@ -22,6 +22,7 @@ from training.services.versions import freeze_version
 
 __all__ = [
     "add_files",
+    "change_draft",
     "continue_from",
     "create_dataset",
     "create_draft",

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from training.exceptions import SnapshotMissing, TooManyDrafts
+from training.exceptions import DatasetUnfit, ExperimentBusy, SnapshotMissing, TooManyDrafts
 from training.models import Dataset, Experiment, ExperimentDraft, Snapshot
 from training.services.experiments import save_model, start_experiment
 
@@ -64,18 +64,36 @@ def continue_from(*, snapshot: Snapshot) -> ExperimentDraft:
     )
 
 
+def change_draft(
+    *,
+    draft: ExperimentDraft,
+    dataset: Dataset | None = None,
+    choices: Mapping[str, str] | None = None,
+) -> None:
+    """Keep another dataset, or what was typed into the setup form. Effect: updates one row."""
+    if dataset is not None:
+        draft.dataset = dataset
+    if choices is not None:
+        draft.choices = dict(choices)
+    draft.save(update_fields=["dataset", "choices", "changed_at"])
+
+
 @transaction.atomic
 def start_draft(*, draft: ExperimentDraft, continues: bool, **values: Any) -> Experiment:
     """Start the experiment of a draft with `values`, what `start_experiment` takes. Return it.
 
     Effect: one transaction. When it `continues` the draft's snapshot, that is saved as a private model
     version of the owner's first, which is then the starting point. The draft is gone afterwards.
-    Raises what `start_experiment` and `save_model` raise.
+    Raises ExperimentBusy when it was started already, and what `start_experiment` and `save_model` raise.
     """
+    if not ExperimentDraft.objects.select_for_update().filter(pk=draft.pk).exists():
+        raise ExperimentBusy(_("This experiment was started already. You find it among your experiments."))
+    if draft.dataset is None:
+        raise DatasetUnfit(_("The dataset was deleted. Choose another one."), field="dataset")
     snapshot = draft.continued_from if continues else None
     if snapshot is not None:
         values["starting_point"] = save_model(experiment=snapshot.experiment, snapshot=snapshot)
-    experiment = start_experiment(owner=draft.owner, continued_from=snapshot, **values)
+    experiment = start_experiment(owner=draft.owner, dataset=draft.dataset, continued_from=snapshot, **values)
     draft.delete()
     return experiment
 

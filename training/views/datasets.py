@@ -59,8 +59,16 @@ def create_sample(request: StudioRequest, family: str) -> HttpResponse:
         raise Http404
     dataset = services.create_sample_dataset(owner=request.user, family=family)
     if request.POST.get("next") == "train":
-        return redirect(f"{reverse('training:experiment_create')}?{urlencode({'dataset': str(dataset.pk)})}")
+        return redirect(f"{_wizard_address(request)}?{urlencode({'dataset': str(dataset.pk)})}")
     return redirect("training:dataset_detail", dataset.pk)
+
+
+def _wizard_address(request: StudioRequest) -> str:
+    """The first step of the experiment that `draft` names, or of a new one."""
+    try:
+        return reverse("training:draft_dataset", args=[UUID(request.POST.get("draft", ""))])
+    except ValueError:
+        return reverse("training:experiment_create")
 
 
 @require_safe

@@ -1,0 +1,69 @@
+"""The training pictures nearest to a snapshot's samples, as a page shows them to the experiment's owner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from engines.stylegan.config import GRID_COLUMNS
+from training.models import DatasetImage, Experiment, Snapshot
+
+# Where fewer than half of the training pictures have another one as near as that.
+_CLOSE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """One of the 28 samples and the training picture nearest to it.
+
+    `column` and `row` place it in the grid. `picture` is None where it was taken out of the dataset since.
+    `usual` is the percentage of training pictures that have another one as near as that.
+    """
+
+    number: int
+    column: int
+    row: int
+    picture: DatasetImage | None
+    distance: float
+    usual: int
+    is_suspect: bool
+    sentence: str
+
+
+def neighbours_of(experiment: Experiment, snapshot: Snapshot) -> list[Neighbour]:
+    """What was found for a snapshot, in the order of its seeds; empty before it was measured. One query."""
+    pictures = {
+        picture.sha256: picture
+        for picture in DatasetImage.objects.filter(
+            dataset=experiment.dataset_version.dataset_id,
+            dataset__owner=experiment.owner_id,
+            sha256__in={found["sha256"] for found in snapshot.nearest},
+        )
+    }
+    neighbours = []
+    for number, found in enumerate(snapshot.nearest):
+        row, column = divmod(number, GRID_COLUMNS)
+        neighbours.append(
+            Neighbour(
+                number=number + 1,
+                column=column,
+                row=row,
+                picture=pictures.get(found["sha256"]),
+                distance=found["distance"],
+                usual=round(found["share"] * 100),
+                is_suspect=found["is_suspect"],
+                sentence=_in_words(found["share"], is_suspect=found["is_suspect"]),
+            )
+        )
+    return neighbours
+
+
+def suspects(neighbours: Sequence[Neighbour]) -> int:
+    """How many samples are nearer to a training picture than these are to each other."""
+    return sum(neighbour.is_suspect for neighbour in neighbours)
+
+
+def _in_words(share: float, *, is_suspect: bool) -> str:
+    if is_suspect:
+        return _("Nearly the same picture")
+    return _("Resembles it") if share < _CLOSE else _("A picture of its own")

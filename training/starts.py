@@ -1,0 +1,161 @@
+"""What a training can start from, as the wizard offers it: a snapshot, models, or nothing but a size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from catalog.models import ModelVersion
+from catalog.selectors import starting_points
+from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
+from jobs.machines import gibibytes, largest_device
+from training.models import Experiment, Snapshot
+from training.services.experiments import choose_preset, needs_bytes
+
+# In the order in which people should look at them.
+CONTINUED, SHIPPED, OWN, OTHERS, SCRATCH = "continued", "shipped", "own", "others", "scratch"
+GROUPS: tuple[tuple[str, Promise], ...] = (
+    (CONTINUED, gettext_lazy("Continue")),
+    (SHIPPED, gettext_lazy("Made for starting")),
+    (OWN, gettext_lazy("Your models")),
+    (OTHERS, gettext_lazy("Models of others")),
+    (SCRATCH, gettext_lazy("From scratch")),
+)
+_SCRATCH_TITLES: dict[str, Promise] = {
+    "cpu64": gettext_lazy("Quick"),
+    "cpu64-hq": gettext_lazy("Finer"),
+}
+_SCRATCH_TEXTS: dict[str, Promise] = {
+    "cpu64": gettext_lazy("A small model for any computer."),
+    "cpu64-hq": gettext_lazy("A larger model, about five times slower."),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """One starting point.
+
+    `value` is what the form sends, `picture` the address of a sheet of samples ("" for none). `usual_steps`
+    usually suffice. `needed_bytes` is the memory it asks of a device; 0: any machine will do.
+    """
+
+    value: str
+    group: str
+    title: str
+    text: str
+    preset_name: str
+    preset: Preset
+    needed_bytes: int
+    version: ModelVersion | None = None
+    snapshot: Snapshot | None = None
+    picture: str = ""
+
+    @property
+    def resolution(self) -> int:
+        """Pixels a side of what the model makes."""
+        return self.preset.architecture.resolution
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether there is nothing to go on from."""
+        return self.group == SCRATCH
+
+    @property
+    def usual_steps(self) -> int:
+        """How many steps usually suffice."""
+        return self.preset.scratch_steps if self.is_scratch else self.preset.transfer_steps
+
+    @property
+    def needs(self) -> str:
+        """The device memory that it takes, in words; "" where any machine will do."""
+        return gibibytes(self.needed_bytes) if self.needed_bytes else ""
+
+    def plan(self, *, steps: int, **fields: Any) -> Experiment:
+        """Return an experiment from here, a row that is not stored."""
+        origin = self.snapshot.experiment.starting_point if self.snapshot else self.version
+        return Experiment(
+            starting_point=origin,
+            continued_from=self.snapshot,
+            preset=self.preset_name,
+            resolution=self.resolution,
+            steps=steps,
+            **fields,
+        )
+
+
+def find_starts(user: User, snapshot: Snapshot | None = None) -> list[Start]:
+    """All that a training of the user's can start from, in the order of `GROUPS`. One query.
+
+    `snapshot` is the one to continue from, with its experiment and that one's starting point.
+    """
+    continued = [_from_snapshot(snapshot)] if snapshot is not None else []
+    models = [_from_version(version, user) for version in starting_points(user)]
+    scratch = [_from_scratch(name, preset) for name, preset in PRESETS.items()]
+    order = [name for name, _title in GROUPS]
+    return sorted([*continued, *models, *scratch], key=lambda start: order.index(start.group))
+
+
+def group_starts(starts: Sequence[Start]) -> list[tuple[Promise, list[Start]]]:
+    """The groups that have any, with their titles."""
+    grouped = [(title, [start for start in starts if start.group == name]) for name, title in GROUPS]
+    return [(title, found) for title, found in grouped if found]
+
+
+def available_bytes() -> int:
+    """The memory of the largest device that takes jobs now. One query."""
+    return largest_device()
+
+
+def _from_snapshot(snapshot: Snapshot) -> Start:
+    experiment = snapshot.experiment
+    preset = PRESETS[experiment.preset]
+    if experiment.starting_point is not None:
+        preset = preset_for(Architecture.from_dict(experiment.starting_point.manifest["architecture"]))
+    address = reverse("training:snapshot_grid", args=[experiment.pk, snapshot.pk])
+    return Start(
+        value=f"snapshot:{snapshot.pk}",
+        group=CONTINUED,
+        title=experiment.name,
+        text=_("What it knew at step %(step)s.") % {"step": f"{snapshot.step:,}"},
+        preset_name=experiment.preset,
+        preset=preset,
+        needed_bytes=needs_bytes(preset, {}),
+        snapshot=snapshot,
+        picture=f"{address}?attempt={snapshot.attempt}",
+    )
+
+
+def _from_version(version: ModelVersion, user: User) -> Start:
+    model = version.model
+    name, preset = choose_preset(version)
+    group = SHIPPED if model.is_starter else OWN if model.owner_id == user.pk else OTHERS
+    grid = reverse("catalog:file_download", args=[model.owner.handle, model.name, "grid.png"])
+    return Start(
+        value=str(version.pk),
+        group=group,
+        title=model.title,
+        text=model.tagline,
+        preset_name=name,
+        preset=preset,
+        needed_bytes=needs_bytes(preset, {}),
+        version=version,
+        picture=f"{grid}?v={version.sha256}" if version.has_grid else "",
+    )
+
+
+def _from_scratch(name: str, preset: Preset) -> Start:
+    size = _("%(side)d px") % {"side": preset.architecture.resolution}
+    return Start(
+        value=name,
+        group=SCRATCH,
+        title=f"{_SCRATCH_TITLES[name]}, {size}" if name in _SCRATCH_TITLES else size,
+        text=str(_SCRATCH_TEXTS.get(name, _("For a graphics card."))),
+        preset_name=name,
+        preset=preset,
+        needed_bytes=needs_bytes(preset, {}),
+    )

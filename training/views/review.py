@@ -1,0 +1,154 @@
+"""Reviewing what a training has learned: snapshots, two of them compared, their nearest training pictures."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from catalog.exceptions import CatalogError
+from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS
+from training import neighbours, quality, selectors, services
+from training.exceptions import TrainingError
+from training.forms import SaveModelForm
+from training.models import Experiment, Snapshot
+from training.views.access import own_experiment
+from training.views.requests import StudioRequest
+from training.views.steps import Stage, experiment_steps
+
+
+@require_safe
+@login_required
+def show_review(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Show one snapshot of an experiment, by default the newest, and what can be done with it."""
+    experiment = own_experiment(request, pk)
+    context = _review(experiment, request.GET.get("snapshot", ""))
+    template = "training/experiment_review.html"
+    return render(request, f"{template}#chosen" if request.htmx else template, context)
+
+
+@require_POST
+@login_required
+def save_model(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Make a model of a snapshot."""
+    experiment = own_experiment(request, pk)
+    form = SaveModelForm(request.POST, experiment=experiment)
+    if form.is_valid():
+        try:
+            version = services.save_model(
+                experiment=experiment,
+                snapshot=form.cleaned_data["snapshot"],
+                name=form.cleaned_data.get("name"),
+            )
+        except (TrainingError, CatalogError) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(
+                request, _("%(name)s is one of your models now.") % {"name": version.model.title}
+            )
+            return redirect("catalog:model_detail", request.user.handle, version.model.name)
+    wanted = form.cleaned_data.get("snapshot")
+    context = _review(experiment, str(wanted.pk) if wanted else "") | {"form": form}
+    return render(request, "training/experiment_review.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+@require_safe
+@login_required
+def compare_snapshots(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Show two snapshots with the same seeds, by default the first and the last; `picture` names one pair."""
+    experiment = own_experiment(request, pk)
+    snapshots = list(experiment.snapshots.all())
+    context = _frame(experiment, snapshots, "compare")
+    if len(snapshots) >= 2:
+        first = _find(snapshots, request.GET.get("a", "")) or snapshots[0]
+        second = _find(snapshots, request.GET.get("b", "")) or snapshots[-1]
+        context |= {
+            "sides": [
+                ("a", selectors.Frame.of(experiment, first)),
+                ("b", selectors.Frame.of(experiment, second)),
+            ],
+            "figures": zip(quality.figures_of(first), quality.figures_of(second), strict=True),
+            "snapshots": snapshots,
+            "address": f"a={first.pk}&b={second.pk}",
+            "cells": _cells(),
+            "pair": _picture_number(request.GET.get("picture", "")),
+            "with_divider": request.GET.get("view") == "divider",
+        }
+    return render(request, "training/experiment_compare.html", context)
+
+
+@require_safe
+@login_required
+def show_nearest(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Show the training picture nearest to each sample of a snapshot, to the owner alone."""
+    experiment = own_experiment(request, pk)
+    snapshots = list(experiment.snapshots.all())
+    measured = [snapshot for snapshot in snapshots if snapshot.nearest]
+    context = _frame(experiment, snapshots, "nearest")
+    if measured:
+        snapshot = _find(measured, request.GET.get("snapshot", "")) or measured[-1]
+        found = neighbours.neighbours_of(experiment, snapshot)
+        context |= {
+            "snapshot": snapshot,
+            "measured": measured,
+            "frame": selectors.Frame.of(experiment, snapshot),
+            "neighbours": found,
+            "suspects": neighbours.suspects(found),
+        }
+    return render(request, "training/experiment_nearest.html", context)
+
+
+def _review(experiment: Experiment, wanted: str) -> dict[str, Any]:
+    snapshots = list(experiment.snapshots.all())
+    context = _frame(experiment, snapshots, "review")
+    if not snapshots:
+        return context
+    snapshot = _find(snapshots, wanted) or snapshots[-1]
+    form = SaveModelForm(experiment=experiment, initial={"snapshot": snapshot.pk})
+    return context | {
+        "snapshot": snapshot,
+        "frame": selectors.Frame.of(experiment, snapshot),
+        "frames": [(one, selectors.Frame.of(experiment, one)) for one in snapshots],
+        "figures": quality.figures_of(snapshot),
+        "form": form,
+        "newest": snapshots[-1],
+    }
+
+
+def _frame(experiment: Experiment, snapshots: Sequence[Snapshot], tab: str) -> dict[str, Any]:
+    """What every page of the review shows around its own."""
+    return {
+        "experiment": experiment,
+        "job": experiment.job,
+        "steps": experiment_steps(Stage.REVIEW, experiment, has_snapshots=bool(snapshots)),
+        "tab": tab,
+        "count": len(snapshots),
+        "columns": GRID_COLUMNS,
+        "rows": len(GRID_SEEDS) // GRID_COLUMNS,
+    }
+
+
+def _find(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot | None:
+    """Return the snapshot with an id, None where none is named. Raises Http404 for one that is not there."""
+    if not wanted:
+        return None
+    for snapshot in snapshots:
+        if str(snapshot.pk) == wanted:
+            return snapshot
+    raise Http404
+
+
+def _cells() -> list[tuple[int, int, int]]:
+    """Number, column and row of each picture of a grid."""
+    return [(seed + 1, seed % GRID_COLUMNS, seed // GRID_COLUMNS) for seed in range(len(GRID_SEEDS))]
+
+
+def _picture_number(text: str) -> tuple[int, int, int] | None:
+    """Return the cell of the picture that was asked for, None for what is no number of one."""
+    return next((cell for cell in _cells() if str(cell[0]) == text), None)
