@@ -14,7 +14,9 @@ from typing import cast
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from PIL import Image
 
 from catalog.exceptions import CatalogError
 from catalog.files import materialise
@@ -28,9 +30,14 @@ from engines.stylegan.train import train
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, store_file, store_folder
+from jobs.machines import this_machine
 from training import files, prices
 from training.models import Experiment, Snapshot, TrainingStat
+from training.nearest import NearestPictures
+from training.pace import Pace
+from training.prices import config_of
 from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs
+from training.speeds import megapixels_of, refine, speed_here
 
 STATS_POINTS = 400  # of a whole training's curves
 
@@ -51,19 +58,28 @@ def run_experiment(context: JobContext) -> Outcome:
     sweep_runs()
     host = ExperimentHost(context, experiment)
     try:
-        keep_leftover = partial(host.snapshot, is_leftover=True)
-        run_dir = RunFolders(context, experiment).enter(keep_leftover=keep_leftover)
-        dataset = _prepare_pictures(context, experiment)
-        config = _config(context, experiment, dataset, run_dir)
-        result = train(config, host)
+        is_finished = _train(context, experiment, host)
     except Stopped:
-        return Outcome(state="stopped")
+        is_finished = False
     except (EngineError, CatalogError) as error:
         raise JobError(str(error)) from error
-    if result.outcome == "stopped":
+    host.note_speed()
+    if not is_finished:
         return Outcome(state="stopped")
     forget_run = partial(shutil.rmtree, files.run_folder(experiment.pk), ignore_errors=True)
     return Outcome(apply=lambda: transaction.on_commit(forget_run, robust=True))
+
+
+def _train(context: JobContext, experiment: Experiment, host: "ExperimentHost") -> bool:
+    """Train from wherever the attempts before this one came to. Return whether that was to the last step."""
+    keep_leftover = partial(host.snapshot, is_leftover=True)
+    run_dir = RunFolders(context, experiment).enter(keep_leftover=keep_leftover)
+    dataset = _prepare_pictures(context, experiment, host.pace)
+    host.nearest = NearestPictures.of(context, experiment.dataset_version, dataset, run_dir)
+    if host.nearest is not None:
+        host.nearest.make_up(context, experiment.pk)
+    config = _config(context, experiment, dataset, run_dir)
+    return train(config, host).outcome == "finished"
 
 
 def _config(
@@ -88,13 +104,19 @@ def _config(
     )
 
 
-def _prepare_pictures(context: JobContext, experiment: Experiment) -> PreparedDataset:
+def _prepare_pictures(context: JobContext, experiment: Experiment, pace: Pace) -> PreparedDataset:
     """Cut and resize the frozen pictures into one array. Raises JobError when they were deleted."""
-    version = experiment.dataset_version
+    version, done_before = experiment.dataset_version, context.job.step
+    pace.note_loaded()
 
     def show(sentence: str, done: int, total: int) -> None:
-        message = sentence % {"done": done, "total": total}
-        control = context.report(step=context.job.step, total=experiment.steps, message=message)
+        pace.note_picture(done, total)
+        control = context.report(
+            step=done_before,
+            total=experiment.steps,
+            message=sentence % {"done": done, "total": total},
+            eta_seconds=pace.seconds_left(done_before),
+        )
         if control is Control.STOP:
             raise Stopped
 
@@ -117,6 +139,8 @@ class ExperimentHost:
     def __init__(self, context: JobContext, experiment: Experiment) -> None:
         self._context = context
         self._experiment = experiment
+        self.pace = _pace(context, experiment)
+        self.nearest: NearestPictures | None = None
         self._every = max(1, experiment.steps // STATS_POINTS)
         self._sums: dict[str, list[float]] = {}
         self._has_stepped = False
@@ -124,6 +148,7 @@ class ExperimentHost:
     def progress(self, progress: Progress) -> Control:
         """Called by the engine after every step."""
         self._has_stepped = True
+        self.pace.note_step()
         for name, value in progress.losses.items():
             self._sums.setdefault(name, []).append(value)
         if progress.step % self._every == 0 or progress.step == progress.total:
@@ -132,7 +157,7 @@ class ExperimentHost:
             step=progress.step,
             total=progress.total,
             message=progress.message,
-            eta_seconds=progress.eta_seconds,
+            eta_seconds=self.pace.seconds_left(progress.step),
             values={**progress.losses, "images_per_second": progress.images_per_second},
         )
 
@@ -150,9 +175,21 @@ class ExperimentHost:
             store_folder(snapshot.folder, folder)
             share_checkpoint(self._context, snapshot.folder.parent.parent)
             self._drop_older(snapshot.folder)
-        self._record(snapshot, folder)
+        goes_on = self._record(snapshot, folder)
+        self.pace.note_snapshot(is_planned=not snapshot.is_sample)
+        if not goes_on:
+            # The checkpoint of this very step was written before its snapshot: nothing more is to be saved.
+            raise Stopped
 
-    def _record(self, snapshot: EngineSnapshot, folder: str) -> None:
+    def note_speed(self) -> None:
+        """Have estimates learn from what this attempt took."""
+        taken = self.pace.taken()
+        if taken is not None:
+            with self._context.fenced():
+                refine(self._experiment, machine=this_machine(), threads=self._context.threads, taken=taken)
+
+    def _record(self, snapshot: EngineSnapshot, folder: str) -> bool:
+        """Write down a stored snapshot and settle its steps. Return whether the training may go on."""
         values = {
             "attempt": self._context.attempt,
             "images_seen": snapshot.nimg,
@@ -160,6 +197,9 @@ class ExperimentHost:
             "folder": "" if snapshot.is_sample else folder,
             "metrics": dict(snapshot.stats),
         }
+        if self.nearest is not None and not snapshot.is_sample:
+            with Image.open(snapshot.grid) as grid:
+                values["nearest"] = self.nearest.of_grid(grid)
         with self._context.fenced():
             _experiment_still_there(self._experiment.pk)
             Snapshot.objects.update_or_create(
@@ -167,9 +207,7 @@ class ExperimentHost:
             )
             goes_on = snapshot.is_sample or self._deliver(snapshot.step)
             self._context.touch()
-        if not goes_on:
-            # The checkpoint of this very step was written before its snapshot: nothing more is to be saved.
-            raise Stopped
+        return goes_on
 
     def _deliver(self, step: int) -> bool:
         """Hand over the steps until here; with a planned snapshot pay them and hold the credits for the next.
@@ -200,6 +238,19 @@ class ExperimentHost:
             TrainingStat.objects.update_or_create(
                 experiment=self._experiment, step=step, defaults={"values": means}
             )
+
+
+def _pace(context: JobContext, experiment: Experiment) -> Pace:
+    """The clock of an attempt, which has been running since the worker took the job."""
+    version, began = experiment.dataset_version, context.job.started_at or timezone.now()
+    return Pace(
+        config_of(experiment),
+        pictures=version.count,
+        megapixels=megapixels_of(version),
+        done=context.job.step,
+        expected=speed_here(experiment, machine=this_machine(), threads=context.threads),
+        waited=(timezone.now() - began).total_seconds(),
+    )
 
 
 def _experiment_still_there(experiment_id: UUID) -> None:

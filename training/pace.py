@@ -41,14 +41,24 @@ class Pace:
     """Notes what an attempt does, and when: the time from one note to the next is what was noted last."""
 
     def __init__(
-        self, config: TrainConfig, *, pictures: int, done: int, expected: Speed | None, waited: float
+        self,
+        config: TrainConfig,
+        *,
+        pictures: int,
+        megapixels: float,
+        done: int,
+        expected: Speed | None,
+        waited: float,
     ) -> None:
-        """Begin at step `done`, so many seconds after the attempt began."""
-        self._config, self._pictures = config, pictures
+        """Begin at step `done`, so many seconds after the attempt began.
+
+        `megapixels`: of all pictures, for the time of preparing them.
+        """
+        self._config, self._pictures, self._megapixels = config, pictures, megapixels
         self._expected = expected
         self._noted = time.monotonic() - waited
         self._start = 0.0
-        self._picture: float | None = None
+        self._preparing, self._share_prepared = 0.0, 0.0
         # The first step belongs to the start: it chooses kernels.
         self._has_begun = False
         self._steps, self._seconds = 0, 0.0
@@ -57,12 +67,13 @@ class Pace:
         self._snapshots, self._worth = 0.0, 0.0
 
     def note_loaded(self) -> None:
-        """Whatever comes before the pictures is loaded."""
+        """What comes before the pictures is loaded."""
         self._start += self._lap()
 
-    def note_prepared(self, *, megapixels: float) -> None:
-        """The pictures, so large in all, have been prepared."""
-        self._picture = self._lap() / megapixels
+    def note_picture(self, done: int, total: int) -> None:
+        """So many pictures are fetched, or prepared. Not called where they were ready."""
+        self._preparing += self._lap()
+        self._share_prepared = done / total
 
     def note_step(self) -> None:
         """A step is done."""
@@ -76,22 +87,24 @@ class Pace:
         remembered = self._steps + (_STEPS_EXPECTED if self._expected else 0)
         self._recent += (seconds - self._recent) / min(remembered, _STEPS_REMEMBERED)
 
-    def note_snapshot(self) -> None:
-        """The snapshot that followed the last step is stored."""
-        self._snapshots += self._lap()
+    def note_snapshot(self, *, is_planned: bool) -> None:
+        """The snapshot that followed the last step is stored; a sample is nothing that was planned."""
+        seconds = self._lap()
+        if not is_planned:
+            return
+        self._snapshots += seconds
         self._worth += snapshot_worth(self._config, self._pictures, is_first=self._is_first_snapshot)
         self._is_first_snapshot = False
-
-    def note_sample(self) -> None:
-        """The sample that followed the last step is stored: nobody had planned it."""
-        self._lap()
 
     def seconds_left(self, step: int) -> float | None:
         """Return how long the training will take after this step; None before anything is known."""
         if not self._recent:
             return None
         worth = snapshots_worth(self._config, self._pictures, done=step)
-        return (self._config.steps - step) * self._recent + worth * self._snapshot_seconds()
+        left = (self._config.steps - step) * self._recent + worth * self._snapshot_seconds()
+        if self._has_begun or not self._share_prepared:
+            return left
+        return left + self._preparing * (1 / self._share_prepared - 1)
 
     def taken(self) -> Taken | None:
         """Return what the parts of the attempt took so far; None before its second step."""
@@ -103,7 +116,7 @@ class Pace:
             start=max(0.0, self._start - step),
             step=step,
             snapshot=self._snapshots / self._worth if self._worth else None,
-            picture=self._picture,
+            picture=self._preparing / self._megapixels if self._preparing and self._megapixels else None,
         )
 
     def _snapshot_seconds(self) -> float:

@@ -21,7 +21,7 @@ from engines.stylegan.speed import Speed, snapshots_worth, step_multiply_adds
 from jobs.hardware import threads_alone
 from jobs.machines import AWAY_AFTER
 from jobs.models import Machine
-from training.models import Dataset, Experiment, TrainingSpeed
+from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, TrainingSpeed
 from training.pace import Taken
 from training.prices import config_of
 from training.services.experiments import needs_bytes
@@ -81,6 +81,12 @@ def speed_of(experiment: Experiment) -> Speed | None:
     return min(speeds, key=lambda speed: speed.step, default=None)
 
 
+def speed_here(experiment: Experiment, *, machine: Machine, threads: int) -> Speed | None:
+    """Return how fast a machine is expected to train an experiment with so many threads. One query."""
+    rows = TrainingSpeed.objects.filter(machine=machine, threads=threads).select_related("machine")
+    return next(iter(_speeds(rows, experiment)), None)
+
+
 def seconds_of(
     experiment: Experiment, speed: Speed, *, pictures: int, megapixels: float = 0.0, done: int = 0
 ) -> float:
@@ -94,10 +100,13 @@ def seconds_of(
     return speed.start + preparing + (config.steps - done) * speed.step + snapshots * speed.snapshot
 
 
-def megapixels_of(dataset: Dataset) -> float:
-    """Return how many megapixels a dataset's pictures count for, all together. One query."""
-    mean = dataset.images.aggregate(mean=Avg(F("width") * F("height")))["mean"] or 0.0
-    return dataset.picture_count * max(_SMALLEST_PICTURE, float(mean) / 1e6)
+def megapixels_of(pictures: Dataset | DatasetVersion) -> float:
+    """Return how many megapixels all pictures count for, by the mean of their dataset. One query."""
+    is_version = isinstance(pictures, DatasetVersion)
+    count = pictures.count if is_version else pictures.picture_count
+    images = DatasetImage.objects.filter(dataset=pictures.dataset_id if is_version else pictures.pk)
+    mean = images.aggregate(mean=Avg(F("width") * F("height")))["mean"] or 0.0
+    return float(count * max(_SMALLEST_PICTURE, float(mean) / 1e6))
 
 
 def _speeds(rows: Iterable[TrainingSpeed], experiment: Experiment) -> list[Speed]:

@@ -20,7 +20,7 @@ from training import files, services
 from training.ingest import make_thumbnail, pixel_sha256
 from training.models import Dataset, DatasetImage, Experiment
 
-TINY = Architecture(resolution=8, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
+TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 
 
 @pytest.fixture(autouse=True)

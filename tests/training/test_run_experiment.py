@@ -50,7 +50,7 @@ def test_a_training_leaves_snapshots_curves_and_a_finished_job(trained):
     assert (trained.job.step, trained.job.total) == (8, 8)
     snapshots = list(trained.snapshots.all())
     assert [snapshot.step for snapshot in snapshots] == [4, 8]
-    assert grid(snapshots[0]).shape == (4 * 8, 7 * 8, 3)
+    assert grid(snapshots[0]).shape == (4 * 16, 7 * 16, 3)
     assert trained.stats.count() == 8
     assert {"loss_g", "loss_d"} <= set(trained.stats.first().values)
 
@@ -122,7 +122,7 @@ def test_a_snapshot_that_was_written_but_not_recorded_is_found_again(experiment,
         calls.append(snapshot.step)
         if len(calls) == 2:
             raise Killed
-        record(self, snapshot, folder)
+        return record(self, snapshot, folder)
 
     monkeypatch.setattr(jobs.ExperimentHost, "_record", dying)
     with pytest.raises(Killed):

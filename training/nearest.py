@@ -1,0 +1,124 @@
+"""The training picture nearest to each picture of a snapshot: a check against learning by heart.
+
+The index is made once for a frozen version and a resolution, in the first training that needs it. It holds a
+tiny copy of each picture, so it is as private as they are: it lies below their dataset's prefix and goes with
+them.
+"""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.core.files.storage import default_storage
+from django.db import transaction
+from PIL import Image
+
+from engines.dataset import PreparedDataset
+from engines.errors import DatasetError
+from engines.images import UInt8Array
+from engines.metrics.nearest import SIDE, build_nearest_index
+from engines.metrics.nearest import NearestIndex as Thumbnails
+from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS
+from jobs.context import JobContext
+from jobs.files import store_file
+from training import files
+from training.models import Dataset, DatasetVersion, NearestIndex, Snapshot
+
+
+class NearestPictures:
+    """Searches a version's pictures for one attempt at a training."""
+
+    def __init__(self, index: Thumbnails, *, resolution: int) -> None:
+        self._index = index
+        self._resolution = resolution
+
+    @classmethod
+    def of(
+        cls, context: JobContext, version: DatasetVersion, dataset: PreparedDataset, folder: Path
+    ) -> "NearestPictures | None":
+        """Fetch the index, or make and store it; None for pictures too small to be compared.
+
+        `folder` is the attempt's own. Raises LeaseLost.
+        """
+        if dataset.resolution < SIDE:
+            return None
+        path = folder / "nearest.safetensors"
+        index = _fetch(version, dataset.resolution, path)
+        if index is None:
+            build_nearest_index(dataset, path)
+            _store(context, version, dataset.resolution, path)
+            index = Thumbnails.read(path)
+        return cls(index, resolution=dataset.resolution)
+
+    def of_grid(self, grid: Image.Image) -> list[dict[str, Any]]:
+        """Return for each picture of a grid what `Snapshot.nearest` keeps of it, in the order of the seeds.
+
+        `sha256` of the picture nearest to it and their `distance` (`engines.metrics.nearest.Nearest`); the
+        `share` of the training pictures that have another one as near as that or nearer; and whether that is
+        so near that it was probably learned by heart (`is_suspect`).
+        """
+        found = self._index.search(_cut(grid, self._resolution))
+        return [
+            {
+                "sha256": name,
+                "distance": round(float(distance), 4),
+                "share": round(1.0 - float(closer), 4),
+                "is_suspect": bool(suspect),
+            }
+            for name, distance, closer, suspect in zip(
+                found.names, found.distance, found.closer_than, found.is_suspect, strict=True
+            )
+        ]
+
+    def make_up(self, context: JobContext, experiment_id: uuid.UUID) -> None:
+        """Search for the snapshots that were recorded without it. Raises LeaseLost."""
+        for snapshot in Snapshot.objects.filter(experiment=experiment_id, nearest=[]).exclude(folder=""):
+            with default_storage.open(snapshot.grid) as stored, Image.open(stored) as grid:
+                nearest = self.of_grid(grid)
+            with context.fenced():
+                Snapshot.objects.filter(pk=snapshot.pk).update(nearest=nearest)
+
+
+def _fetch(version: DatasetVersion, resolution: int, path: Path) -> Thumbnails | None:
+    """Read the stored index; None where there is none, or it cannot be read."""
+    row = NearestIndex.objects.filter(version=version, resolution=resolution).first()
+    if row is None:
+        return None
+    try:
+        with default_storage.open(row.file) as stored, path.open("wb") as copy:
+            copy.writelines(stored.chunks())
+        return Thumbnails.read(path)
+    except (OSError, DatasetError):
+        return None
+
+
+def _store(context: JobContext, version: DatasetVersion, resolution: int, path: Path) -> None:
+    """Store an index with its row, in place of one that could not be read.
+
+    Nothing is kept when the dataset was deleted meanwhile.
+    """
+    if version.dataset_id is None:
+        return
+    key = f"{files.dataset_prefix(version.dataset_id)}nearest/{uuid.uuid4()}.safetensors"
+    store_file(path, key)
+    unused = key
+    try:
+        with context.fenced():
+            if Dataset.objects.select_for_update().filter(pk=version.dataset_id).exists():
+                before = NearestIndex.objects.filter(version=version, resolution=resolution).first()
+                NearestIndex.objects.update_or_create(
+                    version=version, resolution=resolution, defaults={"file": key}
+                )
+                unused = before.file if before else ""
+    finally:
+        if unused:
+            transaction.on_commit(lambda: files.remove_files([unused]))
+
+
+def _cut(grid: Image.Image, side: int) -> UInt8Array:
+    """The pictures of a grid, row by row: uint8 `[28, side, side, 3]`."""
+    table = np.asarray(grid.convert("RGB"))
+    rows = len(GRID_SEEDS) // GRID_COLUMNS
+    cells = table.reshape(rows, side, GRID_COLUMNS, side, 3).swapaxes(1, 2)
+    return np.ascontiguousarray(cells.reshape(len(GRID_SEEDS), side, side, 3))
