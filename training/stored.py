@@ -6,11 +6,19 @@ from collections.abc import Collection
 
 from engines.manifest import STATE_FILE
 from jobs.models import State
-from training.models import DatasetImage, DatasetVersion, Experiment, Snapshot, UploadedFile
+from training.models import (
+    DatasetImage,
+    DatasetVersion,
+    Experiment,
+    Film,
+    NearestIndex,
+    Snapshot,
+    UploadedFile,
+)
 
 
 def dataset_keys_in_use(keys: Collection[str]) -> set[str]:
-    """Return those of the keys below `datasets/` that hold a picture, or bytes that wait to be checked.
+    """Return those of the keys below `datasets/` that hold a picture, an index or bytes yet to be checked.
 
     A picture that was taken out of its dataset stays while a frozen version names it: its training may have
     to begin again.
@@ -19,18 +27,20 @@ def dataset_keys_in_use(keys: Collection[str]) -> set[str]:
     waiting = UploadedFile.objects.filter(file__in=keys).values_list("file", flat=True)
     versions = DatasetVersion.objects.filter(dataset__in=_ids(keys)).values_list("pictures", flat=True)
     frozen = {picture["file"] for pictures in versions for picture in pictures}
-    return {key for pair in images for key in pair}.union(waiting, frozen)
+    indexes = NearestIndex.objects.filter(file__in=keys).values_list("file", flat=True)
+    return {key for pair in images for key in pair}.union(waiting, frozen, indexes)
 
 
 def job_keys_in_use(keys: Collection[str]) -> set[str]:
-    """Return those of the keys below `jobs/` that belong to a snapshot, or to the newest checkpoint.
+    """Return those of the keys below `jobs/` that belong to a snapshot, the newest checkpoint or a film.
 
     `keys` are all that are stored of the jobs they name. Only a training that can go on has a checkpoint.
     """
     snapshots = Snapshot.objects.filter(experiment__job__in=_ids(keys)).values_list("grid", "folder")
     grids = {grid for grid, _folder in snapshots}
     folders = tuple(f"{folder}/" for _grid, folder in snapshots if folder)
-    return {key for key in keys if key in grids or key.startswith(folders)} | _checkpoints(keys)
+    shown = {key for key in keys if key in grids or key.startswith(folders)}
+    return shown.union(_checkpoints(keys), Film.objects.filter(file__in=keys).values_list("file", flat=True))
 
 
 def _checkpoints(keys: Collection[str]) -> set[str]:

@@ -16,7 +16,7 @@ from jobs.models import ACTIVE_STATES, Job
 from jobs.services import stop_job, submit_job
 from training import files
 from training.kinds import SAMPLE
-from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, Upload
+from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, NearestIndex, Upload
 
 SAMPLE_LICENCE = "cc0-1.0"
 
@@ -72,6 +72,7 @@ def delete_dataset(*, dataset: Dataset) -> None:
         stop_job(job=job, cause="the dataset was deleted", explanation=explanation)
     prepared = [files.prepared_folder(pk) for pk in experiments.values_list("pk", flat=True)]
     prefix = files.dataset_prefix(dataset.pk)
+    NearestIndex.objects.filter(version__dataset=dataset).delete()
     dataset.delete()
     transaction.on_commit(partial(files.remove_prefix, prefix))
     for folder in prepared:

@@ -22,7 +22,7 @@ from jobs.services import request_sample, request_snapshot, resume_job, stop_job
 from training import files
 from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
 from training.kinds import EXPERIMENT
-from training.models import Crop, Dataset, Experiment, Snapshot
+from training.models import Crop, Dataset, Experiment, Film, Snapshot
 from training.prices import next_slice_end, quote_steps, quote_training
 from training.services.versions import freeze_version
 
@@ -223,6 +223,10 @@ def delete_experiment(*, experiment: Experiment) -> None:
     if job.is_active:
         raise ExperimentBusy(_("This experiment is running. Stop it first, then delete it."))
     run = files.run_folder(experiment.pk)
+    film = Film.objects.select_related("job").filter(experiment=experiment).first()
+    if film is not None:
+        stop_job(job=film.job, cause="the experiment was deleted")
+        transaction.on_commit(partial(files.remove_files, [film.file] if film.file else []))
     experiment.delete()
     transaction.on_commit(partial(files.remove_prefix, f"jobs/{job.pk}/"))
     transaction.on_commit(partial(shutil.rmtree, run, ignore_errors=True))
