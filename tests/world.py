@@ -15,7 +15,16 @@ from catalog.services.seed import seed_licences
 from generation.models import Generation, Picture
 from jobs.models import Job, Queue, State
 from tests.catalog.folders import make_folder
-from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, Snapshot, Upload
+from training.models import (
+    Dataset,
+    DatasetImage,
+    DatasetVersion,
+    Experiment,
+    ExperimentDraft,
+    Film,
+    Snapshot,
+    Upload,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,7 @@ class World:
     image: DatasetImage
     experiment: Experiment
     snapshot: Snapshot
+    draft: ExperimentDraft
     version: ModelVersion
     generation: Generation
     picture: Picture
@@ -62,6 +72,17 @@ def build_world(owner: User, folder: Path) -> World:
         images_seen=1600,
         grid=_store(f"jobs/{experiment.job_id}/1/snapshots/000100/grid.png"),
     )
+    Film.objects.create(
+        experiment=experiment,
+        job=_job(owner, "training.film", Queue.LIGHT),
+        file=_store(f"jobs/{experiment.job_id}/film.mp4"),
+        last_step=100,
+    )
+    # Every step can be shown: what it needs was chosen.
+    choices = {"start": "cpu64", "crop": "center", "steps": "100"}
+    draft = ExperimentDraft.objects.create(
+        owner=owner, dataset=dataset, continued_from=snapshot, choices=choices
+    )
     generation = Generation.objects.create(
         owner=owner,
         job=_job(owner, "generation.pictures", Queue.GENERATE),
@@ -86,6 +107,7 @@ def build_world(owner: User, folder: Path) -> World:
         image=image,
         experiment=experiment,
         snapshot=snapshot,
+        draft=draft,
         version=version,
         generation=generation,
         picture=picture,
