@@ -55,6 +55,13 @@ def deployment() -> str:
     return name
 
 
+def site_url(allowed_hosts: Iterable[str], *, deployment: str, listen_on: str) -> str:
+    """Return the address that a studio most likely has: in production its first host name, over HTTPS."""
+    if deployment == PRODUCTION:
+        return f"https://{next(iter(allowed_hosts)).lstrip('.')}"
+    return f"http://{listen_on}"
+
+
 def bucket_origin(bucket: str, *, endpoint: str, region: str) -> str:
     """Return the origin of the addresses under which browsers fetch files from an S3-compatible bucket.
 

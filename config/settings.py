@@ -29,6 +29,10 @@ if not ALLOWED_HOSTS and environment.is_loopback(LISTEN_HOST):
 environment.refuse_unsafe(
     deployment=DEPLOYMENT, debug=DEBUG, listen_on=LISTEN_HOST, allowed_hosts=ALLOWED_HOSTS
 )
+# How others reach the studio: what links in e-mails begin with.
+SITE_URL = os.environ.get("SITE_URL", "").rstrip("/") or environment.site_url(
+    ALLOWED_HOSTS, deployment=DEPLOYMENT, listen_on=f"{LISTEN_HOST}:{LISTEN_PORT}"
+)
 SECRET_KEY = environment.secret_key(DATA_DIR, deployment=DEPLOYMENT)
 
 INSTALLED_APPS = [

@@ -12,10 +12,13 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have idle workers that compute find out how fast their machine is."""
+        """Have idle workers that compute find out how fast their machine is; register what writes e-mails."""
         from jobs.idle import register_idle_work  # noqa: PLC0415 - apps must be loaded
+        from jobs.mail import END_MAIL  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
+        from jobs.registry import register  # noqa: PLC0415 - as above
         from jobs.speed import Measurement  # noqa: PLC0415 - as above
 
         for queue in (Queue.TRAIN, Queue.GENERATE):
             register_idle_work(f"speed of {queue}", queue=queue, factory=Measurement)
+        register(END_MAIL)

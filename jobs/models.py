@@ -208,6 +208,25 @@ class JobEvent(models.Model):
         return f"{self.from_state} -> {self.to_state}: {self.cause}"
 
 
+class EndMail(models.Model):
+    """The e-mail that tells an owner of the end of a job, one for each end, and the job that sends it."""
+
+    ended = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="end_mails")
+    # Which end it was: a job that is resumed ends again, with a later attempt.
+    attempt = models.PositiveIntegerField()
+    state = models.CharField(max_length=20, choices=State.choices)
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="end_mail")
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ended", "attempt"], name="jobs_one_mail_for_each_end")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ended}, attempt {self.attempt}: {self.state}"
+
+
 class Machine(models.Model):
     """A computer on which workers run. Each registers itself; an admin sees what it does and can drain it."""
 

@@ -50,8 +50,8 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
 
     The caller is in a transaction and has the row locked; `job` is brought up to date. A job that leaves its
     worker loses its lease, and one that waits again has used up some of its plan's time. With the end of a
-    job, in the same transaction, its credits are settled, its owner's next held-back job is let go, and its
-    kind is told (`on_end`).
+    job, in the same transaction, its owner's next held-back job is let go, its kind is told (`on_end`), and
+    its credits are settled.
 
     Raises:
         MoveRefusedError: no such move is allowed from the job's state.
@@ -75,8 +75,8 @@ def move_job(job: Job, to: str, *, cause: str, worker: str = "", **fields: Any) 
     if to in ENDED_STATES:
         if job.kind in registry.limited_names():
             let_next_go(job.owner_id)
-        settle_job(job)
         _tell_kind(job)
+        settle_job(job)
         transaction.on_commit(lambda: progress.forget(job.pk), robust=True)
 
 

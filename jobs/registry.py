@@ -25,6 +25,8 @@ class JobKind:
         compute: dotted path of what does together what the handlers of a batch ask for.
         on_end: dotted path of `def on_end(job: Job) -> None`, called inside the transaction in which a job
             ends (in a web process, a worker or the dispatcher: it must not import torch).
+        end_mail: dotted path of `def letter(job: Job) -> Letter | None`: what the owner is written when a job
+            ends that they did not stop themselves (`jobs.mail`); called later, in a light worker.
         is_limited: whether the plan's limits apply: jobs at once and hours at a time.
         slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
             many units are to be delivered when its next slice ends. None: it is paid in one.
@@ -40,6 +42,7 @@ class JobKind:
     batch_size: int = 1
     compute: str | None = None
     on_end: str | None = None
+    end_mail: str | None = None
     is_limited: bool = False
     slice_end: str | None = None
 

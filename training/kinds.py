@@ -26,6 +26,8 @@ EXPERIMENT = JobKind(
     resumable=True,
     is_limited=True,
     slice_end="training.prices.slice_end",
+    on_end="jobs.mail.plan_end_mail",
+    end_mail="training.mail.letter_about_experiment",
 )
 FILM = JobKind(
     name="training.film",

@@ -10,6 +10,7 @@ from engines.progress import Control
 from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
+from jobs.mail import Letter
 from jobs.models import Job
 
 
@@ -29,6 +30,19 @@ def count(context: JobContext) -> Outcome:
 
 def refuse(context: JobContext) -> Outcome:
     raise JobError("These pictures cannot be used. Add at least four.")
+
+
+def told(context: JobContext) -> Outcome:
+    """End as the label says."""
+    if context.job.label == "refuse":
+        raise JobError("It cannot be done. Choose another picture.")
+    return Outcome(state="stopped" if context.job.label == "stop" else "succeeded")
+
+
+def letter(job: Job) -> Letter | None:
+    if job.label == "silent":
+        return None
+    return Letter(subject=f"{job.label}\nis {job.state}", paragraphs=["It ended.", job.error], path="/there/")
 
 
 def crash(context: JobContext) -> Outcome:

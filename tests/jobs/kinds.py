@@ -15,6 +15,12 @@ KINDS = [
             "slice_end": "tests.jobs.handlers.slice_end",
         },
         "refuse": {"queue": Queue.LIGHT},
+        "told": {
+            "queue": Queue.TRAIN,
+            "resumable": True,
+            "on_end": "jobs.mail.plan_end_mail",
+            "end_mail": "tests.jobs.handlers.letter",
+        },
         "crash": {"queue": Queue.LIGHT, "on_end": "tests.jobs.handlers.fail_to_note_end"},
         "die": {"queue": Queue.GENERATE},
         "deaf": {"queue": Queue.GENERATE},

@@ -1,0 +1,73 @@
+"""What the owner of a training is written when it has ended."""
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from engines.metrics.names import FIGURES, SAMPLES
+from jobs.mail import Letter
+from jobs.models import Job, State
+from jobs.selectors import receipt_of
+from training.models import Experiment, Snapshot
+
+_QUALITY = FIGURES["distance"]
+
+
+def letter_about_experiment(job: Job) -> Letter | None:
+    """What became of a training, its figures, and what to do next; None when it was deleted."""
+    experiment = Experiment.objects.filter(job=job).first()
+    if experiment is None:
+        return None
+    newest = experiment.snapshots.exclude(folder="").order_by("-step").first()
+    subject = _subject(job) % {"name": experiment.name}
+    # A job that stopped or failed says why, and what helps.
+    paragraphs = [subject + ".", job.error, _figures(job, newest), _next_step(job, newest)]
+    return Letter(
+        subject=subject,
+        paragraphs=[paragraph for paragraph in paragraphs if paragraph],
+        path=reverse("training:experiment_detail", args=[experiment.pk]),
+    )
+
+
+def _subject(job: Job) -> str:
+    if job.state == State.SUCCEEDED:
+        return _("Your training %(name)s is done")
+    if job.state == State.FAILED:
+        return _("Your training %(name)s failed")
+    return _("Your training %(name)s has stopped")
+
+
+def _figures(job: Job, newest: Snapshot | None) -> str:
+    lines = [_("Steps: %(step)s of %(total)s") % {"step": f"{job.step:,}", "total": f"{job.total:,}"}]
+    if newest is not None:
+        lines.append(_("Newest snapshot: step %(step)s") % {"step": f"{newest.step:,}"})
+        lines += _quality(newest)
+    receipt = receipt_of(job)
+    if receipt is not None:
+        lines.append(_("Credits charged: %(charged)s") % {"charged": f"{receipt.charged:,}"})
+    return "\n".join(lines)
+
+
+def _quality(snapshot: Snapshot) -> list[str]:
+    figures = snapshot.metrics
+    if _QUALITY.key not in figures:
+        return []
+    sentence = _(
+        "%(title)s: %(value).1f, where your pictures among themselves have %(floor).1f (%(count)d each)"
+    )
+    return [
+        sentence
+        % {
+            "title": _QUALITY.title,
+            "value": figures[_QUALITY.key],
+            "floor": figures[_QUALITY.reference],
+            "count": figures[SAMPLES],
+        }
+    ]
+
+
+def _next_step(job: Job, newest: Snapshot | None) -> str:
+    if newest is None:
+        return _("It had made no snapshot yet. See what happened, and resume it, on its page:")
+    if job.state == State.SUCCEEDED:
+        return _("Compare its snapshots, and save the one you like to your models, on its page:")
+    return _("What it had learned is kept as a snapshot. Save it, or resume the training, on its page:")
