@@ -5,6 +5,7 @@ strictly. Parameters are float32; convolutions run in `compute_dtype`, everythin
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -45,7 +46,8 @@ class Noise:
 class FullyConnected(nn.Module):
     """Linear layer with equalised learning rate (1710.10196, section 4.1), perhaps with a leaky ReLU.
 
-    The stored weights have unit variance (divided by `lr_multiplier`) and are scaled at run time.
+    The stored weights have unit variance (divided by `lr_multiplier`) and are scaled at run time. `gain`
+    multiplies the result.
     """
 
     def __init__(
@@ -56,18 +58,21 @@ class FullyConnected(nn.Module):
         activate: bool = False,
         lr_multiplier: float = 1.0,
         bias: float = 0.0,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
         self.bias = nn.Parameter(torch.full((outputs,), float(bias)))
-        self.weight_gain = lr_multiplier / math.sqrt(inputs)
-        self.bias_gain = lr_multiplier
         self.activate = activate
+        self.lr_multiplier = lr_multiplier
+        # Positive gains commute with the leaky ReLU.
+        self._bias_gain = lr_multiplier * gain * (ops.GAIN if activate else 1.0)
+        self._weight_gain = self._bias_gain / math.sqrt(inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """float32 `[N, inputs]` to `[N, outputs]`."""
-        y = functional.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
-        return functional.leaky_relu(y, ops.SLOPE) * ops.GAIN if self.activate else y
+        y = torch.addmm(self.bias, x, self.weight.t(), beta=self._bias_gain, alpha=self._weight_gain)
+        return functional.leaky_relu(y, ops.SLOPE) if self.activate else y
 
 
 class Mapping(nn.Module):
@@ -129,14 +134,13 @@ class ToRGB(nn.Module):
 
     def __init__(self, inputs: int, *, w_dim: int) -> None:
         super().__init__()
-        self.affine = FullyConnected(w_dim, inputs, bias=1.0)
+        self.affine = FullyConnected(w_dim, inputs, bias=1.0, gain=1.0 / math.sqrt(inputs))
         self.weight = nn.Parameter(torch.randn(IMAGE_CHANNELS, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(IMAGE_CHANNELS))
-        self.weight_gain = 1.0 / math.sqrt(inputs)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """`[N, inputs, r, r]` and float32 `[N, w_dim]` to float32 `[N, 3, r, r]`."""
-        colours = ops.modulated_1x1(x, self.weight, self.affine(w) * self.weight_gain)
+        colours = ops.modulated_1x1(x, self.weight, self.affine(w))
         return colours + self.bias[:, None, None]
 
 
@@ -162,16 +166,19 @@ class SynthesisBlock(nn.Module):
         return 1 if self.is_first else 2
 
     def forward(
-        self, x: Tensor | None, image: Tensor | None, ws: Tensor, *, dtype: torch.dtype, noise: Noise
+        self,
+        x: Tensor | None,
+        image: Tensor | None,
+        ws: Sequence[Tensor],
+        *,
+        dtype: torch.dtype,
+        noise: Noise,
     ) -> tuple[Tensor, Tensor]:
-        """Feature map, image so far and float32 `[N, convolutions + 1, w_dim]` to both at this resolution."""
-        styles = iter(ws.unbind(dim=1))
+        """Feature map, image so far, `convolutions + 1` float32 `[N, w_dim]` to the next map and image."""
+        styles = iter(ws)
         if x is None:
-            x = (
-                self.const.to(dtype)
-                .expand(ws.shape[0], -1, -1, -1)
-                .contiguous(memory_format=torch.channels_last)
-            )
+            constants = self.const.to(dtype).expand(len(ws[0]), -1, -1, -1)
+            x = constants.contiguous(memory_format=torch.channels_last)
         else:
             x = self.conv0(x, next(styles), noise)
         x = self.conv1(x, next(styles), noise)
@@ -201,11 +208,12 @@ class Synthesis(nn.Module):
         noise = Noise(noise_mode, draws)
         x: Tensor | None = None
         image: Tensor | None = None
+        styles = ws.unbind(dim=1)  # at once: each slice of ws would cost a tensor of its size on the way back
         start = 0
         for resolution in self.resolutions:
             block = cast("SynthesisBlock", self.get_submodule(f"b{resolution}"))
             stop = start + block.convolutions
-            x, image = block(x, image, ws[:, start : stop + 1], dtype=self.compute_dtype, noise=noise)
+            x, image = block(x, image, styles[start : stop + 1], dtype=self.compute_dtype, noise=noise)
             start = stop
         assert image is not None
         return image

@@ -44,17 +44,17 @@ def _filtered(x: Tensor, padding: int, *, stride: int = 1, gain: float = 1.0) ->
 
 
 class _Filter(torch.autograd.Function):
-    """The filter with zeros around: `[N, C, H, W]` to H + 2 * padding - 3 rows, and columns alike."""
+    """The filter times `gain`, zeros around: `[N, C, H, W]` to H + 2 * padding - 3 rows; columns alike."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, padding: int) -> Tensor:
-        ctx.padding = padding
-        return _filtered(x, padding)
+    def forward(ctx: Any, x: Tensor, padding: int, gain: float) -> Tensor:
+        ctx.padding, ctx.gain = padding, gain
+        return _filtered(x, padding, gain=gain)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        adjoint: Tensor = _Filter.apply(grad, 3 - ctx.padding)  # type: ignore[no-untyped-call]
-        return adjoint, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        adjoint: Tensor = _Filter.apply(grad, 3 - ctx.padding, ctx.gain)  # type: ignore[no-untyped-call]
+        return adjoint, None, None
 
 
 class _FilterDown(torch.autograd.Function):
@@ -91,8 +91,8 @@ def up_conv(x: Tensor, weight: Tensor) -> Tensor:
 
     `[N, I, H, W]` to `[N, O, 2H, 2W]`, in the dtype of `x`.
     """
-    kernel = (weight * 4.0).transpose(0, 1).to(x.dtype)
-    y: Tensor = _Filter.apply(functional.conv_transpose2d(x, kernel, stride=2), 1)  # type: ignore[no-untyped-call]
+    stretched = functional.conv_transpose2d(x, weight.to(x.dtype).transpose(0, 1), stride=2)
+    y: Tensor = _Filter.apply(stretched, 1, 4.0)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -102,7 +102,7 @@ def down_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     `[N, I, H, W]` with even sides to `[N, O, H/2, W/2]`, in the dtype of `x`.
     """
     bias = None if bias is None else bias.to(x.dtype)
-    filtered: Tensor = _Filter.apply(x, 2)  # type: ignore[no-untyped-call]
+    filtered: Tensor = _Filter.apply(x, 2, 1.0)  # type: ignore[no-untyped-call]
     return functional.conv2d(filtered, weight.to(x.dtype), bias, stride=2)
 
 

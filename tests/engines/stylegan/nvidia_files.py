@@ -99,8 +99,8 @@ def as_module(network, source=SOURCE, **state):
     if type(network).__name__ == "FullyConnected":
         module.state.update(
             activation="lrelu" if network.activate else "linear",
-            weight_gain=np.float64(network.weight_gain),  # np.sqrt makes it NumPy's
-            bias_gain=network.bias_gain,
+            weight_gain=network.lr_multiplier / np.sqrt(network.weight.shape[1]),  # NumPy's float64
+            bias_gain=network.lr_multiplier,
         )
     if type(network).__name__ == "Input":
         module.state["size"] = np.broadcast_to(np.asarray(36), [2])
