@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,7 +14,8 @@ from accounts.models import User
 from catalog.models import ModelVersion
 from catalog.selectors import starting_points
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
-from jobs.machines import gibibytes, largest_device
+from jobs.machines import AWAY_AFTER, gibibytes
+from jobs.models import Machine
 from training.models import Experiment, Snapshot
 from training.services.experiments import choose_preset, needs_bytes
 
@@ -100,15 +102,39 @@ def find_starts(user: User, snapshot: Snapshot | None = None) -> list[Start]:
     return sorted([*continued, *models, *scratch], key=lambda start: order.index(start.group))
 
 
-def group_starts(starts: Sequence[Start]) -> list[tuple[Promise, list[Start]]]:
-    """The groups that have any, with their titles."""
-    grouped = [(title, [start for start in starts if start.group == name]) for name, title in GROUPS]
+def group_starts(starts: Sequence[Start], room: "Room") -> list[tuple[Promise, list[tuple[Start, str]]]]:
+    """The groups that have any, with their titles; each start with what speaks against it here."""
+    grouped = [
+        (title, [(start, room.judge(start)) for start in starts if start.group == name])
+        for name, title in GROUPS
+    ]
     return [(title, found) for title, found in grouped if found]
 
 
-def available_bytes() -> int:
-    """The memory of the largest device that takes jobs now. One query."""
-    return largest_device()
+@dataclass(frozen=True)
+class Room:
+    """What the machines that take jobs now offer: the largest device's memory, and whether one has a card."""
+
+    largest: int
+    has_card: bool
+
+    def judge(self, start: Start) -> str:
+        """Say what speaks against a starting point here; "" when nothing does."""
+        if start.needed_bytes > self.largest:
+            return _("No machine here can hold it now; it would wait until one can.")
+        if start.needed_bytes and not self.has_card:
+            return _("No graphics card is here now; on a processor it takes weeks.")
+        return ""
+
+
+def find_room() -> Room:
+    """Look at the machines that take jobs now. One query."""
+    here = Machine.objects.filter(seen_at__gte=timezone.now() - AWAY_AFTER, is_draining=False)
+    devices = list(here.values_list("device", "device_bytes"))
+    return Room(
+        largest=max((nbytes for _device, nbytes in devices), default=0),
+        has_card=any(device != "cpu" for device, _nbytes in devices),
+    )
 
 
 def _from_snapshot(snapshot: Snapshot) -> Start:

@@ -104,8 +104,7 @@ def _show_setup(
         "form": form,
         "draft": draft,
         "steps": draft_steps(Stage.SETUP, draft),
-        "groups": starts.group_starts(form.starts),
-        "available_bytes": starts.available_bytes(),
+        "groups": starts.group_starts(form.starts, starts.find_room()),
         "crops": previews.preview_crops(draft.dataset),
         **_estimate(request, draft, form),
     }
@@ -128,7 +127,8 @@ def start_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
         filling = selectors.filling(draft.dataset)
         if request.GET.get("rev") == filling.rev:
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        return render(request, "training/draft_start.html#ready", _summary(request, draft, form))
+        context = _summary(request, draft, form) | {"is_live": True}
+        return render(request, "training/draft_start.html#live", context)
     return render(request, "training/draft_start.html", _summary(request, draft, form))
 
 
@@ -159,7 +159,7 @@ def _summary(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) ->
         "chosen": form.cleaned_data,
         "crop_title": Crop(form.cleaned_data["crop"]).label,
         "overrides": form.overrides,
-        "available_bytes": starts.available_bytes(),
+        "warning": starts.find_room().judge(form.chosen_start),
         "filling": selectors.filling(draft.dataset),
         "readiness": selectors.readiness(draft.dataset.picture_count),
         **_estimate(request, draft, form),
