@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +26,7 @@ from torch import Tensor
 from bench.plain_stylegan import PlainTraining
 from engines.dataset import PreparedDataset, prepare
 from engines.images import UInt8Array, to_uint8
-from engines.metrics.distance import random_feature_distance
+from engines.metrics.distance import Distance, random_feature_distance
 from engines.starters.drawings import write_family
 from engines.stylegan import hardware
 from engines.stylegan.batches import RealImages
@@ -44,6 +44,7 @@ CPU = torch.device("cpu")
 SECTIONS = ("speed", "memory", "quality")
 QUALITY_POINTS = 5
 QUALITY_SAMPLES = 500
+QUALITY_SEEDS = (0, 1, 2)
 
 CONFIGURATIONS = {
     name: Architecture(
@@ -57,11 +58,11 @@ OURS = ("fp32", "bf16")
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two implementations, ready to work: its updates by name, and how it makes images."""
+    """One of the two implementations, ready to work: single updates, whole steps, making images."""
 
-    updates: dict[str, Callable[[], object]]
+    updates: Mapping[str, Callable[[], object]]
+    step: Callable[[], object]
     images: Callable[[Tensor], Tensor]
-    average: Callable[[], object]
 
 
 def settings(configuration: str, dataset: Path) -> TrainConfig:
@@ -78,6 +79,7 @@ def settings(configuration: str, dataset: Path) -> TrainConfig:
         ada_target=0.0,
         gamma=0.3,
         ema_kimg=1.0,
+        ema_rampup=None,
     )
 
 
@@ -86,43 +88,11 @@ def build(engine: str, config: TrainConfig) -> Side:
     dtype = ENGINES[engine]
     state = TrainState.create(config, dtype or torch.float32)
     reals = RealImages(
-        PreparedDataset.open(config.dataset), batch=BATCH, seed=0, mirror=config.mirror, device=CPU
+        PreparedDataset.open(config.dataset), batch=BATCH, seed=config.seed, mirror=config.mirror, device=CPU
     )
-    beta = 0.5 ** (BATCH / (config.ema_kimg * 1000.0))
     if dtype is None:
-        torch.manual_seed(0)
-        plain = PlainTraining(
-            state.g,
-            state.d,
-            learning_rate=config.learning_rate,
-            gamma=config.gamma,
-            path_length_weight=config.path_length_weight,
-            style_mixing=config.style_mixing,
-            noise=config.noise,
-        )
-        steps = iter(range(10**9))
-
-        def batch() -> Tensor:
-            step = next(steps)
-            return reals.part(step, step * BATCH, slice(None)).contiguous()
-
-        return Side(
-            updates={
-                "G": lambda: plain.update_generator(BATCH),
-                "path": lambda: plain.regularise_generator(BATCH // 2),
-                "D": lambda: plain.update_discriminator(batch()),
-                "R1": lambda: plain.regularise_discriminator(batch()),
-            },
-            images=plain.make_images,
-            average=partial(plain.update_average, beta),
-        )
+        return _plain_side(state, reals, config)
     ours = Updates(config, reals, state, Ranks())
-
-    def average() -> None:
-        state.step += 1
-        state.nimg += BATCH
-        state.update_average(batch=BATCH, ema_kimg=config.ema_kimg, rampup=None)
-
     return Side(
         updates={
             "G": ours.update_generator,
@@ -130,9 +100,44 @@ def build(engine: str, config: TrainConfig) -> Side:
             "D": ours.update_discriminator,
             "R1": ours.regularise_discriminator,
         },
+        step=ours.step,
         images=partial(_make_images, state.g_ema),
-        average=average,
     )
+
+
+def _plain_side(state: TrainState, reals: RealImages, config: TrainConfig) -> Side:
+    torch.manual_seed(config.seed)
+    plain = PlainTraining(
+        state.g,
+        state.d,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        path_length_weight=config.path_length_weight,
+        style_mixing=config.style_mixing,
+        noise=config.noise,
+    )
+    beta = 0.5 ** (BATCH / (config.ema_kimg * 1000.0))
+    done = 0
+
+    def batch() -> Tensor:
+        return reals.part(done, done * BATCH, slice(None)).contiguous()
+
+    updates = {
+        "G": lambda: plain.update_generator(BATCH),
+        "path": lambda: plain.regularise_generator(BATCH // 2),
+        "D": lambda: plain.update_discriminator(batch()),
+        "R1": lambda: plain.regularise_discriminator(batch()),
+    }
+
+    def step() -> None:
+        nonlocal done
+        for name, every in (("G", 1), ("path", PATH_LENGTH_INTERVAL), ("D", 1), ("R1", R1_INTERVAL)):
+            if done % every == 0:
+                updates[name]()
+        plain.update_average(beta)
+        done += 1
+
+    return Side(updates=updates, step=step, images=plain.make_images)
 
 
 @torch.inference_mode()
@@ -153,7 +158,7 @@ def measure_speed(
     sides = {engine: build(engine, config) for engine in ENGINES}
     z = torch.randn(GENERATED, config.architecture.z_dim, generator=torch.Generator().manual_seed(0))
     works: dict[str, dict[str, Callable[[], object]]] = {
-        engine: side.updates | {f"{GENERATED} images": partial(side.images, z)}
+        engine: {**side.updates, f"{GENERATED} images": partial(side.images, z)}
         for engine, side in sides.items()
     }
     times: dict[str, dict[str, list[float]]] = {
@@ -227,33 +232,40 @@ def _peak_resident() -> int:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
-def measure_quality(configuration: str, dataset: Path, *, steps: int) -> list[str]:
-    """Train both sides alike and print their distance to the pictures at five points of equal images seen."""
+def measure_quality(configuration: str, dataset: Path, *, steps: int, seeds: Sequence[int]) -> list[str]:
+    """Train both sides alike, once a seed, and print their distances at five points of equal images seen."""
     config = settings(configuration, dataset)
     real: UInt8Array = np.array(PreparedDataset.open(dataset).images)
-    z = torch.randn(QUALITY_SAMPLES, config.architecture.z_dim, generator=torch.Generator().manual_seed(0))
-    distances: dict[str, list[float]] = {}
-    for engine in ("baseline", "bf16"):
-        side = build(engine, config)
-        distances[engine] = []
-        for step in range(1, steps + 1):
-            for name, every in (("G", 1), ("path", PATH_LENGTH_INTERVAL), ("D", 1), ("R1", R1_INTERVAL)):
-                if (step - 1) % every == 0:
-                    side.updates[name]()
-            side.average()
-            if step % (steps // QUALITY_POINTS) == 0:
-                images = [to_uint8(side.images(part).numpy()) for part in torch.split(z, GENERATED)]
-                distance = random_feature_distance(np.concatenate(images), real)
-                distances[engine].append(distance.value)
-    print(
-        f"\n{configuration}: distance after equal images seen (floor {distance.floor:.3f}), lower is better"
-    )
+    rows: dict[str, list[list[float]]] = {"baseline": [], "bf16": []}
+    for seed in seeds:
+        for engine, runs in rows.items():
+            distances = _trained_distances(engine, replace(config, seed=seed), real, steps=steps)
+            floor = distances[-1].floor
+            runs.append([distance.value for distance in distances])
+            print(f"seed {seed} {engine:10}" + "".join(f"{value:11.3f}" for value in runs[-1]), flush=True)
+    print(f"\n{configuration}: distance after equal images seen, mean and deviation over {len(seeds)} seeds")
+    print(f"(floor {floor:.3f}, {QUALITY_SAMPLES} samples; lower is better)")
     points = [steps // QUALITY_POINTS * BATCH * (index + 1) for index in range(QUALITY_POINTS)]
-    print(f"{'images':10}" + "".join(f"{point:>11}" for point in points))
-    for engine, values in distances.items():
-        print(f"{engine:10}" + "".join(f"{value:11.3f}" for value in values))
-    ours, baseline = (distances[engine][-1] for engine in ("bf16", "baseline"))
-    return [_figure(f"distance_bf16_{configuration}", ours, baseline, "lower is better")]
+    print(f"{'images':10}" + "".join(f"{point:>15}" for point in points))
+    for engine, runs in rows.items():
+        columns = [f"{np.mean(column):.3f} ±{np.std(column):.3f}" for column in zip(*runs, strict=True)]
+        print(f"{engine:10}" + "".join(f"{column:>15}" for column in columns))
+    ours, baseline = (float(np.mean(rows[engine])) for engine in ("bf16", "baseline"))
+    unit = f"mean of {QUALITY_POINTS} points and {len(seeds)} seeds, lower is better"
+    return [_figure(f"distance_bf16_{configuration}", ours, baseline, unit)]
+
+
+def _trained_distances(engine: str, config: TrainConfig, real: UInt8Array, *, steps: int) -> list[Distance]:
+    """The distances of one side's images at five points of a training."""
+    z = torch.randn(QUALITY_SAMPLES, config.architecture.z_dim, generator=torch.Generator().manual_seed(0))
+    side = build(engine, config)
+    distances = []
+    for step in range(1, steps + 1):
+        side.step()
+        if step % (steps // QUALITY_POINTS) == 0:
+            images = [to_uint8(side.images(part).numpy()) for part in torch.split(z, GENERATED)]
+            distances.append(random_feature_distance(np.concatenate(images), real))
+    return distances
 
 
 def _figure(name: str, ours: float, baseline: float, unit: str) -> str:
@@ -283,7 +295,7 @@ def measure(
         if "memory" in sections:
             figures += measure_memory(configuration, dataset)
     if "quality" in sections and not is_quick:
-        figures += measure_quality(configurations[-1], dataset, steps=500)
+        figures += measure_quality(configurations[-1], dataset, steps=500, seeds=QUALITY_SEEDS)
     return figures
 
 
