@@ -21,7 +21,7 @@ def test_starting_freezes_the_dataset_and_queues_a_job(experiment, dataset, star
         Queue.TRAIN,
         8,
     )
-    assert experiment.resolution == 8
+    assert experiment.resolution == 16
     assert experiment.name == "Shells from Tiny"
 
 

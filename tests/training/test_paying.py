@@ -81,7 +81,7 @@ def test_out_of_credits_it_stops_saves_itself_and_resumes_after_a_grant(start, o
     fragment = owner_client.post(resume, headers=HTMX)
     assert fragment.status_code == 402
     assert "<html" not in fragment.content.decode()
-    assert Job.objects.get().state == State.STOPPED
+    assert Job.objects.get(pk=experiment.job_id).state == State.STOPPED
 
     give_credits(owner, 3)
     assert owner_client.post(resume).status_code == 302
