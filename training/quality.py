@@ -49,11 +49,10 @@ def _chart(figure: Figure, snapshots: Sequence[Snapshot], last_x: float) -> Char
     if len(measured) < 2:
         return None
     newest = measured[-1][1]
-    series = {
-        figure.key: (_("Generated pictures"), [(step, values[figure.key]) for step, values in measured])
-    }
+    curve = [(float(step), float(values[figure.key])) for step, values in measured]
+    series = {figure.key: (_("Generated pictures"), curve)}
     if figure.reference in newest:
-        floor = newest[figure.reference]
+        floor = float(newest[figure.reference])
         series[figure.reference] = (_(figure.reference_title), [(0.0, floor), (last_x, floor)])
     samples = int(newest.get(SAMPLES, 0))
     summary = _("%(title)s by step, measured on %(samples)s pictures.") % {

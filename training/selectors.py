@@ -170,15 +170,27 @@ def datasets_with_covers(user: User) -> QuerySet[Dataset]:
     return datasets.annotate(covers=ArraySubquery(pictures.values("pk")[:COVERS]))
 
 
-def datasets_to_train_on(user: User) -> QuerySet[Dataset]:
-    """The same, and whether files of each are still being checked: `is_filling`."""
+@dataclass(frozen=True)
+class DatasetChoice:
+    """A dataset to train on: whether its files are still being checked, and what may be expected of it."""
+
+    dataset: Dataset
+    is_filling: bool
+    readiness: Readiness
+
+
+def datasets_to_train_on(user: User) -> list[DatasetChoice]:
+    """The user's datasets with covers, as the wizard offers them. One query."""
     working = Upload.objects.filter(dataset=OuterRef("pk"), job__state__in=ACTIVE_STATES)
-    return datasets_with_covers(user).annotate(is_filling=Exists(working))
+    return [
+        DatasetChoice(dataset, dataset.is_filling, readiness(dataset.picture_count))
+        for dataset in datasets_with_covers(user).annotate(is_filling=Exists(working))
+    ]
 
 
-def datasets_rev(datasets: Iterable[Dataset]) -> str:
+def datasets_rev(choices: Iterable[DatasetChoice]) -> str:
     """What a page that shows datasets compares, to see whether they have changed."""
-    shown = (f"{dataset.pk}{dataset.picture_count}{dataset.is_filling}" for dataset in datasets)
+    shown = (f"{one.dataset.pk}{one.dataset.picture_count}{one.is_filling}" for one in choices)
     return hashlib.sha256("".join(shown).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,5 @@
 """What a training can start from, as the wizard offers it: a snapshot, models, or nothing but a size."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +20,13 @@ from training.services.experiments import choose_preset, needs_bytes
 
 # In the order in which people should look at them.
 CONTINUED, SHIPPED, OWN, OTHERS, SCRATCH = "continued", "shipped", "own", "others", "scratch"
-GROUPS: tuple[tuple[str, Promise], ...] = (
-    (CONTINUED, gettext_lazy("Continue")),
-    (SHIPPED, gettext_lazy("Made for starting")),
-    (OWN, gettext_lazy("Your models")),
-    (OTHERS, gettext_lazy("Models of others")),
-    (SCRATCH, gettext_lazy("From scratch")),
-)
+_GROUPS: dict[str, Promise] = {
+    CONTINUED: gettext_lazy("Continue"),
+    SHIPPED: gettext_lazy("Made for starting"),
+    OWN: gettext_lazy("Your model"),
+    OTHERS: gettext_lazy("Model of others"),
+    SCRATCH: gettext_lazy("From scratch"),
+}
 _SCRATCH_TITLES: dict[str, Promise] = {
     "cpu64": gettext_lazy("Quick"),
     "cpu64-hq": gettext_lazy("Finer"),
@@ -63,6 +62,11 @@ class Start:
         return self.preset.architecture.resolution
 
     @property
+    def kind(self) -> Promise:
+        """What sort of a starting point it is."""
+        return _GROUPS[self.group]
+
+    @property
     def is_scratch(self) -> bool:
         """Whether there is nothing to go on from."""
         return self.group == SCRATCH
@@ -91,24 +95,15 @@ class Start:
 
 
 def find_starts(user: User, snapshot: Snapshot | None = None) -> list[Start]:
-    """All that a training of the user's can start from, in the order of `GROUPS`. One query.
+    """All that a training of the user's can start from, those that know something already first. One query.
 
     `snapshot` is the one to continue from, with its experiment and that one's starting point.
     """
     continued = [_from_snapshot(snapshot)] if snapshot is not None else []
     models = [_from_version(version, user) for version in starting_points(user)]
     scratch = [_from_scratch(name, preset) for name, preset in PRESETS.items()]
-    order = [name for name, _title in GROUPS]
+    order = list(_GROUPS)
     return sorted([*continued, *models, *scratch], key=lambda start: order.index(start.group))
-
-
-def group_starts(starts: Sequence[Start], room: "Room") -> list[tuple[Promise, list[tuple[Start, str]]]]:
-    """The groups that have any, with their titles; each start with what speaks against it here."""
-    grouped = [
-        (title, [(start, room.judge(start)) for start in starts if start.group == name])
-        for name, title in GROUPS
-    ]
-    return [(title, found) for title, found in grouped if found]
 
 
 @dataclass(frozen=True)
@@ -170,7 +165,8 @@ def _from_version(version: ModelVersion, user: User) -> Start:
         preset=preset,
         needed_bytes=needs_bytes(preset, {}),
         version=version,
-        picture=f"{grid}?v={version.sha256}" if version.has_grid else "",
+        # `starting_points` says of each whether it has a sheet of samples.
+        picture=f"{grid}?v={version.sha256}" if getattr(version, "has_grid", False) else "",
     )
 
 

@@ -51,22 +51,22 @@ def _choose_dataset(request: StudioRequest, draft: ExperimentDraft | None) -> Ht
             form.add_error(error.field or None, str(error))
         else:
             return redirect("training:draft_setup", draft.pk)
-    datasets = list(selectors.datasets_to_train_on(request.user))
-    rev = selectors.datasets_rev(datasets)
+    choices = selectors.datasets_to_train_on(request.user)
+    rev = selectors.datasets_rev(choices)
     if request.htmx and request.GET.get("rev") == rev:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    drawn = {dataset.sample_family for dataset in datasets}
+    drawn = {choice.dataset.sample_family for choice in choices}
     kept = str(draft.dataset_id) if draft and draft.dataset_id else ""
     chosen = form.data.get("dataset", "") if form.is_bound else request.GET.get("dataset", kept)
     context = {
         "form": form,
         "draft": draft,
         "steps": draft_steps(Stage.DATASET, draft),
-        "choices": [(dataset, selectors.readiness(dataset.picture_count)) for dataset in datasets],
+        "choices": choices,
         "chosen": chosen,
         "samples": [family for family in FAMILIES.values() if family.name not in drawn],
         "rev": rev,
-        "is_active": any(dataset.is_filling for dataset in datasets),
+        "is_active": any(choice.is_filling for choice in choices),
     }
     template = "training/draft_dataset.html#datasets" if request.htmx else "training/draft_dataset.html"
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
@@ -100,11 +100,14 @@ def _show_setup(
     request: StudioRequest, draft: ExperimentDraft, form: SetupForm, status: HTTPStatus = HTTPStatus.OK
 ) -> HttpResponse:
     assert draft.dataset is not None
+    room = starts.find_room()
+    offered = [(start, room.judge(start)) for start in form.starts]
     context = {
         "form": form,
         "draft": draft,
         "steps": draft_steps(Stage.SETUP, draft),
-        "groups": starts.group_starts(form.starts, starts.find_room()),
+        "models": [(start, warning) for start, warning in offered if not start.is_scratch],
+        "scratch": [(start, warning) for start, warning in offered if start.is_scratch],
         "crops": previews.preview_crops(draft.dataset),
         **_estimate(request, draft, form),
     }
