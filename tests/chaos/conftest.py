@@ -21,7 +21,7 @@ from tests.chaos.workload import Person, Workload, make_person
 from tests.training.conftest import fill, publish_tiny
 from training.services import create_dataset
 
-TINY = Architecture(resolution=8, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
+TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 PEOPLE = 4
 # One of them soon has none left.
 CREDITS = [20_000, 20_000, 20_000, 30]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import Sum
 
@@ -11,15 +12,15 @@ from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
 from generation.models import Picture
 from jobs.files import list_keys
-from jobs.models import Job, State
+from jobs.models import EndMail, Job, State
 from jobs.states import ENDED_STATES, may_move
 from tests.chaos import audit
-from training.models import DatasetImage, Snapshot, UploadedFile
+from training.models import DatasetImage, NearestIndex, Snapshot, UploadedFile
 
 
 def broken() -> list[str]:
     """Return every broken promise in words; empty when all are kept."""
-    return [*_states(), *_money(), *_files(), *_results(), *_writers()]
+    return [*_states(), *_money(), *_files(), *_results(), *_letters(), *_writers()]
 
 
 def _states() -> Iterator[str]:
@@ -79,6 +80,7 @@ def _files() -> Iterator[str]:
     pictures = set(Picture.objects.values_list("file", flat=True))
     images = DatasetImage.objects.values_list("file", "thumbnail")
     in_datasets = {key for pair in images for key in pair}
+    in_datasets.update(NearestIndex.objects.values_list("file", flat=True))
     incoming = set(UploadedFile.objects.exclude(file="").values_list("file", flat=True))
     in_snapshots = set(Snapshot.objects.values_list("grid", flat=True))
     for folder in Snapshot.objects.exclude(folder="").values_list("folder", flat=True):
@@ -103,6 +105,34 @@ def _results() -> Iterator[str]:
             yield f"{job} succeeded at step {_delivered(job)} of {job.experiment.steps}"
         if hasattr(job, "upload") and job.upload.files.filter(status=UploadedFile.Status.WAITING).exists():
             yield f"{job} succeeded, and a file of it still waits"
+
+
+def _letters() -> Iterator[str]:
+    """Each end that is news is told; twice at most where an attempt was killed while it told it."""
+    for job in Job.objects.filter(kind="training.experiment", state=State.SUCCEEDED):
+        if not job.end_mails.filter(attempt=job.attempt, state=job.state).exists():
+            yield f"nobody was to be told that {job} succeeded"
+    sent = Counter(_message_ids())
+    for mail in EndMail.objects.select_related("job", "ended"):
+        copies = sent.pop(f"end-{mail.ended_id}-{mail.attempt}", 0)
+        if mail.job.state == State.SUCCEEDED and mail.sent_at is None and _is_current(mail):
+            yield f"{mail} counts as sent and was not"
+        if copies > mail.job.attempt or (mail.sent_at is not None and not copies):
+            yield f"{mail} was sent {copies} times in {mail.job.attempt} attempts"
+    for message_id in sent:
+        yield f"{message_id} was sent, and there was nothing to tell"
+
+
+def _is_current(mail: EndMail) -> bool:
+    """Whether the end that it tells of has not been undone by going on."""
+    return (mail.ended.attempt, mail.ended.state) == (mail.attempt, mail.state)
+
+
+def _message_ids() -> Iterator[str]:
+    for path in (settings.DATA_DIR / "mail").glob("*"):
+        for line in path.read_text().splitlines():
+            if line.startswith("Message-ID: "):
+                yield line.removeprefix("Message-ID: <").partition("@")[0]
 
 
 def _writers() -> Iterator[str]:
