@@ -34,8 +34,8 @@ class Kind:
     """What the petals of a kind of flower look like; lengths and widths in units."""
 
     name: str
-    petals: tuple[int, int]  # from, to, of the outermost ring
-    rings: tuple[int, int]
+    petals: int  # of the outermost ring
+    rings: int
     length: float
     width: float
     shape: str  # how a petal ends: round, pointed, notched or drop
@@ -43,14 +43,14 @@ class Kind:
 
 
 KINDS = [
-    Kind(name="daisy", petals=(11, 15), rings=(1, 2), length=29, width=10, shape="round", centre=9),
-    Kind(name="sunflower", petals=(13, 17), rings=(2, 2), length=28, width=10, shape="pointed", centre=13),
-    Kind(name="cosmos", petals=(7, 8), rings=(1, 1), length=30, width=20, shape="notched", centre=6),
-    Kind(name="anemone", petals=(6, 8), rings=(1, 2), length=29, width=21, shape="round", centre=8),
-    Kind(name="primrose", petals=(5, 5), rings=(1, 1), length=29, width=28, shape="notched", centre=5),
-    Kind(name="buttercup", petals=(5, 6), rings=(1, 1), length=27, width=27, shape="round", centre=7),
-    Kind(name="clematis", petals=(6, 8), rings=(1, 1), length=32, width=18, shape="pointed", centre=6),
-    Kind(name="dahlia", petals=(11, 14), rings=(3, 4), length=31, width=13, shape="drop", centre=4),
+    Kind(name="daisy", petals=12, rings=1, length=29, width=10, shape="round", centre=9),
+    Kind(name="sunflower", petals=14, rings=2, length=28, width=10, shape="pointed", centre=13),
+    Kind(name="cosmos", petals=8, rings=1, length=30, width=20, shape="notched", centre=6),
+    Kind(name="anemone", petals=7, rings=2, length=29, width=21, shape="round", centre=8),
+    Kind(name="primrose", petals=5, rings=1, length=29, width=28, shape="notched", centre=5),
+    Kind(name="buttercup", petals=6, rings=1, length=27, width=27, shape="round", centre=7),
+    Kind(name="clematis", petals=6, rings=1, length=32, width=18, shape="pointed", centre=6),
+    Kind(name="dahlia", petals=12, rings=3, length=31, width=13, shape="drop", centre=4),
 ]
 PETALS = [
     (colour(code), name, colour(inner))
@@ -75,8 +75,6 @@ class Flower:
     ground: Colour
     ground_name: str
     kind: Kind
-    petals: int
-    rings: int
     petal: Colour
     petal_name: str
     inner: Colour
@@ -108,23 +106,21 @@ def flower(index: int) -> Flower:
         ground=ground,
         ground_name=ground_name,
         kind=kind,
-        petals=round(dice.between(kind.petals[0] - 0.5, kind.petals[1] + 0.499)),
-        rings=round(dice.between(kind.rings[0] - 0.5, kind.rings[1] + 0.499)),
         petal=mix(petal, dice.pick(PETALS)[0], dice.between(0, 0.12)),
         petal_name=petal_name,
         inner=inner,
         centre=centre,
         centre_name=centre_name,
         green=green,
-        bend=dice.between(-9, 9),
+        bend=dice.between(-7, 7),
         leaves=(dice.between(0.75, 1.1), dice.between(0.75, 1.1)),
         size=dice.between(1.04, 1.18),
-        turn=dice.between(0, 360),
+        turn=dice.between(-4, 4),
         length=dice.between(0.94, 1.05),
         width=dice.between(0.9, 1.12),
         blush=dice.between(0.2, 0.6),
-        x=dice.between(-2, 2),
-        y=dice.between(-2, 2),
+        x=dice.between(-0.8, 0.8),
+        y=dice.between(-0.8, 0.8),
     )
 
 
@@ -164,11 +160,11 @@ def _paint_stem(canvas: Canvas, what: Flower) -> None:
 
 def _paint_petals(canvas: Canvas, what: Flower) -> None:
     """Paints ring after ring, from the outermost; every second petal of a ring lies on top."""
-    for ring in range(what.rings):
+    for ring in range(what.kind.rings):
         share = 1 - ring * 0.22
         length, width = what.kind.length * what.length * share, what.kind.width * what.width * share
         tint = mix(what.petal, lighter(what.petal, 0.5), 0.25 * ring)
-        count = max(5, what.petals - 2 * ring)
+        count = max(5, what.kind.petals - 2 * ring)
         for place in [*range(0, count, 2), *range(1, count, 2)]:
             turn = (place + ring / 2) * 360 / count
             with canvas.placed(50 + what.x, 41 + what.y, zoom=what.size, turn=what.turn + turn):

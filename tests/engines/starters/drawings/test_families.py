@@ -44,15 +44,15 @@ THUMBNAILS = {
     (
         "flowers",
         0,
-    ): "bdb8e7d3ada3d0aaa0b8b2e6c3b0c5d37b37cd7433bea8bdb4aad5d9955fd9925eaea4d2a39ecc869680929a9da49ed2",
+    ): "bdb8e6cfabadcda6a7b8b2e5c0b2d2cf743cc86c35baa8c9b3abd8d09376d29176aea4d3a29ec9839578969ca9a49ed2",
     (
         "flowers",
         7,
-    ): "f3d372ddc19fdec093f3d168e0c48caa99bfab98c8e3c275e1c271b8a0c0bfa5bbe3c263a9a35c6d895aa3a15ddab95e",
+    ): "f3d373d2b7a6d1b5a2f1d069dfc28ba593bca493b9dcbd80e2c371b99fbab79eb8e0bf69dbba6087955c88935adab95e",
     (
         "flowers",
         123,
-    ): "516a8a698db26389b1435f835e799a668ebe5d83b4506f954e65866a97c56696c4425c803c5377526d625a7855425b6c",
+    ): "526c8c6f98bb6993b84460856082a4739abf6d97be5174994f698a76abd376aad2445f843c537757735b5b79543b5373",
 }
 
 DRAW_ELSEWHERE = """
