@@ -15,6 +15,7 @@ Device = Literal["auto", "cpu", "cuda"]
 MIN_IMAGES = 50  # fewer pictures than this are not enough to learn from
 RECOMMENDED_IMAGES = (500, 5000)
 MAX_STEPS = 25_000
+LAST_RATE = 0.1  # of the learning rate, at the end of the cooldown
 GRID_SEEDS = tuple(range(28))  # the seeds of every sample grid
 GRID_COLUMNS = 7
 
@@ -86,6 +87,7 @@ class TrainConfig:
     seed: int = 0
     mirror: bool = True  # show every picture also left-right reversed
     learning_rate: float = 0.0025
+    cooldown: float = 0.0  # last share of the steps, over which the learning rate falls to a tenth
     gamma: float = 0.1  # weight of R1 (1801.04406)
     r1_interval: int = 16  # R1 every so many steps (1912.04958, section 3.1)
     path_length_weight: float = 0.0  # 0: off; 2 is usual (1912.04958, section 3.2)
@@ -116,14 +118,15 @@ class TrainConfig:
             raise ConfigError(f"Steps must be between 1 and {MAX_STEPS}; you asked for {self.steps}.")
         if not 1 <= self.batch <= 512:
             raise ConfigError(f"The batch must hold 1 to 512 images; you asked for {self.batch}.")
-        for name in (
-            "learning_rate",
-            "gamma",
-            "path_length_weight",
-            "ada_kimg",
-            "ema_kimg",
-            "quality_samples",
-        ):
+        self._check_numbers()
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise ConfigError("micro_batch must be at least 1; leave it out to take a batch at once.")
+        if min(self.r1_interval, self.path_length_interval, self.snapshot_every, self.threads) < 1:
+            raise ConfigError("Intervals and the number of threads must be at least 1.")
+
+    def _check_numbers(self) -> None:
+        not_negative = ("learning_rate", "gamma", "path_length_weight", "ada_kimg", "ema_kimg")
+        for name in (*not_negative, "quality_samples"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise ConfigError(f"{name} must be a number from 0 up; you gave {value}.")
@@ -131,12 +134,20 @@ class TrainConfig:
             raise ConfigError("learning_rate and ada_kimg must be greater than 0.")
         if not 0 <= self.ada_target < 1:
             raise ConfigError(f"ada_target must be at least 0 and below 1; you gave {self.ada_target}.")
-        if not 0 <= self.style_mixing <= 1:
-            raise ConfigError(f"style_mixing must be between 0 and 1; you gave {self.style_mixing}.")
-        if self.micro_batch is not None and self.micro_batch < 1:
-            raise ConfigError("micro_batch must be at least 1; leave it out to take a batch at once.")
-        if min(self.r1_interval, self.path_length_interval, self.snapshot_every, self.threads) < 1:
-            raise ConfigError("Intervals and the number of threads must be at least 1.")
+        for name in ("style_mixing", "cooldown"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be between 0 and 1; you gave {getattr(self, name)}.")
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of the step after `step` others: constant, then falling to a tenth at the end.
+
+        Small steps at the end settle what large ones only circle around: edges become clean.
+        """
+        falling = self.cooldown * self.steps
+        remaining = self.steps - step
+        if remaining >= falling:
+            return self.learning_rate
+        return self.learning_rate * max(LAST_RATE, remaining / falling)
 
     def parts(self, processes: int = 1) -> int:
         """Into how many equal parts each batch is split among `processes` and their rounds.

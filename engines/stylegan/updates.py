@@ -47,6 +47,8 @@ class Updates:
         self._g_parameters = _parameters(state.opt_g)
         self._d_parameters = _parameters(state.opt_d)
         self._means: dict[str, Tensor] = {}
+        optimizers = (state.opt_g, state.opt_d)
+        self._rates = [(group, group["lr"]) for each in optimizers for group in each.param_groups]
 
     def step(self) -> dict[str, float]:
         """One step; returns the losses, means over the whole batch.
@@ -54,6 +56,7 @@ class Updates:
         Raises DivergedError where one is not a number.
         """
         config, state = self._config, self._state
+        self._set_learning_rate()
         self.update_generator()
         if config.path_length_weight and state.step % config.path_length_interval == 0:
             self.regularise_generator()
@@ -70,6 +73,11 @@ class Updates:
         state.update_average(batch=config.batch, ema_kimg=config.ema_kimg, rampup=config.ema_rampup)
         self._adjust_augmentation(means.pop("real_sign"))
         return means
+
+    def _set_learning_rate(self) -> None:
+        share = self._config.learning_rate_at(self._state.step) / self._config.learning_rate
+        for group, initial in self._rates:
+            group["lr"] = initial * share
 
     def update_generator(self) -> None:
         """One update of the generator: its images should be called real."""

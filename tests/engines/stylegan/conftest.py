@@ -58,6 +58,7 @@ def config(dataset, tmp_path):
             "batch": 4,
             "path_length_weight": 2.0,
             "style_mixing": 0.5,
+            "cooldown": 0.5,
             "r1_interval": 2,
             "path_length_interval": 3,
             "ada_kimg": 0.01,

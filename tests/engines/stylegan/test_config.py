@@ -70,8 +70,18 @@ def test_an_unknown_architecture_takes_the_nearest_preset():
         ("snapshot_every", 0, "at least 1"),
         ("micro_batch", 0, "leave it out"),
         ("style_mixing", 1.5, "between 0 and 1"),
+        ("cooldown", -0.1, "between 0 and 1"),
+        ("quality_samples", -1, "from 0 up"),
     ],
 )
 def test_settings_out_of_range_are_refused_in_plain_words(name, value, message):
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**PATHS, **{name: value})
+
+
+def test_the_learning_rate_falls_over_the_last_share_of_the_steps():
+    config = TrainConfig(**PATHS, steps=100, learning_rate=0.002, cooldown=0.4)
+    rates = [config.learning_rate_at(step) for step in (0, 60, 80, 96, 99)]
+    assert rates == pytest.approx([0.002, 0.002, 0.001, 0.0002, 0.0002])
+    constant = TrainConfig(**PATHS, steps=100, learning_rate=0.002)
+    assert {constant.learning_rate_at(step) for step in range(100)} == {0.002}

@@ -25,7 +25,7 @@ class GradientsOnly(torch.optim.Optimizer):
     """Takes no step and keeps the gradients it was given."""
 
     def __init__(self, network):
-        super().__init__(network.parameters(), {})
+        super().__init__(network.parameters(), {"lr": 0.0})
         self.network = network
         self.found = {}
 
@@ -203,6 +203,18 @@ def gradients_of_fresh(settings):
     state.opt_g = GradientsOnly(state.g)
     updates_of(settings, state).update_generator()
     return state.opt_g.found
+
+
+def test_both_networks_take_smaller_steps_at_the_end(config):
+    settings = config(steps=4, cooldown=1.0)
+    state = TrainState.create(settings, torch.float32)
+    optimizers = (state.opt_g, state.opt_d)
+    first = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+    updates = updates_of(settings, state)
+    for share in (1.0, 0.75, 0.5, 0.25):
+        updates.step()
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+        assert rates == pytest.approx([share * rate for rate in first])
 
 
 def test_lazy_regularisation_is_done_when_due(config):
