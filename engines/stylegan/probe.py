@@ -9,8 +9,11 @@ one round of 16, in which each comes as often as it does in the long run.
 import json
 import os
 import shutil
+import statistics
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -77,13 +80,26 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
         dataset = _made_up_dataset(config)
         watch = Stopwatch()
         _training(config, dataset, watch).run()
-    step = sum(watch.steps[WARM_UP_STEPS:]) / MEASURED_STEPS
+    step = mean_step(watch.steps, config)
     return Speed(
         start=max(0.0, before + watch.steps[0] - step),
         step=step,
         snapshot=watch.snapshots[-1],
         picture=picture,
     )
+
+
+def mean_step(steps: Sequence[float], config: TrainConfig) -> float:
+    """The mean over the measured round, each kind of step by its median.
+
+    A disturbance of a second or two must not count for the whole of a long training.
+    """
+    kinds: dict[tuple[bool, bool], list[float]] = defaultdict(list)
+    for step, seconds in list(enumerate(steps))[WARM_UP_STEPS : WARM_UP_STEPS + MEASURED_STEPS]:
+        has_r1 = bool(config.gamma) and step % config.r1_interval == 0
+        has_path_length = bool(config.path_length_weight) and step % config.path_length_interval == 0
+        kinds[has_r1, has_path_length].append(seconds)
+    return sum(len(kind) * statistics.median(kind) for kind in kinds.values()) / MEASURED_STEPS
 
 
 def write_probe(preset: str, out: Path, *, device: Device = "auto", threads: int = 1) -> Speed:
