@@ -176,7 +176,8 @@ class ExperimentHost:
             share_checkpoint(self._context, snapshot.folder.parent.parent)
             self._drop_older(snapshot.folder)
         goes_on = self._record(snapshot, folder)
-        self.pace.note_snapshot(is_planned=not snapshot.is_sample)
+        if self._has_stepped:
+            self.pace.note_snapshot(is_planned=not snapshot.is_sample)
         if not goes_on:
             # The checkpoint of this very step was written before its snapshot: nothing more is to be saved.
             raise Stopped

@@ -34,10 +34,10 @@ def step_multiply_adds(architecture: Architecture, config: TrainConfig) -> float
     Of an image the generator's update follows both networks back, the discriminator's makes one image and
     judges two; the lazy regularisations come on top, path length on half a batch.
     """
-    generator = _UPDATE + _FORWARD
+    generator: float = _UPDATE + _FORWARD
     if config.path_length_weight:
         generator += _SECOND_ORDER / 2 / config.path_length_interval
-    discriminator = _UPDATE + 2 * _UPDATE
+    discriminator: float = _UPDATE + 2 * _UPDATE
     if config.gamma:
         discriminator += _SECOND_ORDER / config.r1_interval
     # Both networks have two 3 x 3 convolutions at each size, one of which changes the number of channels.
