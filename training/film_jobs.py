@@ -55,7 +55,7 @@ def _grids(context: JobContext, snapshots: list[Snapshot]) -> Iterator[tuple[str
 
 
 def _replace(context: JobContext, key: str, last_step: int) -> None:
-    """Show the new film from now on; its file goes, instead of the old one, where nobody wants it any more."""
+    """Show the new film from now on; its file goes instead of the old one where nobody wants it any more."""
     film = Film.objects.select_for_update().filter(job_id=context.job_id).first()
     unused = key if film is None else film.file
     if film is not None:
