@@ -12,8 +12,8 @@ from engines.starters.drawings import draw
 from tests.browser.conftest import Watched
 
 PICTURES = 60
-STEPS = 90
-SNAPSHOT_EVERY = 30
+STEPS = 60
+SNAPSHOT_EVERY = 20
 TRAINING = 240_000  # milliseconds
 PASSWORD = "a studio of one's own"
 
@@ -49,6 +49,8 @@ def test_the_whole_line(watched: Watched, pictures: list[Path]) -> None:
     refuse_bad_steps(watched)
     train(watched)
     stop_and_resume(watched)
+    compare(watched)
+    make_film(watched)
     save_model(watched)
     make_images(watched)
     look_at_gallery(watched)
@@ -89,11 +91,14 @@ def make_dataset(watched: Watched, pictures: list[Path]) -> None:
 def refuse_bad_steps(watched: Watched) -> None:
     page = watched.page
     page.get_by_role("link", name="Train a model").click()
+    expect(page.get_by_role("radio", name="Cats of the house")).to_be_checked()
+    watched.look("05-choose-dataset")
+    page.get_by_role("button", name="Go on to the setup").click()
     page.get_by_label("Name").fill("House cats")
     page.get_by_label("Steps", exact=True).fill("1000000000")
     # Past the browser's own check, to see the server's.
     page.eval_on_selector("main form", "form => { form.noValidate = true }")
-    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("button", name="Go on to the start").click()
     expect(page.get_by_text("Train for at most 25,000 steps.").first).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("House cats")
     watched.look("05-refused-steps")
@@ -104,7 +109,13 @@ def train(watched: Watched) -> None:
     page.get_by_label("Steps", exact=True).fill(str(STEPS))
     page.get_by_text("Advanced", exact=True).click()
     page.get_by_label("Steps between snapshots").fill(str(SNAPSHOT_EVERY))
-    watched.look("06-new-experiment")
+    watched.look("06-setup")
+    page.get_by_role("button", name="Back to the dataset").click()
+    page.get_by_role("link", name="Setup").click()
+    expect(page.get_by_label("Steps", exact=True)).to_have_value(str(STEPS))
+    page.get_by_role("button", name="Go on to the start").click()
+    expect(page.get_by_role("heading", name="Ready to train")).to_be_visible()
+    watched.look("06-start")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="House cats")).to_be_visible()
     expect(page.locator("#status").get_by_text(re.compile(rf"Step \d+ of {STEPS}"))).to_be_visible()
@@ -123,8 +134,42 @@ def stop_and_resume(watched: Watched) -> None:
     watched.look("09-done")
 
 
+def compare(watched: Watched) -> None:
+    """Two snapshots side by side: a picture gives its place to the other one's, by mouse and by keyboard."""
+    page = watched.page
+    page.get_by_role("link", name="Review and save").click()
+    page.get_by_role("link", name="Compare", exact=True).click()
+    cells = page.locator("[data-side=a] [data-cell]")
+    expect(cells).to_have_count(28)
+    cells.nth(2).click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-flipped]")).to_have_count(2)
+    watched.look("09-compare")
+    cells.nth(5).click(modifiers=["Shift"])
+    expect(page.get_by_role("region", name="Picture 6 at both snapshots")).to_be_visible()
+
+
+def make_film(watched: Watched) -> None:
+    page = watched.page
+    page.get_by_role("link", name="Video", exact=True).click()
+    page.get_by_role("button", name="Make the video").click()
+    expect(page.locator("video")).to_be_visible(timeout=60_000)
+    length = "film => new Promise(tell => { film.ondurationchange = () => tell(film.duration); film.load() })"
+    assert page.locator("video").evaluate(length) > 0
+    watched.look("09-film")
+
+
 def save_model(watched: Watched) -> None:
     page = watched.page
+    page.get_by_role("link", name="Snapshots").click()
+    # The arrow keys go from snapshot to snapshot; the page follows.
+    page.locator(".strip input:checked").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#chosen figcaption")).not_to_contain_text(f"Step {STEPS}")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#chosen figcaption")).to_contain_text(f"Step {STEPS}")
+    watched.look("09-review")
     page.get_by_role("button", name="Save to my models").click()
     page.goto("/models/")
     expect(page.get_by_role("link", name="House cats").first).to_be_visible()
