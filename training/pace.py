@@ -102,9 +102,7 @@ class Pace:
             return None
         worth = snapshots_worth(self._config, self._pictures, done=step)
         left = (self._config.steps - step) * self._recent + worth * self._snapshot_seconds()
-        if self._has_begun or not self._share_prepared:
-            return left
-        return left + self._preparing * (1 / self._share_prepared - 1)
+        return left if self._has_begun else left + self._seconds_until_begun()
 
     def taken(self) -> Taken | None:
         """Return what the parts of the attempt took so far; None before its second step."""
@@ -118,6 +116,13 @@ class Pace:
             snapshot=self._snapshots / self._worth if self._worth else None,
             picture=self._preparing / self._megapixels if self._preparing and self._megapixels else None,
         )
+
+    def _seconds_until_begun(self) -> float:
+        """The rest of the start, and of the pictures once some are prepared."""
+        start = max(0.0, self._expected.start - self._start) if self._expected else 0.0
+        if not self._share_prepared:
+            return start
+        return start + self._preparing * (1 / self._share_prepared - 1)
 
     def _snapshot_seconds(self) -> float:
         if self._worth:

@@ -209,7 +209,7 @@ class TestPace:
 
     def test_what_is_left_is_told_from_the_first_moment_and_does_not_jump(self, clock):
         watch = self.make()
-        assert watch.seconds_left(0) == pytest.approx(500 * 0.25 + 2 + 0.85)
+        assert watch.seconds_left(0) == pytest.approx(5 + 500 * 0.25 + 2 + 0.85)
         clock(4.0)
         watch.note_step()
         told = []
