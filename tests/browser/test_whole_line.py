@@ -155,7 +155,7 @@ def make_film(watched: Watched) -> None:
     page.get_by_role("link", name="Video", exact=True).click()
     page.get_by_role("button", name="Make the video").click()
     expect(page.locator("video")).to_be_visible(timeout=60_000)
-    length = "film => new Promise(tell => { film.ondurationchange = () => tell(film.duration); film.load() })"
+    length = "film => new Promise(tell => { film.onloadedmetadata = () => tell(film.duration); film.load() })"
     assert page.locator("video").evaluate(length) > 0
     watched.look("09-film")
 
