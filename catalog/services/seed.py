@@ -9,9 +9,9 @@ from django.db import transaction
 import catalog
 import engines.starters
 from accounts.models import User
-from catalog.models import CatalogModel, Derivation, Licence, Source, Visibility
+from catalog.models import Attribution, CatalogModel, Derivation, Licence, ModelFile, Source, Visibility
 from catalog.services.publish import add_version, publish_version
-from engines.manifest import MODEL_FILE
+from engines.manifest import GENERATOR_FILE, MODEL_FILE
 
 _DATA = Path(catalog.__file__).parent / "data"
 LICENCES_FILE = _DATA / "licences.json"
@@ -57,8 +57,9 @@ def seed_starters(starters: Path = STARTERS_DIR) -> None:
 def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     """Publish one shipped model for everybody, or bring what is said about it up to date.
 
-    The card's keys: name, title, tagline, description, training_data, known_limits, attribution, licence and
-    dataset (title and licence of what it was trained on; its hash is the one in model.json).
+    The card's keys: name, title, tagline, description, training_data, known_limits, attribution, licence,
+    people (name, role and link of those behind it), dataset (title and licence of what it was trained on)
+    and, where it went on from another model, starting_point (the same of that). Hashes come from model.json.
     """
     publisher = ensure_publisher()
     texts = {key: card[key] for key in ("title", "tagline", "description", "training_data", "known_limits")}
@@ -67,31 +68,47 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
         "folder": folder,
         "licence": licence,
         "attribution": card["attribution"],
-        "parents": _parents(folder, card["dataset"]),
+        "parents": _parents(folder, card),
     }
     model = CatalogModel.objects.filter(owner=publisher, name=card["name"]).first()
     if model is None:
-        publish_version(
+        model = publish_version(
             owner=publisher,
             name=card["name"],
             visibility=Visibility.PUBLIC,
             is_starter=True,
             **texts,
             **version_values,
-        )
-        return
-    CatalogModel.objects.filter(pk=model.pk).update(**texts)
-    add_version(model=model, **version_values)
+        ).model
+    else:
+        CatalogModel.objects.filter(pk=model.pk).update(**texts)
+        add_version(model=model, **version_values)
+    model.attributions.all().delete()
+    Attribution.objects.bulk_create(Attribution(model=model, **person) for person in card.get("people", []))
 
 
-def _parents(folder: Path, dataset: dict[str, Any]) -> list[tuple[Source, str]]:
-    """Return the node of the pictures that a starter was trained on, as model.json names them."""
+def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:
+    """Return what model.json says that a starter was made from: pictures, perhaps another model."""
     lineage = json.loads((folder / MODEL_FILE).read_text("utf-8"))["lineage"]
-    sha256 = next(entry["sha256"] for entry in lineage if entry["kind"] == Source.Kind.DATASET)
+    parents = [(_source(Source.Kind.DATASET, lineage, card["dataset"]), Derivation.Role.DATASET)]
+    if "starting_point" in card:
+        start = _source(Source.Kind.MODEL, lineage, card["starting_point"])
+        parents.append((start, Derivation.Role.STARTING_POINT))
+    return parents
+
+
+def _source(kind: Source.Kind, lineage: list[dict[str, Any]], texts: dict[str, Any]) -> Source:
+    """Return the node of the nearest ancestor of this kind; another starter has one already."""
+    sha256 = next(entry["sha256"] for entry in lineage if entry["kind"] == kind)
+    # An engine knows a model by its generator alone, the catalog by all its files.
+    files = ModelFile.objects.filter(path=GENERATOR_FILE, sha256=sha256, version__model__is_starter=True)
+    starter = files.select_related("version__source").first()
+    if starter is not None:
+        return starter.version.source
     source, _created = Source.objects.get_or_create(
-        kind=Source.Kind.DATASET,
+        kind=kind,
         sha256=sha256,
-        label=dataset["title"],
-        defaults={"licence_id": dataset["licence"]},
+        label=texts["title"],
+        defaults={"licence_id": texts["licence"], "attribution": texts.get("attribution", "")},
     )
-    return [(source, Derivation.Role.DATASET)]
+    return source

@@ -1,4 +1,4 @@
-"""How each shipped starter was made: `python -m engines.starters.train faces64 --out DIR` makes it again.
+"""Makes a shipped starter again: `python -m engines.starters.train people64 --images DIR --out DIR`.
 
 The outcome depends on processor and torch version in its last bits, so a repeated training gives an equally
 good model, not the same file.
@@ -6,83 +6,109 @@ good model, not the same file.
 
 import argparse
 import shutil
-from dataclasses import dataclass, field
+import signal
+import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from engines.checkpoint import load_tensors, write_model
 from engines.dataset import prepare
-from engines.progress import TerminalHost
-from engines.starters.drawings import FAMILIES, write_family
+from engines.errors import EngineError
+from engines.files import atomic_folder
+from engines.manifest import read_model_info
+from engines.progress import Host, TerminalHost
+from engines.starters import starter_folder
+from engines.starters.recipes import RECIPES, Recipe
 from engines.stylegan.config import PRESETS
+from engines.stylegan.snapshots import GRID_FILE, STATS_FILE
 from engines.stylegan.train import TrainResult, train
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One starter: which drawings, which preset, which settings."""
+def train_starter(
+    name: str,
+    out: Path,
+    *,
+    images: Path | None = None,
+    start: Path | None = None,
+    host: Host | None = None,
+    **overrides: Any,
+) -> TrainResult:
+    """Make the pictures and train in `out`, stage by stage, resuming what is there; about an hour of a core.
 
-    family: str
-    count: int
-    preset: str
-    steps: int
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-RECIPES = {
-    "faces64": Recipe(
-        family="faces",
-        count=5000,
-        preset="cpu64",
-        steps=6500,
-        # No augmentation: 5,000 pictures, each also reversed, are not learnt by heart in this time. No noise:
-        # flat drawings have no random detail.
-        settings={
-            "seed": 1,
-            "learning_rate": 0.0035,
-            "gamma": 0.3,
-            "ema_kimg": 3.0,
-            "ada_target": 0.0,
-            "noise": False,
-        },
-    ),
-}
-
-
-def train_starter(name: str, out: Path, **overrides: Any) -> TrainResult:
-    """Draw the pictures, train in `out` (resuming what is there); half an hour of one core."""
+    `images` holds the pictogram sets, which recipes of own drawings do not need; `start` is a model folder
+    to go on from instead of the recipe's. `overrides` are TrainConfig fields that win over the recipe's.
+    Raises EngineError as `train` does, DatasetError without the pictures.
+    """
     recipe = RECIPES[name]
-    family = FAMILIES[recipe.family]
-    dataset_folder = out / "dataset"
-    if not dataset_folder.is_dir():
-        with TemporaryDirectory() as drawings:
-            resolution = PRESETS[recipe.preset].architecture.resolution
-            paths = write_family(recipe.family, Path(drawings), count=recipe.count, size=resolution)
-            prepare(
-                [(path.name, path) for path in paths], dataset_folder, resolution=resolution, crop="center"
-            )
-    settings = {
-        **recipe.settings,
-        "steps": recipe.steps,
-        "name": name,
-        "licence": family.licence,
-        **overrides,
+    host = host or TerminalHost()
+    if start is None and recipe.start:
+        start = starter_folder(recipe.start)
+    dataset = _dataset(recipe, out / "dataset", images)
+    for stage in recipe.stages:
+        settings = {
+            "steps": stage.steps,
+            "name": name,
+            "licence": recipe.pictures.licence,
+            "start": start,
+            **recipe.settings,
+            **stage.settings,
+            **overrides,
+        }
+        config = PRESETS[recipe.preset].config(dataset=dataset, run_dir=out, **settings)
+        result = train(config, host)
+        if result.outcome == "stopped":
+            break
+    return result
+
+
+def _dataset(recipe: Recipe, folder: Path, images: Path | None) -> Path:
+    if not folder.is_dir():
+        resolution = PRESETS[recipe.preset].architecture.resolution
+        with TemporaryDirectory() as scratch:
+            paths = recipe.pictures.write(Path(scratch), size=resolution, images=images)
+            prepare([(path.name, path) for path in paths], folder, resolution=resolution, crop="center")
+    return folder
+
+
+def ship(snapshot: Path, target: Path) -> None:
+    """Copy a snapshot to `target` with its weights in float16, half the size; images stay within one level.
+
+    Everything that reads a model folder turns its weights into float32.
+    """
+    info = read_model_info(snapshot)
+    networks = {
+        name: {key: tensor.half() for key, tensor in load_tensors(snapshot / name).items()}
+        for name in info.files
     }
-    config = PRESETS[recipe.preset].config(dataset=dataset_folder, run_dir=out, **settings)
-    return train(config, TerminalHost())
+    with atomic_folder(target) as folder:
+        write_model(folder, replace(info, files={}), networks)
+        for name in (GRID_FILE, STATS_FILE):
+            shutil.copyfile(snapshot / name, folder / name)
 
 
-def main() -> None:
+def main() -> int:
     """Train one starter and leave its model folder in OUT/<name>."""
     parser = argparse.ArgumentParser(prog="python -m engines.starters.train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="where to work; run again to resume")
+    parser.add_argument("--images", type=Path, help="folder of the pictogram sets, ZIPs or unpacked")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    result = train_starter(options.name, options.out, threads=options.threads)
+    host = TerminalHost()
+    signal.signal(signal.SIGINT, lambda *_: host.request_stop())
+    try:
+        result = train_starter(
+            options.name, options.out, images=options.images, host=host, threads=options.threads
+        )
+    except EngineError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
     if result.outcome == "finished" and result.snapshot:
-        shutil.copytree(result.snapshot.folder, options.out / options.name, dirs_exist_ok=True)
+        ship(result.snapshot.folder, options.out / options.name)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

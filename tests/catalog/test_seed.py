@@ -7,10 +7,11 @@ import pytest
 
 from accounts.models import User
 from catalog.licences import TITLES
+from catalog.lineage import credit_lines
 from catalog.models import CatalogModel, Licence, ModelVersion, Source
 from catalog.selectors import starting_points
 from catalog.services import seed_catalog
-from catalog.services.seed import STARTERS_DIR, seed_licences, seed_starters
+from catalog.services.seed import CARDS_FILE, STARTERS_DIR, seed_licences, seed_starter, seed_starters
 from tests.catalog.folders import make_folder
 
 
@@ -75,6 +76,46 @@ def test_starter_is_published_for_everybody(licences, starters, stranger):
     assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn faces, 5,000 pictures")
 
 
+def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(licences, tmp_path, client):
+    start = make_folder(tmp_path / "faces64", seed=1)
+    folder = make_folder(tmp_path / "people64", seed=2)
+    parent = {"kind": "model", "sha256": "f" * 64, "name": "faces64", "licence": "CC0-1.0"}
+    manifest = json.loads((folder / "model.json").read_text())
+    manifest["lineage"].append(parent)
+    (folder / "model.json").write_text(json.dumps(manifest))
+    cards = json.loads(CARDS_FILE.read_text("utf-8"))
+    seed_starter(start, cards["faces64"])
+    seed_starter(folder, cards["people64"])
+    seed_starter(folder, cards["people64"])
+    model = CatalogModel.objects.get(name="emoji-people")
+    assert [person.name for person in model.attributions.all()] == ["Noto Emoji, Google LLC"]
+    source = model.versions.get().source
+    assert credit_lines(source) == ["Noto Emoji, Google LLC (Apache-2.0)"]
+    assert {(edge.parent.kind, edge.parent.licence_id, edge.role) for edge in source.derived_from.all()} == {
+        (Source.Kind.DATASET, "apache-2.0", "dataset"),
+        (Source.Kind.MODEL, "cc0-1.0", "starting_point"),
+    }
+    page = client.get("/catalog/atelier/emoji-people/").content.decode()
+    assert "https://github.com/googlefonts/noto-emoji" in page
+    assert "Apache License 2.0" in page
+
+
+def test_starting_point_that_is_a_starter_itself_is_linked(licences, tmp_path):
+    people = make_folder(tmp_path / "people64", seed=1)
+    smileys = make_folder(tmp_path / "smileys64", seed=2)
+    cards = json.loads(CARDS_FILE.read_text("utf-8"))
+    cards["people64"].pop("starting_point")
+    seed_starter(people, cards["people64"])
+    version = ModelVersion.objects.get()
+    generator = version.files.get(path="g_ema.safetensors")
+    manifest = json.loads((smileys / "model.json").read_text())
+    manifest["lineage"].append({"kind": "model", "sha256": generator.sha256, "name": "people64"})
+    (smileys / "model.json").write_text(json.dumps(manifest))
+    seed_starter(smileys, cards["smileys64"])
+    edge = version.source.made_into.get()
+    assert (edge.child.model_version.model.name, edge.role) == ("smileys", "starting_point")
+
+
 def test_starter_seeded_twice_is_one_version(licences, starters):
     seed_starters(starters)
     seed_starters(starters)
@@ -110,6 +151,7 @@ def test_every_shipped_starter_is_published(db):
     """Whatever lies in the tree has its card, its grid and weights that are what model.json says."""
     seed_catalog()
     shipped = [path.parent.name for path in STARTERS_DIR.glob("*/model.json") if _is_stylegan(path)]
+    assert set(json.loads(CARDS_FILE.read_text("utf-8"))) == set(shipped)
     assert ModelVersion.objects.count() == len(shipped)
     for version in ModelVersion.objects.all():
         assert version.model.description

@@ -10,7 +10,7 @@ import dataclasses
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -66,6 +66,21 @@ def read_captions(folder: Path) -> list[str]:
         with _Set(_find(folder, name)) as pictures:
             texts.update(row["text"] for row in pictures.rows())
     return sorted(texts)
+
+
+def read_set(
+    folder: Path, name: str, keep: Callable[[Mapping[str, str]], bool]
+) -> Iterator[tuple[str, Image.Image]]:
+    """File name and picture (mode "RGBA") of each drawing of the set ``name`` whose row ``keep`` accepts.
+
+    Raises:
+        MissingSource: the set is not there.
+    """
+    with _Set(_find(folder, name)) as pictures:
+        for row in pictures.rows():
+            if keep(row):
+                with Image.open(io.BytesIO(pictures.read(row["file_name"]))) as opened:
+                    yield row["file_name"], opened.convert("RGBA")
 
 
 def read_photographs(folder: Path, *, held_out: bool, size: int) -> list[Array]:
