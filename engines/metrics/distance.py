@@ -54,7 +54,8 @@ def frechet(a: FloatArray, b: FloatArray) -> float:
     root = (vectors * values.clip(min=0.0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ covariance_y @ root).clip(min=0.0).sqrt().sum()
     spread = covariance_x.trace() + covariance_y.trace() - 2.0 * cross
-    return max(0.0, ((x.mean(dim=0) - y.mean(dim=0)).square().sum() + spread).item())
+    between = (x.mean(dim=0) - y.mean(dim=0)).square().sum()
+    return max(0.0, float(between + spread))
 
 
 def kernel_distance(a: FloatArray, b: FloatArray) -> float:
@@ -67,7 +68,7 @@ def kernel_distance(a: FloatArray, b: FloatArray) -> float:
     within_a, within_b, between = _cubic(a, a), _cubic(b, b), _cubic(a, b)
     mean_a = (within_a.sum() - np.trace(within_a)) / (n * (n - 1))
     mean_b = (within_b.sum() - np.trace(within_b)) / (m * (m - 1))
-    return float(1000.0 * (mean_a + mean_b - 2.0 * between.mean()))
+    return 1000.0 * float(mean_a + mean_b - 2.0 * between.mean())
 
 
 def diversity(a: FloatArray) -> float:
