@@ -9,12 +9,14 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import MailForm
 from accounts.middleware import AccountHttpRequest
+from accounts.models import User
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def change_mail(request: AccountHttpRequest) -> HttpResponse:
     """Choose what the studio writes to whoever asks."""
+    assert isinstance(request.user, User)
     is_sent = request.method == "POST"
     form = MailForm(request.POST if is_sent else None, instance=request.user)
     if is_sent and form.is_valid():

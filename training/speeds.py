@@ -102,9 +102,11 @@ def seconds_of(
 
 def megapixels_of(pictures: Dataset | DatasetVersion) -> float:
     """Return how many megapixels all pictures count for, by the mean of their dataset. One query."""
-    is_version = isinstance(pictures, DatasetVersion)
-    count = pictures.count if is_version else pictures.picture_count
-    images = DatasetImage.objects.filter(dataset=pictures.dataset_id if is_version else pictures.pk)
+    if isinstance(pictures, DatasetVersion):
+        count, dataset_id = pictures.count, pictures.dataset_id
+    else:
+        count, dataset_id = pictures.picture_count, pictures.pk
+    images = DatasetImage.objects.filter(dataset=dataset_id)
     mean = images.aggregate(mean=Avg(F("width") * F("height")))["mean"] or 0.0
     return float(count * max(_SMALLEST_PICTURE, float(mean) / 1e6))
 
