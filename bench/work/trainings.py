@@ -66,7 +66,7 @@ PLANS = (
     Plan("100 photographs", 300, is_transfer=True, settings={"freeze_d": 4}),
     Plan("60 drawn", 100, settings={"gamma": 1.0, "snapshot_every": 50}),
 )
-_QUICK_PLANS = (Plan("60 drawn", 40), Plan("60 drawn", 40, is_transfer=True))
+_QUICK_PLANS = (Plan("60 drawn", 25), Plan("60 drawn", 25, is_transfer=True))
 
 
 @dataclass(frozen=True, kw_only=True)
