@@ -35,6 +35,7 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "home": (Whose.EVERYBODYS, SAFE),
     "alive": (Whose.EVERYBODYS, SAFE),
     "ready": (Whose.EVERYBODYS, SAFE),
+    "mail_settings": (Whose.ONES_OWN, FORM),
     "billing:account_detail": (Whose.ONES_OWN, SAFE),
     "billing:receipt_list": (Whose.ONES_OWN, SAFE),
     "billing:movement_list": (Whose.ONES_OWN, SAFE),
