@@ -29,7 +29,7 @@ from engines.stylegan.train import train
 
 FAMILY = "cats"
 PRESET = "cpu64"
-STARTER = "smileys64"
+STARTER = "people64"
 PICTURES = 150
 UNSEEN = 1000  # drawings after those trained on; half of them to compare with, half for the floor
 SECONDS, QUICK_SECONDS = 240.0, 12.0  # at most, for each training
