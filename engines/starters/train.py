@@ -17,7 +17,7 @@ from engines.checkpoint import load_tensors, write_model
 from engines.dataset import prepare
 from engines.errors import EngineError
 from engines.files import atomic_folder
-from engines.manifest import read_model_info
+from engines.manifest import DISCRIMINATOR_FILE, read_model_info
 from engines.progress import Host, TerminalHost
 from engines.starters import starter_folder
 from engines.starters.recipes import RECIPES, Recipe
@@ -73,14 +73,15 @@ def _dataset(recipe: Recipe, folder: Path, images: Path | None) -> Path:
 
 
 def ship(snapshot: Path, target: Path) -> None:
-    """Copy a snapshot to `target` with its weights in float16, half the size; images stay within one level.
+    """Copy a snapshot to `target` with its discriminator in float16; its images stay the same.
 
-    Everything that reads a model folder turns its weights into float32.
+    Only trainings use the discriminator, and they bring it back to float32. The generator is left as it is:
+    in float16 some pixels would change by more than one level.
     """
     info = read_model_info(snapshot)
-    networks = {
-        name: {key: tensor.half() for key, tensor in load_tensors(snapshot / name).items()}
-        for name in info.files
+    networks = {name: load_tensors(snapshot / name) for name in info.files}
+    networks[DISCRIMINATOR_FILE] = {
+        key: tensor.half() for key, tensor in networks[DISCRIMINATOR_FILE].items()
     }
     with atomic_folder(target) as folder:
         write_model(folder, replace(info, files={}), networks)
