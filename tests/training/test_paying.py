@@ -14,7 +14,7 @@ from jobs.testing import run_pending
 from tests.training.test_run_experiment import Killed, stop_at
 from tests.wallets import give_credits, set_credits
 from training import prices, services
-from training.models import Experiment
+from training.models import Experiment, ExperimentDraft
 
 HTMX = {"HX-Request": "true"}
 
@@ -162,64 +162,68 @@ def test_slices_sum_up_to_the_price_of_the_whole(steps):
 
 
 class TestWizard:
-    URL = reverse("training:experiment_create")
-
     @pytest.fixture
-    def values(self, dataset, starting_point_64) -> dict[str, object]:
+    def values(self, starting_point_64) -> dict[str, str]:
         return {
-            "dataset": dataset.pk, "starting_point": starting_point_64.pk, "crop": "center", "steps": 200,
-            "snapshot_every": 50,
+            "start": str(starting_point_64.pk), "crop": "center", "steps": "200", "snapshot_every": "50",
         }  # fmt: skip
 
-    def estimate(self, client, **values: object) -> str:
-        headers = {**HTMX, "HX-Target": "estimate"}
-        return " ".join(client.get(self.URL, values, headers=headers).content.decode().split())
+    @pytest.fixture
+    def draft(self, dataset, owner, values) -> ExperimentDraft:
+        draft = services.create_draft(owner=owner, dataset=dataset)
+        services.change_draft(draft=draft, choices=values)
+        return draft
 
-    def test_the_receipt_says_price_and_balance_after(self, owner, owner_client, values):
+    def start_page(self, client, draft) -> str:
+        url = reverse("training:draft_start", args=[draft.pk])
+        return " ".join(client.get(url).content.decode().split())
+
+    def estimate(self, client, draft, **values: object) -> str:
+        url = reverse("training:draft_setup", args=[draft.pk])
+        page = client.get(url, values, headers={**HTMX, "HX-Target": "estimate"}).content.decode()
+        return " ".join(page.split())
+
+    def test_the_receipt_says_price_and_balance_after(self, owner, owner_client, draft):
         set_credits(owner, 300)
-        page = self.estimate(owner_client, **values)
+        page = self.start_page(owner_client, draft)
         assert "Start training, 200 credits" in page
         assert '<dt>You have afterwards</dt><dd class="num">100</dd>' in page
         assert "50 at first" in page
         assert "Your plan trains for 3 hours at a time." in page
-        assert "<html" not in page
 
-    def test_it_says_how_far_the_credits_go(self, owner, owner_client, values):
+    def test_it_says_how_far_the_credits_go(self, owner, owner_client, draft, values):
         set_credits(owner, 120)
-        assert "enough for about 120 steps" in self.estimate(owner_client, **values)
+        assert "enough for about 120 steps" in self.estimate(owner_client, draft, **values)
 
-    def test_it_says_what_is_missing_to_begin(self, owner, owner_client, values):
+    def test_it_says_what_is_missing_to_begin(self, owner, owner_client, draft, values):
         set_credits(owner, 20)
-        page = self.estimate(owner_client, **values)
+        page = self.estimate(owner_client, draft, **values)
         assert "Add 30 credits to begin." in page
         assert reverse("billing:account_detail") in page
+        assert "<html" not in page
 
     @pytest.mark.parametrize("nonsense", ["", "x", "-5", "0", "99999999999", "1e3", "²"])
-    def test_nonsense_is_estimated_as_if_it_was_left_alone(self, owner_client, values, nonsense):
-        page = self.estimate(owner_client, **{**values, "steps": nonsense, "snapshot_every": nonsense})
-        assert "Start training, " in page
+    def test_nonsense_is_estimated_as_if_it_was_left_alone(self, owner_client, draft, values, nonsense):
+        page = self.estimate(owner_client, draft, **{**values, "steps": nonsense, "snapshot_every": nonsense})
+        assert "<dt>Credits</dt>" in page
 
-    def test_the_page_itself_shows_it(self, owner, owner_client, dataset):
-        set_credits(owner, 10_000)
-        assert "You have afterwards" in owner_client.get(self.URL).content.decode()
-
-    def test_without_credits_it_is_402_and_the_form_stays_filled(self, owner, owner_client, values):
+    def test_without_credits_it_is_402_and_the_draft_stays(self, owner, owner_client, draft):
         set_credits(owner, 20)
-        response = owner_client.post(self.URL, values)
+        response = owner_client.post(reverse("training:draft_start", args=[draft.pk]))
         assert response.status_code == 402
         page = response.content.decode()
         assert "This takes 50 credits and you have 20. Add 30, then try again." in page
-        assert 'value="200"' in page
+        assert ExperimentDraft.objects.filter(pk=draft.pk).exists()
         assert not Experiment.objects.exists()
         assert balance_of(owner).available == 20
 
-    def test_in_house_mode_nothing_has_a_price(self, owner_client, values, settings, owner):
+    def test_in_house_mode_nothing_has_a_price(self, owner_client, draft, settings, owner):
         settings.CREDITS_ENABLED = False
-        page = self.estimate(owner_client, **values)
+        page = self.start_page(owner_client, draft)
         assert "Start training<" in page
         assert "redit" not in page
         assert "hours" not in page
-        assert owner_client.post(self.URL, values).status_code == 302
+        assert owner_client.post(reverse("training:draft_start", args=[draft.pk])).status_code == 302
         run_pending("train")
         experiment = Experiment.objects.get()
         assert experiment.job.price_held == 0
