@@ -91,7 +91,7 @@ def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:
     """Return what model.json says that a starter was made from: pictures, perhaps another model."""
     lineage = json.loads((folder / MODEL_FILE).read_text("utf-8"))["lineage"]
     parents = [(_source(Source.Kind.DATASET, lineage, card["dataset"]), Derivation.Role.DATASET)]
-    if "starting_point" in card:
+    if any(entry["kind"] == Source.Kind.MODEL for entry in lineage):
         start = _source(Source.Kind.MODEL, lineage, card["starting_point"])
         parents.append((start, Derivation.Role.STARTING_POINT))
     return parents

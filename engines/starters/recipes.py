@@ -85,6 +85,8 @@ def _stages(steps: int) -> tuple[Stage, ...]:
     )
 
 
+# Each was begun from the others as they stood then, faces64 from an earlier state of itself; their pages and
+# their lineage tell.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "faces64": Recipe(
@@ -112,7 +114,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             preset="cpu64",
             start="faces64",
             settings={**_SETTINGS, "seed": 3},
-            stages=_stages(4000),
+            stages=_stages(5000),
         ),
     }
 )

@@ -93,7 +93,7 @@ def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(l
     assert credit_lines(source) == ["Noto Emoji, Google LLC (Apache-2.0)"]
     assert {(edge.parent.kind, edge.parent.licence_id, edge.role) for edge in source.derived_from.all()} == {
         (Source.Kind.DATASET, "apache-2.0", "dataset"),
-        (Source.Kind.MODEL, "cc0-1.0", "starting_point"),
+        (Source.Kind.MODEL, "apache-2.0", "starting_point"),
     }
     page = client.get("/catalog/atelier/emoji-people/").content.decode()
     assert "https://github.com/googlefonts/noto-emoji" in page
@@ -104,7 +104,6 @@ def test_starting_point_that_is_a_starter_itself_is_linked(licences, tmp_path):
     people = make_folder(tmp_path / "people64", seed=1)
     smileys = make_folder(tmp_path / "smileys64", seed=2)
     cards = json.loads(CARDS_FILE.read_text("utf-8"))
-    cards["people64"].pop("starting_point")
     seed_starter(people, cards["people64"])
     version = ModelVersion.objects.get()
     generator = version.files.get(path="g_ema.safetensors")
