@@ -90,7 +90,9 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
 def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:
     """Return what model.json says that a starter was made from: pictures, perhaps another model."""
     lineage = json.loads((folder / MODEL_FILE).read_text("utf-8"))["lineage"]
-    parents = [(_source(Source.Kind.DATASET, lineage, card["dataset"]), Derivation.Role.DATASET)]
+    parents: list[tuple[Source, str]] = [
+        (_source(Source.Kind.DATASET, lineage, card["dataset"]), Derivation.Role.DATASET)
+    ]
     if any(entry["kind"] == Source.Kind.MODEL for entry in lineage):
         start = _source(Source.Kind.MODEL, lineage, card["starting_point"])
         parents.append((start, Derivation.Role.STARTING_POINT))
