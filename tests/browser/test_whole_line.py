@@ -165,6 +165,7 @@ def save_model(watched: Watched) -> None:
     page.get_by_role("link", name="Snapshots").click()
     # The arrow keys go from snapshot to snapshot; the page follows.
     page.locator(".strip input:checked").focus()
+    page.wait_for_load_state()  # only then the strip listens
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#chosen figcaption")).not_to_contain_text(f"Step {STEPS}")
     page.keyboard.press("ArrowRight")

@@ -19,6 +19,7 @@ from training.models import Film, Snapshot
 @pytest.fixture
 def film(trained) -> Film:
     """The film of a training of two snapshots, asked for and not made yet."""
+    run_pending("light")  # the e-mail about its end
     return services.make_film(experiment=trained)
 
 
