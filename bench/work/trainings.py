@@ -149,7 +149,8 @@ def _probe_at_once() -> None:
     threads = threads_alone(machine.cores)
     out = settings.DATA_DIR / "probe.json"
     command = [sys.executable, "-m", "engines", "probe", "--preset", "cpu64", "--threads", str(threads)]
-    subprocess.run([*command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    command += ["--out", str(out)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own interpreter and module
     speed = Speed(**json.loads(out.read_text(encoding="utf-8")))
     store_probe(machine=machine, preset="cpu64", threads=threads, speed=speed)
 
