@@ -94,6 +94,20 @@ class Derivation(models.Model):
         return f"{self.child} from {self.parent} ({self.role})"
 
 
+class SourceNotice(models.Model):
+    """What whoever uses a source, or anything made from it, should know: a picture was taken back, say."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="notices")
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Visibility(models.TextChoices):
     """Who finds a model."""
 

@@ -22,6 +22,23 @@ class Crop(models.TextChoices):
     SQUEEZE = "squeeze", _("No crop, squeezed")
 
 
+class Purpose(models.TextChoices):
+    """What the pictures are to teach: it decides how many are needed, and how they are captioned."""
+
+    EXPERIMENT = "experiment", _("Training experiment")
+    CHARACTER = "character", _("Character")
+    STYLE = "style", _("Style")
+    OBJECT = "object", _("Object")
+
+
+class People(models.TextChoices):
+    """Whether pictures show people, and whether these agreed."""
+
+    UNSAID = "", _("Not said yet")
+    NONE = "none", _("No real people are shown")
+    CONSENT = "consent", _("Everyone shown has agreed to it")
+
+
 class Dataset(models.Model):
     """Pictures that belong together, private to their owner."""
 
@@ -30,11 +47,26 @@ class Dataset(models.Model):
     name = models.CharField(_("name"), max_length=80)
     # Which drawn family it is a copy of; empty for the owner's own pictures.
     sample_family = models.CharField(max_length=40, blank=True)
+    purpose = models.CharField(
+        _("purpose"), max_length=20, choices=Purpose.choices, default=Purpose.EXPERIMENT
+    )
+    # How its pictures are cut, where one has no crop of its own.
+    crop = models.CharField(_("crop"), max_length=20, choices=Crop.choices, default=Crop.CENTER)
+    # For captions: the word that will stand for what is learned, and what kind of thing that is ("woman").
+    keyword = models.CharField(_("keyword"), max_length=40, blank=True)
+    subject = models.CharField(_("what it shows"), max_length=60, blank=True)
     source_note = models.TextField(_("source of the pictures"), blank=True)
     licence = models.ForeignKey(Licence, on_delete=models.PROTECT, verbose_name=_("licence"))
+    people = models.CharField(
+        _("people"), max_length=20, choices=People.choices, blank=True, default=People.UNSAID
+    )
+    # When source, licence and people were last stated; no training before that.
+    rights_stated_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Counted along in the transactions that add and remove pictures, so that no page counts 25,000 rows.
     picture_count = models.PositiveIntegerField(default=0, editable=False)
     size_bytes = models.PositiveBigIntegerField(default=0, editable=False)
+    # What the report rests on, counted along likewise.
+    tallies = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = OwnedQuerySet.as_manager()
@@ -61,6 +93,18 @@ class DatasetImage(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     size_bytes = models.PositiveBigIntegerField()
+    caption = models.TextField(blank=True)
+    # Over the dataset's crop: another way, or a box drawn by hand, [left, upper, right, lower] in pixels.
+    crop = models.CharField(max_length=20, choices=Crop.choices, blank=True)
+    box = models.JSONField(null=True, blank=True)
+    # Figures of engines.measures, 0 to 1; null for pictures that were added before they were taken.
+    blur = models.FloatField(null=True)
+    brightness = models.FloatField(null=True)
+    contrast = models.FloatField(null=True)
+    black_share = models.FloatField(null=True)
+    white_share = models.FloatField(null=True)
+    # The same for all pictures that are nearly alike, directly or through others; null for one that is alone.
+    likeness_group = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -69,6 +113,11 @@ class DatasetImage(models.Model):
         indexes = [
             models.Index(fields=["dataset", "-created_at", "-id"], name="training_image_pages"),
             models.Index(fields=["dataset", "upload_sha256"], name="training_image_arrived"),
+            models.Index(
+                fields=["dataset", "likeness_group"],
+                condition=Q(likeness_group__isnull=False),
+                name="training_image_alike",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "sha256"], name="training_image_once_per_dataset")
@@ -76,6 +125,18 @@ class DatasetImage(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PicturePrint(models.Model):
+    """The 32 x 32 pixels by which nearly equal pictures are found (engines.likeness)."""
+
+    image = models.OneToOneField(
+        DatasetImage, on_delete=models.CASCADE, primary_key=True, related_name="print"
+    )
+    pixels = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.image_id)
 
 
 class Upload(models.Model):
@@ -137,10 +198,12 @@ class DatasetVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.SET_NULL, null=True, related_name="versions")
     name = models.CharField(max_length=80)
-    # SHA-256 over the crop and the pictures' SHA-256 in order.
+    # SHA-256 over the pictures' contents, crops and captions in order.
     sha256 = models.CharField(max_length=64)
-    # The SHA-256 and stored file of every picture, in the order in which training reads them.
+    # Of every picture the SHA-256, stored file, own crop or box and caption, as training reads them in order.
     pictures = models.JSONField()
+    # What the dataset's report said when it was frozen.
+    report = models.JSONField(default=dict, blank=True)
     count = models.PositiveIntegerField()
     crop = models.CharField(max_length=20, choices=Crop.choices)
     licence = models.ForeignKey(Licence, on_delete=models.PROTECT)
@@ -157,6 +220,26 @@ class DatasetVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.count})"
+
+
+class Withdrawal(models.Model):
+    """A picture that was taken back from a frozen version: its record stays, the picture goes."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="withdrawals")
+    picture_sha256 = models.CharField(max_length=64)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-withdrawn_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "picture_sha256"], name="training_withdrawn_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.picture_sha256[:12]}"
 
 
 class NearestIndex(models.Model):
