@@ -1,11 +1,18 @@
-"""Whose experiment it is: what the pages of experiments have in common."""
+"""Whose dataset and whose experiment it is: what their pages have in common."""
 
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 
-from training.models import Experiment
+from training.models import Dataset, Experiment
 from training.views.requests import StudioRequest
+
+
+def own_dataset(request: StudioRequest, pk: UUID) -> Dataset:
+    """Return the user's dataset with its licence, or raise Http404."""
+    datasets = Dataset.objects.owned_by(request.user).select_related("licence")
+    found: Dataset = get_object_or_404(datasets, pk=pk)
+    return found
 
 
 def own_experiment(request: StudioRequest, pk: UUID, *, is_live: bool = False) -> Experiment:

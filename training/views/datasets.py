@@ -23,6 +23,7 @@ from training import limits, selectors, services
 from training.exceptions import DatasetFull
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetImage
+from training.views.access import own_dataset
 from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
 
@@ -75,7 +76,7 @@ def _wizard_address(request: StudioRequest) -> str:
 @login_required
 def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Show a dataset; with `?rev=` what has changed of it, with `?after=` the pictures that follow."""
-    dataset = _own_dataset(request, pk)
+    dataset = own_dataset(request, pk)
     if request.htmx and "rev" in request.GET:
         filling = selectors.filling(dataset)
         if request.GET["rev"] == filling.rev:
@@ -92,7 +93,7 @@ def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
 @login_required
 def add_files(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Take files for a dataset: a form with many, or one at a time from the page's script."""
-    dataset = _own_dataset(request, pk)
+    dataset = own_dataset(request, pk)
     allowed = limits.current()
     try:
         arrived = receive_files(request, max_bytes=allowed.max_upload_bytes)
@@ -133,7 +134,7 @@ def _refuse_files(request: StudioRequest, dataset: Dataset, problem: str, status
 @login_required
 def delete_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Ask, naming what depends on the dataset; then delete it."""
-    dataset = _own_dataset(request, pk)
+    dataset = own_dataset(request, pk)
     if request.method == "POST":
         services.delete_dataset(dataset=dataset)
         messages.success(request, _("%(name)s was deleted.") % {"name": dataset.name})
@@ -159,15 +160,9 @@ def remove_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpRespon
     image = _own_image(request, pk, image_pk)
     services.remove_image(image=image)
     if request.htmx:
-        context = _context(request, _own_dataset(request, pk)) | {"is_live": True}
+        context = _context(request, own_dataset(request, pk)) | {"is_live": True}
         return render(request, "training/dataset_detail.html#facts", context)
     return redirect("training:dataset_detail", pk)
-
-
-def _own_dataset(request: StudioRequest, pk: UUID) -> Dataset:
-    datasets = Dataset.objects.owned_by(request.user).select_related("licence")
-    found: Dataset = get_object_or_404(datasets, pk=pk)
-    return found
 
 
 def _own_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> DatasetImage:
