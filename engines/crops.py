@@ -23,6 +23,16 @@ def crop_box(width: int, height: int, mode: CropMode, *, seed: int = 0, name: st
     return crop_boxes(width, height, mode, seed=seed, name=name)[0]
 
 
+def training_boxes(
+    width: int, height: int, mode: CropMode, *, box: Box | None = None, seed: int = 0, name: str = ""
+) -> list[Box]:
+    """All boxes that training sees of one picture: the `box` drawn by hand if there is one, else `crop_boxes`.
+
+    Raises ValueError for an empty picture or an unknown mode.
+    """
+    return [box] if box else crop_boxes(width, height, mode, seed=seed, name=name)
+
+
 def crop_boxes(width: int, height: int, mode: CropMode, *, seed: int = 0, name: str = "") -> list[Box]:
     """All boxes cut from one picture of `width` x `height` pixels.
 

@@ -8,15 +8,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from engines.crops import Box, CropMode, crop_boxes
+from engines.crops import Box, CropMode, training_boxes
 from engines.errors import DatasetError
 from engines.files import atomic_folder, sha256_file
-from engines.images import UInt8Array, cut_square, load_rgb
+from engines.images import UInt8Array, cut_squares, load_rgb
 
 FORMAT = 1
 IMAGES_FILE = "images.u8"
@@ -82,20 +81,22 @@ def prepare(
     resolution: int,
     crop: CropMode,
     seed: int = 0,
+    crops: Mapping[str, CropMode] | None = None,
     boxes: Mapping[str, Box] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PreparedDataset:
     """Crop and resize `pictures` (name, path) to `resolution` and keep them in the folder `out`.
 
-    `boxes` overrides the crop of single pictures by name; `on_progress(done, total)` is called after each
-    picture. A picture that cannot be decoded is left out and listed in `refused`. The folder appears complete
+    `crops` and `boxes` override the crop of single pictures, whose names must then be unique; a box goes before
+    both. `on_progress(done, total)` is called after each picture. A picture that cannot be decoded is left out and listed in `refused`. The folder appears complete
     or not at all; one already there is kept when it was made from the same contents and crops, and replaced
     otherwise.
 
     Raises DatasetError when no picture is usable.
     """
     jobs = list(pictures)
-    fingerprint = _fingerprint(jobs, resolution=resolution, crop=crop, seed=seed, boxes=boxes or {})
+    crops, boxes = crops or {}, boxes or {}
+    fingerprint = _fingerprint(jobs, resolution=resolution, crop=crop, seed=seed, crops=crops, boxes=boxes)
     existing = _existing(out, fingerprint)
     if existing is not None:
         return existing
@@ -109,9 +110,9 @@ def prepare(
                 except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                     refused.append(Refusal(name, f"This file cannot be read as a picture ({error})."))
                 else:
-                    hand_made = (boxes or {}).get(name)
-                    cuts = [hand_made] if hand_made else crop_boxes(*image.size, crop, seed=seed, name=name)
-                    _append(images_file, image, cuts, resolution)
+                    mode, box = crops.get(name, crop), boxes.get(name)
+                    cuts = training_boxes(*image.size, mode, box=box, seed=seed, name=name)
+                    images_file.write(cut_squares(image, cuts, resolution).tobytes())
                     names += [name] * len(cuts)
                 if on_progress is not None:
                     on_progress(done, len(jobs))
@@ -138,10 +139,6 @@ def _existing(out: Path, fingerprint: str) -> PreparedDataset | None:
     return dataset if dataset.fingerprint == fingerprint else None
 
 
-def _append(images_file: BinaryIO, image: Image.Image, cuts: list[Box], resolution: int) -> None:
-    images_file.writelines(cut_square(image, box, resolution).tobytes() for box in cuts)
-
-
 def _write_index(folder: Path, dataset: PreparedDataset) -> None:
     index = {
         "format": FORMAT,
@@ -154,11 +151,17 @@ def _write_index(folder: Path, dataset: PreparedDataset) -> None:
 
 
 def _fingerprint(
-    jobs: list[tuple[str, Path]], *, resolution: int, crop: CropMode, seed: int, boxes: Mapping[str, Box]
+    jobs: list[tuple[str, Path]],
+    *,
+    resolution: int,
+    crop: CropMode,
+    seed: int,
+    crops: Mapping[str, CropMode],
+    boxes: Mapping[str, Box],
 ) -> str:
-    settings = [FORMAT, resolution, crop, seed if crop == "random" else 0]
-    digest = hashlib.sha256(json.dumps(settings).encode())
+    is_random = "random" in {crop, *crops.values()}
+    digest = hashlib.sha256(json.dumps([FORMAT, resolution, crop, seed if is_random else 0]).encode())
     for name, path in jobs:
         content = sha256_file(path) if path.is_file() else "missing"
-        digest.update(json.dumps([name, content, boxes.get(name)]).encode())
+        digest.update(json.dumps([name, content, boxes.get(name) or crops.get(name)]).encode())
     return digest.hexdigest()

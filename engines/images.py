@@ -4,7 +4,9 @@ Throughout the engines a batch of pictures is uint8 `[N, H, W, 3]` (RGB, 0 to 25
 (-1 to 1).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +20,12 @@ FloatArray = npt.NDArray[np.float32]
 BACKGROUND = (255, 255, 255)  # what shows through transparent pictures
 
 
-def load_rgb(path: Path) -> Image.Image:
+def load_rgb(file: Path | IO[bytes]) -> Image.Image:
     """Open a picture fully decoded, upright (EXIF orientation applied), in RGB, transparency laid on white.
 
     Raises OSError (Pillow's UnidentifiedImageError included) for what is not a complete picture.
     """
-    with Image.open(path) as opened:
+    with Image.open(file) as opened:
         image = ImageOps.exif_transpose(opened)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -45,6 +47,11 @@ def cut_square(image: Image.Image, box: Box, side: int) -> Image.Image:
         part = Image.new("RGB", (right - left, lower - upper), _border_colour(image))
         part.paste(image, (-left, -upper))
     return part.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def cut_squares(image: Image.Image, boxes: Sequence[Box], side: int) -> UInt8Array:
+    """What training sees of an RGB `image`: uint8 `[K, side, side, 3]`, one square for each of K boxes."""
+    return np.stack([np.asarray(cut_square(image, box, side)) for box in boxes])
 
 
 def _border_colour(image: Image.Image) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
 import pytest
 
-from engines.crops import CROP_MODES, RANDOM_CROPS, crop_box, crop_boxes
+from engines.crops import CROP_MODES, RANDOM_CROPS, crop_box, crop_boxes, training_boxes
 
 SHAPES = [(300, 100), (100, 300), (64, 64), (1, 1), (7, 5)]
 
@@ -40,6 +40,12 @@ def test_random_squares_depend_on_seed_and_name_only():
 @pytest.mark.parametrize("mode", CROP_MODES)
 def test_crop_box_is_the_first_of_all(mode):
     assert crop_box(30, 20, mode) == crop_boxes(30, 20, mode)[0]
+
+
+def test_a_box_by_hand_goes_before_the_crop():
+    assert training_boxes(300, 100, "random", box=(5, 6, 70, 71), name="a.png") == [(5, 6, 70, 71)]
+    expected = crop_boxes(300, 100, "random", seed=3, name="a.png")
+    assert training_boxes(300, 100, "random", seed=3, name="a.png") == expected
 
 
 def test_impossible_requests_are_refused():

@@ -53,11 +53,14 @@ def test_the_fingerprint_follows_contents_and_crops(pictures, tmp_path):
         fingerprint(pictures, crop="squeeze"),
         fingerprint(pictures[:2]),
         fingerprint(pictures, boxes={"a.png": (0, 0, 5, 5)}),
+        fingerprint(pictures, crops={"a.png": "squeeze"}),
+        fingerprint(pictures, crops={"a.png": "random"}),
+        fingerprint(pictures, crops={"a.png": "random"}, seed=1),
         fingerprint(pictures, crop="random", seed=1),
         fingerprint(pictures, crop="random", seed=2),
     ]
     Image.new("RGB", (40, 20), "white").save(pictures[0][1])
-    assert len({first, fingerprint(pictures), *others}) == 8
+    assert len({first, fingerprint(pictures), *others}) == 11
 
 
 def test_preparing_again_reads_no_picture(pictures, tmp_path):
@@ -85,6 +88,18 @@ def test_a_box_by_hand_overrides_the_crop(pictures, tmp_path):
         pictures, tmp_path / "out", resolution=8, crop="center", boxes={"a.png": (0, 0, 10, 10)}
     )
     assert (dataset.images[0] == 255).all()
+
+
+def test_a_picture_may_have_a_crop_of_its_own_and_a_box_goes_before_it(pictures, tmp_path):
+    dataset = prepare(
+        pictures,
+        tmp_path / "out",
+        resolution=8,
+        crop="center",
+        crops={"a.png": "random", "b.png": "random"},
+        boxes={"b.png": (0, 0, 20, 20)},
+    )
+    assert dataset.names == ("a.png",) * RANDOM_CROPS + ("b.png", "c.png")
 
 
 def test_unreadable_pictures_are_listed_and_the_rest_goes_on(pictures, tmp_path):
