@@ -37,3 +37,7 @@ class SettingsRefused(TrainingError):
 
 class TooManyDrafts(TrainingError):
     """The account has as many experiments that were not started as it may have."""
+
+
+class CaptionRefused(TrainingError):
+    """A caption, a keyword or a file of captions cannot be taken as it is."""

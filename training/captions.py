@@ -1,0 +1,167 @@
+"""What a caption may be, where its keyword stands, and the changes that can be made to many at once.
+
+Pure rules: no database, no requests. A caption of several lines holds alternatives, one a line, as trainers
+read them; so what is said about the keyword holds for each line.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+
+from training.exceptions import CaptionRefused
+from training.models import Dataset, Purpose
+
+MAX_LENGTH = 2000
+MAX_TEMPLATE_LENGTH = 200
+
+# How captions are best written for what is learned. The keyword stands where the base model expects a name
+# of the thing itself; for a style the caption tells of everything but the style, so that the look and
+# nothing else is left to be tied to the keyword.
+TEMPLATES = {
+    Purpose.CHARACTER: "photo of {keyword} {class}",
+    Purpose.OBJECT: "photo of {keyword} {class}",
+    Purpose.STYLE: "{caption} in the style of {keyword}",
+    Purpose.EXPERIMENT: "{caption}",
+}
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_KEYWORD = re.compile(r"[^\W_][\w-]*")
+
+Change = Callable[[str], str]
+
+
+def clean_caption(text: str) -> str:
+    """Return the text as captions are kept: trimmed lines, none of them empty, no control characters.
+
+    Raises CaptionRefused for one of more than MAX_LENGTH characters.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
+    cleaned = (_printable(line).strip() for line in lines)
+    caption = "\n".join(line for line in cleaned if line)
+    if len(caption) > MAX_LENGTH:
+        raise CaptionRefused(
+            _("This caption has %(length)s characters. Shorten it to %(limit)s or fewer.")
+            % {"length": f"{len(caption):,}", "limit": f"{MAX_LENGTH:,}"}
+        )
+    return caption
+
+
+def clean_keyword(text: str) -> str:
+    """Return a keyword, one word of letters, digits, hyphens and underscores; "" stays.
+
+    Raises CaptionRefused for anything else.
+    """
+    keyword = text.strip()
+    if keyword and not _KEYWORD.fullmatch(keyword):
+        raise CaptionRefused(
+            _("Type one word of letters, digits, hyphens or underscores that begins with a letter or digit.")
+        )
+    return keyword
+
+
+def has_keyword(caption: str, keyword: str) -> bool:
+    """Whether the keyword stands in every line of the caption as a word of its own, in any case."""
+    pattern = _word(keyword)
+    return bool(caption) and all(pattern.search(line) for line in caption.split("\n"))
+
+
+def with_keyword(caption: str, keyword: str, purpose: str, subject: str = "") -> str:
+    """Return a clean caption with the keyword in it, as a model for `purpose` is trained on it.
+
+    Where it is missing it comes to stand before the subject's name ("a woman reads" becomes
+    "mimochi woman reads"), else at the front; for a style at the end. An empty caption becomes the shortest
+    that teaches something. Without a keyword, and for a training without captions, nothing changes.
+    """
+    if not keyword or purpose == Purpose.EXPERIMENT:
+        return caption
+    lines = caption.split("\n")
+    return "\n".join(_line_with_keyword(line, keyword, purpose, subject) for line in lines)
+
+
+def trained_caption(dataset: Dataset, caption: str) -> str:
+    """Return what a training on the dataset reads for a picture with this caption."""
+    return with_keyword(caption, dataset.keyword, dataset.purpose, dataset.subject)
+
+
+def replacement(find: str, replace: str, *, whole_words: bool = False) -> Change:
+    """The change that puts `replace` in place of `find`: plain text, capitals as they are typed."""
+    sought = re.escape(find)
+    pattern = re.compile(rf"(?<!\w){sought}(?!\w)" if whole_words else sought)
+    return lambda caption: pattern.sub(lambda _match: replace, caption)
+
+
+def addition(before: str, after: str) -> Change:
+    """The change that adds text at the front and at the end of every line.
+
+    A space goes between, except before a comma or the like.
+    """
+    before, after = before.strip(), after.strip()
+    gap = "" if after.startswith((",", ".", ";", ":")) else " "
+
+    def add(line: str) -> str:
+        front = f"{before} {line}".strip()
+        return f"{front}{gap}{after}".strip()
+
+    return lambda caption: "\n".join(add(line) for line in caption.split("\n"))
+
+
+def filling(template: str, *, keyword: str, subject: str) -> Change:
+    """The change that writes a template: {caption} is what stands there, {keyword} and {class} the words.
+
+    Raises CaptionRefused for a placeholder that does not exist.
+    """
+    words = {"keyword": keyword, "class": subject}
+    for name in _PLACEHOLDER.findall(template):
+        if name not in {"caption", *words}:
+            raise CaptionRefused(
+                _("There is no {%(name)s}. Use {caption}, {keyword} and {class}.") % {"name": name}
+            )
+
+    def filled(text: str, line: str = "") -> str:
+        return _PLACEHOLDER.sub(lambda match: (words | {"caption": line})[match[1]], text)
+
+    front, around, back = template.partition("{caption}")
+
+    def fill(line: str) -> str:
+        # What the template has written once is not written around itself a second time.
+        is_done = around and line.startswith(filled(front)) and line.endswith(filled(back))
+        return line if is_done else " ".join(filled(template, line).split())
+
+    return lambda caption: "\n".join(fill(line) for line in caption.split("\n"))
+
+
+def renaming(old: str, new: str) -> Change:
+    """The change that follows when the keyword itself changes; an old one that was empty changes nothing."""
+    if not old or old == new:
+        return lambda caption: caption
+    pattern = _word(old)
+    return lambda caption: pattern.sub(new, caption)
+
+
+def _line_with_keyword(line: str, keyword: str, purpose: str, subject: str) -> str:
+    if _word(keyword).search(line):
+        return line
+    if purpose == Purpose.STYLE:
+        shown = line.rstrip(" .,;") or subject or "picture"
+        return f"{shown} in the style of {keyword}"
+    name = f"{keyword} {subject}".strip()
+    if not line:
+        return f"photo of {name}"
+    if subject:
+        # The article goes: a name has none.
+        named = re.compile(rf"(?<!\w)(?:(?:a|an|the)\s+)?{re.escape(subject)}(?!\w)", re.IGNORECASE)
+        if named.search(line):
+            return named.sub(lambda _match: name, line, count=1)
+    return f"{name}, {line}"
+
+
+def _word(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+
+
+def _printable(line: str) -> str:
+    # Also half surrogates, which JSON can smuggle in, and the mark that some editors put before a text.
+    return "".join(
+        letter for letter in line if unicodedata.category(letter) not in {"Cc", "Cs"} and letter != "\ufeff"
+    )
