@@ -7,21 +7,6 @@ from training import limits, selectors
 from training.templatetags.training_text import time_left
 
 
-@pytest.mark.parametrize(
-    ("count", "level", "is_enough", "sentence"),
-    [
-        (0, "poor", False, "Add 50 more"),
-        (49, "poor", False, "Add 1 more"),
-        (50, "fair", True, "500 to 5,000"),
-        (500, "good", True, "Enough for a good training"),
-    ],
-)
-def test_readiness(count, level, is_enough, sentence):
-    found = selectors.readiness(count)
-    assert (found.level, found.is_enough) == (level, is_enough)
-    assert sentence in found.sentence
-
-
 def test_covers_are_the_newest_pictures_of_each_dataset(make_dataset, owner, stranger):
     large, small = make_dataset(owner, 6, "Large"), make_dataset(owner, 1, "Small")
     make_dataset(stranger, 3, "Foreign")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.files import serve_file
 from engines.starters.drawings import FAMILIES
-from training import limits, selectors, services
+from training import limits, needs, selectors, services
 from training.exceptions import DatasetFull
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetImage
@@ -180,7 +180,7 @@ def _context(
         "dataset": dataset,
         "filling": filling or selectors.filling(dataset),
         "verdicts": selectors.verdicts(dataset),
-        "readiness": selectors.readiness(dataset.picture_count),
+        "readiness": needs.readiness(dataset.picture_count, dataset.purpose),
         "page": page,
         # A first page that is not full yet grows while pictures come in; further pages stay as they are.
         "shows_all": not request.GET.get("after") and not page.next_cursor,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.exceptions import CatalogError
 from engines.starters.drawings import FAMILIES
-from training import estimates, previews, selectors, services, starts
+from training import estimates, needs, previews, selectors, services, starts
 from training.exceptions import TrainingError
 from training.forms import DraftDatasetForm, SetupForm
 from training.models import Crop, ExperimentDraft, Snapshot
@@ -164,7 +164,7 @@ def _summary(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) ->
         "overrides": form.overrides,
         "warning": starts.find_room().judge(form.chosen_start),
         "filling": selectors.filling(draft.dataset),
-        "readiness": selectors.readiness(draft.dataset.picture_count),
+        "readiness": needs.readiness(draft.dataset.picture_count),
         **_estimate(request, draft, form),
     }
 

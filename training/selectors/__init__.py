@@ -1,0 +1,55 @@
+"""Questions that pages ask; views call these functions through this package."""
+
+from training.selectors.datasets import (
+    COVERS,
+    REFUSED_SHOWN,
+    DatasetChoice,
+    DatasetDependents,
+    Filling,
+    Verdicts,
+    datasets_rev,
+    datasets_to_train_on,
+    datasets_with_covers,
+    dependents_of_dataset,
+    filling,
+    is_being_filled,
+    verdicts,
+)
+from training.selectors.experiments import (
+    ExperimentParts,
+    Frame,
+    LogLine,
+    drafts_with_covers,
+    experiments_with_covers,
+    log_lines,
+    loss_chart,
+    parts_of_experiment,
+)
+from training.selectors.pictures import PICTURES_PER_PAGE, PicturePage, picture_page
+
+__all__ = [
+    "COVERS",
+    "PICTURES_PER_PAGE",
+    "REFUSED_SHOWN",
+    "DatasetChoice",
+    "DatasetDependents",
+    "ExperimentParts",
+    "Filling",
+    "Frame",
+    "LogLine",
+    "PicturePage",
+    "Verdicts",
+    "datasets_rev",
+    "datasets_to_train_on",
+    "datasets_with_covers",
+    "dependents_of_dataset",
+    "drafts_with_covers",
+    "experiments_with_covers",
+    "filling",
+    "is_being_filled",
+    "log_lines",
+    "loss_chart",
+    "parts_of_experiment",
+    "picture_page",
+    "verdicts",
+]
