@@ -1,9 +1,10 @@
-"""How long a training takes on this machine: 20 steps of the real loop on made-up pictures.
+"""How long a training takes on this machine: 20 steps of the real loop on made-up pictures, or some more.
 
 `python -m engines probe --preset cpu64 --out speed.json` writes what the parts of a training with this preset
 take, in seconds. Steps are not alike: R1 comes with every 16th, path length with every 4th, and the first
-ones choose kernels. So four steps, with each regularisation once, warm up, and the mean is taken over exactly
-one round of 16, in which each comes as often as it does in the long run.
+ones choose kernels. So four steps, with each regularisation once, warm up, and the mean is taken over whole
+rounds of 16, in which each comes as often as it does in the long run. Where 20 steps are over in a moment a
+few more rounds follow, because a processor's speed wavers from second to second.
 """
 
 import json
@@ -30,9 +31,9 @@ from engines.stylegan.state import TrainState
 from engines.stylegan.train import Training
 
 WARM_UP_STEPS = 4
-MEASURED_STEPS = 16  # the presets' r1_interval, a multiple of their path_length_interval
-# What a training works with for most of its time; it begins without.
-TYPICAL_ADA_P = 0.2
+ROUND = 16  # the presets' r1_interval, a multiple of their path_length_interval
+MOST_ROUNDS = 4
+ENOUGH_SECONDS = 10.0  # no further round once the steps have taken so long
 PICTURES = 8
 PICTURE_SIDE = 1000  # pixels: one megapixel
 
@@ -40,15 +41,17 @@ PICTURE_SIDE = 1000  # pixels: one megapixel
 class Stopwatch:
     """The host of the measured training: it looks at the clock and copies snapshots, as if to store them."""
 
-    def __init__(self) -> None:
+    def __init__(self, enough_seconds: float = ENOUGH_SECONDS) -> None:
         self.steps: list[float] = []
         self.snapshots: list[float] = []
+        self._enough_seconds = enough_seconds
         self._since = time.perf_counter()
 
     def progress(self, progress: Progress) -> Control:
-        """Called after each step."""
+        """Called after each step. Ends the training with a round, once that is enough."""
         self.steps.append(self._lap())
-        return Control.CONTINUE
+        is_round = len(self.steps) > WARM_UP_STEPS and (len(self.steps) - WARM_UP_STEPS) % ROUND == 0
+        return Control.STOP if is_round and sum(self.steps) >= self._enough_seconds else Control.CONTINUE
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Called with each snapshot."""
@@ -62,7 +65,9 @@ class Stopwatch:
 
 
 def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
-    """Train a preset for 20 steps, with two snapshots, in a folder that is removed afterwards.
+    """Train a preset for 20 to 68 steps, with a snapshot each round, in a folder that is removed afterwards.
+
+    Without augmentation, as every training begins and most of the presets' go on.
 
     Raises KeyError for an unknown preset, ConfigError where the device is not there.
     """
@@ -72,8 +77,8 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
         config = PRESETS[preset].config(
             dataset=Path(folder) / "dataset",
             run_dir=Path(folder) / "run",
-            steps=WARM_UP_STEPS + MEASURED_STEPS,
-            snapshot_every=(WARM_UP_STEPS + MEASURED_STEPS) // 2,
+            steps=WARM_UP_STEPS + MOST_ROUNDS * ROUND,
+            snapshot_every=ROUND,
             device=device,
             threads=threads,
         )
@@ -84,22 +89,23 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
     return Speed(
         start=max(0.0, before + watch.steps[0] - step),
         step=step,
-        snapshot=watch.snapshots[-1],
+        snapshot=statistics.median(watch.snapshots[1:]),  # the first one measures the data too
         picture=picture,
     )
 
 
 def mean_step(steps: Sequence[float], config: TrainConfig) -> float:
-    """The mean over the measured round, each kind of step by its median.
+    """The mean over the measured rounds, each kind of step by its median.
 
     A disturbance of a second or two must not count for the whole of a long training.
     """
     kinds: dict[tuple[bool, bool], list[float]] = defaultdict(list)
-    for step, seconds in list(enumerate(steps))[WARM_UP_STEPS : WARM_UP_STEPS + MEASURED_STEPS]:
+    for step, seconds in list(enumerate(steps))[WARM_UP_STEPS:]:
         has_r1 = bool(config.gamma) and step % config.r1_interval == 0
         has_path_length = bool(config.path_length_weight) and step % config.path_length_interval == 0
         kinds[has_r1, has_path_length].append(seconds)
-    return sum(len(kind) * statistics.median(kind) for kind in kinds.values()) / MEASURED_STEPS
+    measured = len(steps) - WARM_UP_STEPS
+    return sum(len(kind) * statistics.median(kind) for kind in kinds.values()) / measured
 
 
 def write_probe(preset: str, out: Path, *, device: Device = "auto", threads: int = 1) -> Speed:
@@ -112,13 +118,11 @@ def write_probe(preset: str, out: Path, *, device: Device = "auto", threads: int
 
 
 def _training(config: TrainConfig, dataset: PreparedDataset, watch: Stopwatch) -> Training:
-    """A training that begins in the middle of things, with augmentation on."""
     torch.set_num_threads(config.threads)
     hardware.tune_allocator()
     device = hardware.training_device(config.device)
     dtype = hardware.compute_dtype(config.precision, device)
     state = TrainState.create(config, dtype, device)
-    state.ada_p = TYPICAL_ADA_P
     return Training(config, dataset, state, watch)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engines.__main__ import main
+from engines.progress import Control
 from engines.stylegan import probe
 from engines.stylegan.config import PRESETS, Architecture, Preset
 from engines.stylegan.speed import snapshot_worth, snapshots_worth, step_multiply_adds
@@ -68,8 +69,8 @@ def test_the_probe_measures_all_parts_and_leaves_nothing_behind(tmp_path, monkey
 def test_the_measured_steps_hold_each_regularisation_as_often_as_the_long_run():
     for name in PRESETS:
         tried = config(name)
-        assert probe.MEASURED_STEPS % tried.r1_interval == 0
-        assert probe.MEASURED_STEPS % tried.path_length_interval == 0
+        assert probe.ROUND % tried.r1_interval == 0
+        assert probe.ROUND % tried.path_length_interval == 0
 
 
 def test_each_kind_of_step_counts_as_often_as_it_comes_and_a_disturbance_does_not():
@@ -82,3 +83,15 @@ def test_each_kind_of_step_counts_as_often_as_it_comes_and_a_disturbance_does_no
     assert probe.mean_step(seconds, tried) == pytest.approx(expected)
     seconds[6] = 30.0
     assert probe.mean_step(seconds, tried) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0.0, 68), (1e9, 20)])
+def test_the_probe_ends_with_a_round_once_that_is_enough(seconds, asked, monkeypatch):
+    watch = probe.Stopwatch(enough_seconds=1e6)
+    monkeypatch.setattr(watch, "_lap", lambda: seconds)
+    steps = 0
+    while steps < probe.WARM_UP_STEPS + probe.MOST_ROUNDS * probe.ROUND:
+        steps += 1
+        if watch.progress(None) is Control.STOP:
+            break
+    assert steps == asked
