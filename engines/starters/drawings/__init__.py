@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import cats, faces, flowers
+from . import cats, faces, flowers, landscapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,16 @@ FAMILIES: dict[str, Family] = {
             sample_count=400,
             caption=flowers.caption,
             painter=flowers.draw,
+        ),
+        Family(
+            name="landscapes",
+            title="Landscapes",
+            description="Hills in the haze under a low sun or a moon, at every time of the day.",
+            licence="CC0-1.0",
+            count=5000,
+            sample_count=500,
+            caption=landscapes.caption,
+            painter=landscapes.draw,
         ),
     )
 }
