@@ -4,6 +4,7 @@ Every stored picture has a key of its own that is never written twice, so a late
 another's.
 """
 
+import io
 import logging
 import shutil
 import uuid
@@ -13,10 +14,13 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from PIL import Image
 
 from jobs.files import delete_folder
 
 logger = logging.getLogger(__name__)
+
+SMALL_SIDE = 160  # pixels; of the copy of a thumbnail for screens that need no more
 
 
 def dataset_prefix(dataset_id: uuid.UUID) -> str:
@@ -32,18 +36,39 @@ def incoming_key(dataset_id: uuid.UUID) -> str:
 def store_picture(
     dataset_id: uuid.UUID, image_id: uuid.UUID, *, content: bytes, extension: str, thumbnail: bytes
 ) -> tuple[str, str]:
-    """Store a checked picture and its thumbnail; return their keys."""
+    """Store a checked picture, its thumbnail and a smaller copy of that; return the first two keys."""
     prefix = dataset_prefix(dataset_id)
     name = image_id.hex
     # Two levels: a folder with 25,000 files is slow to list on some disks.
     file = default_storage.save(f"{prefix}pictures/{name[:2]}/{name}.{extension}", ContentFile(content))
     small = default_storage.save(f"{prefix}thumbnails/{name[:2]}/{name}.webp", ContentFile(thumbnail))
+    default_storage.save(small_key(small), ContentFile(_shrink(thumbnail)))
     return file, small
 
 
+def small_key(thumbnail: str) -> str:
+    """The key of a thumbnail's smaller copy, which is stored and removed with it."""
+    stem, _dot, extension = thumbnail.rpartition(".")
+    return f"{stem}-{SMALL_SIDE}.{extension}"
+
+
+def with_copies(keys: Iterable[str]) -> set[str]:
+    """Those keys, and of each thumbnail that of its smaller copy."""
+    found = set(keys)
+    return found.union(small_key(key) for key in found if "/thumbnails/" in key)
+
+
+def _shrink(thumbnail: bytes) -> bytes:
+    with Image.open(io.BytesIO(thumbnail)) as picture:
+        picture.thumbnail((SMALL_SIDE, SMALL_SIDE), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, format="WEBP", quality=82, method=2)
+    return buffer.getvalue()
+
+
 def remove_files(keys: Iterable[str]) -> None:
-    """Delete stored files; one that cannot be deleted leaves a line in the log and nothing else."""
-    for key in keys:
+    """Delete stored files, thumbnails with their copies; what cannot be deleted leaves a line in the log."""
+    for key in with_copies(keys):
         try:
             default_storage.delete(key)
         except OSError:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from engines.manifest import STATE_FILE
 from jobs.models import State
+from training import files
 from training.models import (
     DatasetImage,
     DatasetVersion,
@@ -28,7 +29,8 @@ def dataset_keys_in_use(keys: Collection[str]) -> set[str]:
     versions = DatasetVersion.objects.filter(dataset__in=_ids(keys)).values_list("pictures", flat=True)
     frozen = {picture["file"] for pictures in versions for picture in pictures}
     indexes = NearestIndex.objects.filter(file__in=keys).values_list("file", flat=True)
-    return {key for pair in images for key in pair}.union(waiting, frozen, indexes)
+    shown = files.with_copies(key for pair in images for key in pair)
+    return shown.union(waiting, frozen, indexes)
 
 
 def job_keys_in_use(keys: Collection[str]) -> set[str]:
