@@ -131,12 +131,22 @@ def _lengths(picture: UInt8Array) -> FloatArray:
     return lengths.clip(min=1e-3)
 
 
+def coarse_layout(picture: UInt8Array) -> UInt8Array:
+    """The 8 x 8 colours of a print uint8 `[32, 32, 3]`, row by row: uint8 `[192]`."""
+    layout: UInt8Array = _means(picture[None])[0].round().astype(np.uint8)
+    return layout
+
+
 def _coarse(prints: UInt8Array) -> FloatArray:
     """The normalised means over 8 x 8 cells: `[N, 192]`."""
+    return _unit(_means(prints))
+
+
+def _means(prints: UInt8Array) -> FloatArray:
     cell = PRINT_SIDE // COARSE_SIDE
     cells = prints.reshape(-1, COARSE_SIDE, cell, COARSE_SIDE, cell, 3)
     means: FloatArray = cells.mean(axis=(2, 4), dtype=np.float32)
-    return _unit(means.reshape(len(prints), 3 * COARSE_SIDE**2))
+    return means.reshape(len(prints), 3 * COARSE_SIDE**2)
 
 
 def _unit(layouts: FloatArray) -> FloatArray:
