@@ -1,6 +1,5 @@
 """The gallery: everything ever made, and each picture with what made it."""
 
-from http import HTTPStatus
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,8 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
+from accounts.zips import zip_response
 from generation import services
-from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, stream_zip
+from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, zip_entries
 from generation.forms import remix_values
 from generation.models import Picture
 from generation.provenance import from_json
@@ -156,12 +156,7 @@ def download_pictures(request: AccountHttpRequest) -> HttpResponseBase:
     pictures = _own_pictures(request).filter(pk__in=_keys(chosen))
     if pictures.count() != len(set(chosen)):
         raise Http404
-    response = StreamingHttpResponse(stream_zip(pictures.iterator(chunk_size=50)), HTTPStatus.OK)
-    response["Content-Type"] = "application/zip"
-    response["Content-Disposition"] = 'attachment; filename="images.zip"'
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return zip_response(zip_entries(pictures.iterator(chunk_size=50)), "images.zip")
 
 
 def _keys(values: list[str]) -> set[UUID]:

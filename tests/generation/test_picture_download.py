@@ -9,7 +9,6 @@ import pytest
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from generation import downloads
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
 
 URL = reverse("generation:picture_download")
@@ -34,13 +33,6 @@ def test_pictures_of_the_same_seed_keep_names_of_their_own(owner_client, made):
     pictures = made(seeds=[7]) + made(seeds=[7])
     response = owner_client.post(URL, {"pictures": [picture.pk for picture in pictures]})
     assert len(files_in(response)) == 2
-
-
-def test_it_is_streamed_picture_by_picture(made):
-    pictures = made(seeds=range(3))
-    pieces = list(downloads.stream_zip(pictures))
-    assert len(pieces) == 4
-    assert all(pieces)
 
 
 def test_a_lost_file_is_left_out(owner_client, made):
