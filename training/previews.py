@@ -1,19 +1,19 @@
-"""What a crop makes of a few of a dataset's own pictures, as geometry for an SVG over their thumbnails."""
+"""What a crop makes of a dataset's own pictures, as pages show it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from django.db.models import F, FloatField
-from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from engines.crops import CropMode, crop_box
+from engines.crops import Box
+from training.crops import HAND, Overlay, boxes_of, overlay, telling_pictures
 from training.models import Crop, Dataset, DatasetImage
 
-_TEXTS: dict[str, Promise] = {
+CROP_TEXTS: dict[str, Promise] = {
     Crop.CENTER: gettext_lazy("The largest square in the middle. For subjects that stand there."),
     Crop.RANDOM: gettext_lazy("Four squares from anywhere in each picture. For patterns and textures."),
     Crop.LETTERBOX: gettext_lazy("The whole picture; what is missing is filled with its border's colour."),
@@ -43,13 +43,13 @@ class CropPreview:
 
 
 def preview_crops(dataset: Dataset) -> list[CropPreview]:
-    """Show every way of cutting on the dataset's widest, its tallest and a newest picture. Two queries."""
-    pictures = _telling_pictures(dataset)
+    """Show every way of cutting on the dataset's widest, tallest and smallest picture. Three queries."""
+    pictures = [telling.picture for telling in telling_pictures(dataset)]
     return [
         CropPreview(
             value=crop.value,
             title=str(crop.label),
-            text=_TEXTS[crop],
+            text=CROP_TEXTS[crop],
             is_squeezed=crop is Crop.SQUEEZE,
             cuts=[_cut(picture, crop) for picture in pictures],
         )
@@ -57,18 +57,88 @@ def preview_crops(dataset: Dataset) -> list[CropPreview]:
     ]
 
 
-def _telling_pictures(dataset: Dataset) -> list[DatasetImage]:
-    shape = Cast("width", FloatField()) / F("height")
-    by_shape = dataset.images.annotate(shape=shape).order_by("shape", "id")
-    ends = by_shape.reverse()[:1].union(by_shape[:1], all=True)
-    found = [*ends, *dataset.images.all()[:3]]
-    distinct = {picture.pk: picture for picture in found}
-    return list(distinct.values())[:3]
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A picture before and after it is cut.
+
+    `strip` is the address of its squares side by side, `columns` how many these are. `is_enlarged`: there are
+    fewer pixels in the picture than training asks for.
+    """
+
+    title: Promise | str
+    picture: DatasetImage
+    overlay: Overlay
+    strip: str
+    columns: range
+    resolution: int
+    sentence: str
+    is_enlarged: bool
+
+
+def show_crop(dataset: Dataset, crop: str, resolution: int) -> list[Shown]:
+    """Show a crop on the dataset's widest, tallest and smallest picture. Three queries."""
+    return [
+        show_cut(telling.picture, crop, resolution, title=telling.title)
+        for telling in telling_pictures(dataset)
+    ]
+
+
+def show_cut(
+    picture: DatasetImage, crop: str, resolution: int, *, box: Box | None = None, title: Promise | str = ""
+) -> Shown:
+    """Show what a crop, or a box by hand, makes of a picture. No query, and no pixel is read."""
+    boxes = boxes_of(picture, crop, box)
+    fewest = min(min(right - left, lower - upper) for left, upper, right, lower in boxes)
+    return Shown(
+        title=title,
+        picture=picture,
+        overlay=overlay(picture, boxes),
+        strip=_strip_address(picture, crop, resolution, box),
+        columns=range(len(boxes)),
+        resolution=resolution,
+        sentence=_sentence(boxes, resolution),
+        is_enlarged=fewest < resolution,
+    )
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of cutting a picture, as it is offered; a box by hand has no lines until it is drawn."""
+
+    value: str
+    title: Promise | str
+    lines: Overlay
+
+
+def ways_of(picture: DatasetImage, ways: Sequence[tuple[str, Promise | str]], dataset_crop: str) -> list[Way]:
+    """Every way with its lines over the picture; the empty one is the dataset's."""
+    return [
+        Way(value, title, overlay(picture, [] if value == HAND else boxes_of(picture, value or dataset_crop)))
+        for value, title in ways
+    ]
+
+
+def _strip_address(picture: DatasetImage, crop: str, resolution: int, box: Box | None) -> str:
+    """An address that says all that the squares depend on, so that they may be kept by the browser."""
+    chosen: dict[str, object] = {"crop": crop}
+    if box:
+        left, upper, right, _lower = box
+        chosen = {"crop": HAND, "left": left, "upper": upper, "side": right - left}
+    address = reverse("training:image_cut", args=[picture.dataset_id, picture.pk])
+    return f"{address}?{urlencode({**chosen, 'resolution': resolution})}"
+
+
+def _sentence(boxes: Sequence[Box], resolution: int) -> str:
+    sizes = sorted({(right - left, lower - upper) for left, upper, right, lower in boxes})
+    before = " – ".join(f"{width} × {height}" for width, height in {sizes[0]: 0, sizes[-1]: 0})
+    numbers = {"before": before, "side": resolution}
+    if min(sizes[0]) < resolution:
+        return _("%(before)s pixels are enlarged to %(side)d × %(side)d, which looks soft.") % numbers
+    return _("%(before)s pixels become %(side)d × %(side)d.") % numbers
 
 
 def _cut(picture: DatasetImage, crop: Crop) -> Cut:
-    box = crop_box(picture.width, picture.height, cast("CropMode", crop.value), name=picture.sha256)
-    left, upper, right, lower = box
+    left, upper, right, lower = boxes_of(picture, crop)[0]
     return Cut(
         thumbnail=reverse("training:image_show", args=[picture.dataset_id, picture.pk, "thumb"]),
         width=picture.width,
