@@ -1,5 +1,6 @@
 """One of everything that somebody can own, made quickly and without torch."""
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,14 @@ def build_world(owner: User, folder: Path) -> World:
     seed_licences()
     licence = Licence.objects.get(slug="own-work")
     dataset = Dataset.objects.create(
-        owner=owner, name="Shells", licence=licence, picture_count=1, size_bytes=100
+        owner=owner,
+        name="Shells",
+        licence=licence,
+        source_note="Made for a test.",
+        people="none",
+        rights_stated_at=timezone.now(),
+        picture_count=1,
+        size_bytes=100,
     )
     image = DatasetImage.objects.create(
         dataset=dataset,
@@ -59,6 +67,7 @@ def build_world(owner: User, folder: Path) -> World:
         width=64,
         height=64,
         size_bytes=100,
+        likeness_group=uuid.uuid4(),
     )
     Upload.objects.create(dataset=dataset, job=_job(owner, "training.upload", Queue.LIGHT))
     version = publish_version(

@@ -19,8 +19,28 @@ class DatasetUnfit(TrainingError):
     """The dataset cannot be trained on as it stands: too few pictures, or pictures still being checked."""
 
 
+class BoxRefused(TrainingError):
+    """A box drawn by hand is too small, or reaches beyond its picture."""
+
+
+class PicturesMissing(TrainingError):
+    """Some of the pictures that were named are not in the dataset."""
+
+
 class DatasetFull(TrainingError):
     """The dataset has reached its limit of pictures or bytes."""
+
+
+class RightsMissing(DatasetUnfit):
+    """Nobody has said yet where the pictures come from, and what may be done with them."""
+
+
+class StorageFull(DatasetFull):
+    """The account has used up what its plan lets it store."""
+
+
+class PictureUnknown(TrainingError):
+    """Neither the dataset nor a frozen version of it has such a picture."""
 
 
 class ExperimentBusy(TrainingError):

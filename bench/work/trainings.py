@@ -27,7 +27,7 @@ from jobs.models import Job, Queue, State
 from jobs.progress import read_progress
 from training import services
 from training.estimates import estimate_training
-from training.models import Dataset, Experiment, TrainingSpeed
+from training.models import Dataset, Experiment, People, TrainingSpeed
 from training.probes import missing_presets
 from training.services.experiments import choose_preset
 from training.speeds import store_probe
@@ -122,6 +122,9 @@ def _make_datasets(owner: User, *, is_quick: bool) -> dict[str, Dataset]:
     if not is_quick:
         datasets["400 drawn"] = services.create_sample_dataset(owner=owner, family="faces", count=400)
         photographs = services.create_dataset(owner=owner, name="Photographs", licence=licence)
+        services.state_rights(
+            dataset=photographs, source_note="Made by this bench.", licence=licence, people=People.NONE
+        )
         services.add_files(dataset=photographs, arrived=[_photograph(seed) for seed in range(100)])
         datasets["100 photographs"] = photographs
     with running("manage.py", "worker", "light"):

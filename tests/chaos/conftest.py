@@ -18,7 +18,7 @@ from jobs.redis_client import hints
 from tests.chaos import audit
 from tests.chaos.processes import Processes
 from tests.chaos.workload import Person, Workload, make_person
-from tests.training.conftest import fill, publish_tiny
+from tests.training.conftest import fill, publish_tiny, state_rights
 from training.services import create_dataset
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
@@ -85,6 +85,7 @@ def people(version, licence, make_user) -> list[Person]:
         account = open_account(user=user)
         grant_credits(account=account, source="promo", source_ref=f"chaos:{number}", amount=CREDITS[number])
         dataset = create_dataset(owner=user, name="To train on", licence=licence)
+        state_rights(dataset)
         fill(dataset, 50, first=1000 * number)
         found.append(make_person(user, dataset))
     return found

@@ -21,7 +21,7 @@ from jobs.files import list_keys
 from jobs.models import Job, Machine, State
 from jobs.services import submit_job
 from tests.jobs import kinds
-from tests.training.conftest import TINY, fill, publish_tiny
+from tests.training.conftest import TINY, fill, publish_tiny, state_rights
 from training.services import create_dataset, start_experiment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,6 +106,7 @@ def has_ended(job: Job) -> bool:
 def test_a_training_goes_on_on_the_other_machine(hosts, owner, model, tmp_path):
     first, second = hosts
     dataset = create_dataset(owner=owner, name="Shells", licence=Licence.objects.get(slug="own-work"))
+    state_rights(dataset)
     fill(dataset, 50)
     experiment = start_experiment(
         owner=owner,

@@ -18,7 +18,7 @@ from jobs.testing import run_pending
 from tests.training import crafted
 from training import files, services
 from training.ingest import make_thumbnail, pixel_sha256
-from training.models import Dataset, DatasetImage, Experiment
+from training.models import Dataset, DatasetImage, Experiment, People
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 
@@ -42,6 +42,7 @@ def make_dataset(licence: Licence) -> Callable[..., Dataset]:
 
     def make(owner: User, count: int = 0, name: str = "Shells") -> Dataset:
         dataset = services.create_dataset(owner=owner, name=name, licence=licence)
+        state_rights(dataset)
         fill(dataset, count)
         return dataset
 
@@ -107,6 +108,13 @@ def publish_tiny(
     return publish_version(owner=owner, folder=folder, name=name, title=name.title(), licence=licence)
 
 
+def state_rights(dataset: Dataset) -> None:
+    """Say of pictures that tests make what has to be said before a training."""
+    services.state_rights(
+        dataset=dataset, source_note="Made for a test.", licence=dataset.licence, people=People.NONE
+    )
+
+
 def fill(dataset: Dataset, count: int, first: int = 0) -> list[DatasetImage]:
     """Put pictures into a dataset as the light job would, without its checks."""
     images = [
@@ -117,6 +125,16 @@ def fill(dataset: Dataset, count: int, first: int = 0) -> list[DatasetImage]:
     dataset.size_bytes += sum(image.size_bytes for image in images)
     dataset.save()
     return images
+
+
+def add_picture(dataset: Dataset, seed: int, *, width: int, height: int) -> DatasetImage:
+    """Put one picture of a given size into a dataset."""
+    image = _stored(dataset, crafted.picture(seed, width=width, height=height))
+    image.save()
+    dataset.picture_count += 1
+    dataset.size_bytes += image.size_bytes
+    dataset.save()
+    return image
 
 
 def _stored(dataset: Dataset, picture: Image.Image) -> DatasetImage:

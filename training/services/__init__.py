@@ -1,10 +1,11 @@
 """What can be done with datasets and experiments; other apps call these functions through this package."""
 
+from training.services.crops import choose_crop, cut_picture, cut_pictures
 from training.services.datasets import (
     create_dataset,
     create_sample_dataset,
     delete_dataset,
-    remove_image,
+    describe_dataset,
 )
 from training.services.drafts import change_draft, continue_from, create_draft, delete_draft, start_draft
 from training.services.experiments import (
@@ -17,28 +18,38 @@ from training.services.experiments import (
     stop_experiment,
 )
 from training.services.films import make_film
+from training.services.pictures import keep_alike, keep_one_of_each, remove_image, remove_pictures
+from training.services.rights import state_rights
 from training.services.uploads import add_files, note_upload_end
 from training.services.versions import freeze_version
 
 __all__ = [
     "add_files",
     "change_draft",
+    "choose_crop",
     "continue_from",
     "create_dataset",
     "create_draft",
     "create_sample_dataset",
+    "cut_picture",
+    "cut_pictures",
     "delete_dataset",
     "delete_draft",
     "delete_experiment",
+    "describe_dataset",
     "freeze_version",
+    "keep_alike",
+    "keep_one_of_each",
     "make_film",
     "note_upload_end",
     "remove_image",
+    "remove_pictures",
     "request_experiment_sample",
     "request_experiment_snapshot",
     "resume_experiment",
     "save_model",
     "start_draft",
     "start_experiment",
+    "state_rights",
     "stop_experiment",
 ]

@@ -1,11 +1,10 @@
-"""Making and deleting datasets, and taking single pictures out."""
+"""Making and deleting datasets."""
 
 import shutil
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -16,14 +15,35 @@ from jobs.models import ACTIVE_STATES, Job
 from jobs.services import stop_job, submit_job
 from training import files
 from training.kinds import SAMPLE
-from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, NearestIndex, Upload
+from training.models import (
+    Dataset,
+    Experiment,
+    NearestIndex,
+    People,
+    Purpose,
+    Upload,
+)
 
 SAMPLE_LICENCE = "cc0-1.0"
 
 
-def create_dataset(*, owner: User, name: str, licence: Licence, source_note: str = "") -> Dataset:
+def create_dataset(
+    *,
+    owner: User,
+    name: str,
+    licence: Licence,
+    source_note: str = "",
+    purpose: str = Purpose.EXPERIMENT,
+) -> Dataset:
     """Make an empty dataset. One row."""
-    return Dataset.objects.create(owner=owner, name=name, licence=licence, source_note=source_note)
+    return Dataset.objects.create(
+        owner=owner, name=name, licence=licence, source_note=source_note, purpose=purpose
+    )
+
+
+def describe_dataset(*, dataset: Dataset, name: str, purpose: str) -> None:
+    """Give a dataset another name, or another purpose, by which it is judged from now on. One UPDATE."""
+    Dataset.objects.filter(pk=dataset.pk).update(name=name, purpose=purpose)
 
 
 @transaction.atomic
@@ -46,6 +66,8 @@ def create_sample_dataset(*, owner: User, family: str, count: int | None = None)
         sample_family=family,
         source_note=drawn.description,
         licence=seeded_licence(SAMPLE_LICENCE),
+        people=People.NONE,
+        rights_stated_at=timezone.now(),
     )
     total = count or drawn.sample_count
     label = _("Drawing %(count)d pictures for %(name)s") % {"count": total, "name": dataset.name}
@@ -78,26 +100,3 @@ def delete_dataset(*, dataset: Dataset) -> None:
     for folder in prepared:
         # A training that has the file mapped goes on reading it until it has stopped.
         transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))
-
-
-@transaction.atomic
-def remove_image(*, image: DatasetImage) -> None:
-    """Take a picture out of its dataset: trainings that start from now on won't see it.
-
-    A frozen version that has it keeps its file until the dataset is deleted, so that a stopped training can
-    go on exactly as it began. One transaction; files go after its commit.
-    """
-    dataset = Dataset.objects.select_for_update().get(pk=image.dataset_id)
-    deleted, _rows = DatasetImage.objects.filter(pk=image.pk).delete()
-    if not deleted:
-        return
-    Dataset.objects.filter(pk=dataset.pk).update(
-        picture_count=F("picture_count") - 1, size_bytes=F("size_bytes") - image.size_bytes
-    )
-    keys = [image.thumbnail] if _is_frozen(dataset.pk, image.file) else [image.file, image.thumbnail]
-    transaction.on_commit(partial(files.remove_files, keys))
-
-
-def _is_frozen(dataset_id: UUID, file: str) -> bool:
-    versions = DatasetVersion.objects.filter(dataset_id=dataset_id, pictures__contains=[{"file": file}])
-    return bool(versions.exists())

@@ -1,31 +1,40 @@
 """Freezing a dataset: what a training sees never changes."""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.models import Source
-from engines.stylegan.config import MIN_IMAGES
+from training import reports
+from training.captions import trained_caption
 from training.exceptions import DatasetUnfit
-from training.models import Dataset, DatasetVersion
+from training.models import Dataset, DatasetVersion, Purpose, Withdrawal
+from training.needs import NEEDS
+from training.rights import judge_rights
 from training.selectors import is_being_filled
+
+# What may stand in a picture's entry beside its content and its file.
+_OVERRIDES = ("crop", "box", "caption")
 
 
 @transaction.atomic
-def freeze_version(*, dataset: Dataset, crop: str) -> DatasetVersion:
-    """Return the frozen version of the dataset as it stands now, with this crop.
+def freeze_version(*, dataset: Dataset, crop: str, purpose: str = Purpose.EXPERIMENT) -> DatasetVersion:
+    """Return the frozen version of the dataset as it stands now, for a training of this purpose.
 
-    Effect: inserts the version and its node of the lineage in one transaction, or returns the one that has
-    the same pictures, crop and licence already. Raises DatasetUnfit while files are being checked and for
-    fewer than 50 pictures.
+    `crop` holds for the pictures without one of their own. Captions are frozen for AI Trainings alone.
+    Effect: inserts the version with the dataset's report, and its node of the lineage, in one transaction, or
+    returns the one that has the same pictures, crops, captions and licence already. Raises DatasetUnfit while
+    files are being checked, for too few pictures and for one that was withdrawn, and RightsMissing.
     """
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-    judge_ready(dataset)
-    # In the order of their hashes: the same pictures make the same version, however they arrived.
-    pictures = list(dataset.images.order_by("sha256").values("sha256", "file"))
-    sha256 = fingerprint((picture["sha256"] for picture in pictures), crop=crop)
+    judge_ready(dataset, purpose)
+    pictures = _frozen_pictures(dataset, purpose)
+    _judge_withdrawn(dataset, pictures)
+    sha256 = fingerprint(pictures, crop=crop)
     same = DatasetVersion.objects.filter(dataset=dataset, sha256=sha256, licence=dataset.licence_id).first()
     if same is not None:
         return same
@@ -38,6 +47,7 @@ def freeze_version(*, dataset: Dataset, crop: str) -> DatasetVersion:
         name=dataset.name,
         sha256=sha256,
         pictures=pictures,
+        report=reports.freeze(dataset),
         count=len(pictures),
         crop=crop,
         licence_id=dataset.licence_id,
@@ -45,14 +55,15 @@ def freeze_version(*, dataset: Dataset, crop: str) -> DatasetVersion:
     )
 
 
-def judge_ready(dataset: Dataset) -> None:
-    """Raise DatasetUnfit when nothing can be trained on the dataset as it stands."""
+def judge_ready(dataset: Dataset, purpose: str = Purpose.EXPERIMENT) -> None:
+    """Raise DatasetUnfit when nothing can be trained on the dataset as it stands, or RightsMissing."""
     if is_being_filled(dataset):
         raise DatasetUnfit(
             _("The pictures of this dataset are still being checked. Start when that is done."),
             field="dataset",
         )
-    if dataset.picture_count < MIN_IMAGES:
+    needed = NEEDS[Purpose(purpose)].minimum
+    if dataset.picture_count < needed:
         raise DatasetUnfit(
             _(
                 "This dataset has %(count)d pictures, and training needs at least %(needed)d. "
@@ -60,13 +71,48 @@ def judge_ready(dataset: Dataset) -> None:
             )
             % {
                 "count": dataset.picture_count,
-                "needed": MIN_IMAGES,
-                "missing": MIN_IMAGES - dataset.picture_count,
+                "needed": needed,
+                "missing": needed - dataset.picture_count,
             },
             field="dataset",
         )
+    judge_rights(dataset)
 
 
-def fingerprint(hashes: Iterable[str], *, crop: str) -> str:
-    """SHA-256 over the crop and the pictures' SHA-256, one a line."""
-    return hashlib.sha256("\n".join([crop, *hashes]).encode()).hexdigest()
+def fingerprint(pictures: Iterable[Mapping[str, Any]], *, crop: str) -> str:
+    """SHA-256 over the crop and a line for each picture: its SHA-256, and its own crop, box and caption."""
+    lines = [crop]
+    for picture in pictures:
+        own = {name: picture[name] for name in _OVERRIDES if name in picture}
+        lines.append(f"{picture['sha256']} {json.dumps(own)}" if own else picture["sha256"])
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _frozen_pictures(dataset: Dataset, purpose: str) -> list[dict[str, Any]]:
+    """What a version keeps of every picture, in the order of their hashes.
+
+    So the same pictures make the same version, however they arrived. One query.
+    """
+    frozen = []
+    for image in dataset.images.order_by("sha256").only("sha256", "file", "crop", "box", "caption"):
+        entry = {"sha256": image.sha256, "file": image.file}
+        own = {"crop": image.crop, "box": image.box}
+        if purpose != Purpose.EXPERIMENT:
+            own["caption"] = trained_caption(dataset, image.caption)
+        frozen.append(entry | {name: value for name, value in own.items() if value})
+    return frozen
+
+
+def _judge_withdrawn(dataset: Dataset, pictures: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a picture that was withdrawn and has come back by another upload."""
+    withdrawn = set(
+        Withdrawal.objects.filter(version__dataset=dataset).values_list("picture_sha256", flat=True)
+    )
+    back = withdrawn.intersection(picture["sha256"] for picture in pictures)
+    if back:
+        name = dataset.images.filter(sha256__in=back).values_list("name", flat=True).first()
+        raise DatasetUnfit(
+            _("%(name)s was withdrawn from this dataset and added again. Remove it, then start.")
+            % {"name": name},
+            field="dataset",
+        )

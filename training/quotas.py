@@ -1,0 +1,78 @@
+"""How much of their plan's storage people use. What counts are their datasets and the models they saved."""
+
+from dataclasses import dataclass
+
+from django.db.models import Sum
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from billing.selectors import plan_of
+from catalog.models import ModelVersion
+from training.exceptions import StorageFull
+from training.models import Dataset
+from training.needs import Level
+
+# From here on the page says that it will soon be full.
+_NEARLY_FULL = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """What an account has stored and may store, in bytes. `percent` is at most 100."""
+
+    datasets: int
+    models: int
+    allowed: int
+
+    @property
+    def used(self) -> int:
+        """Everything that counts."""
+        return self.datasets + self.models
+
+    @property
+    def percent(self) -> int:
+        """How full it is."""
+        return min(100, 100 * self.used // self.allowed) if self.allowed else 100
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more can be added."""
+        return self.used >= self.allowed
+
+    @property
+    def level(self) -> Level:
+        """How that is to be taken."""
+        if self.is_full:
+            return "poor"
+        return "fair" if self.percent >= _NEARLY_FULL else "good"
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it; "" while there is room."""
+        if self.is_full:
+            return _("Your storage is full. Delete a dataset or a model, or choose a plan with more storage.")
+        if self.percent >= _NEARLY_FULL:
+            left = filesizeformat(self.allowed - self.used)
+            return _("Nearly full: %(left)s are left. Delete what you no longer need.") % {"left": left}
+        return ""
+
+
+def storage_of(user: User) -> Storage:
+    """Return what the user has stored, against their plan (the house's in house mode). Three queries."""
+    datasets = Dataset.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
+    models = ModelVersion.objects.filter(model__owner=user).aggregate(total=Sum("size_bytes", default=0))
+    return Storage(datasets=datasets["total"], models=models["total"], allowed=plan_of(user).storage_bytes)
+
+
+def judge_storage(owner: User, extra_bytes: int = 0) -> None:
+    """Raise StorageFull when the owner's plan has no room for so many bytes more."""
+    storage = storage_of(owner)
+    if storage.is_full or storage.used + extra_bytes > storage.allowed:
+        raise StorageFull(
+            _(
+                "There is no room for this: you use %(used)s of the %(allowed)s that your plan has. "
+                "Delete a dataset or a model, then add the rest again."
+            )
+            % {"used": filesizeformat(storage.used), "allowed": filesizeformat(storage.allowed)}
+        )
