@@ -32,6 +32,7 @@ from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, store_file, store_folder
 from jobs.machines import this_machine
 from training import files, prices
+from training.crops import frozen_crops
 from training.models import Experiment, Snapshot, TrainingStat
 from training.nearest import NearestPictures
 from training.pace import Pace
@@ -122,13 +123,15 @@ def _prepare_pictures(context: JobContext, experiment: Experiment, pace: Pace) -
 
     fetching = _("Fetching picture %(done)d of %(total)d")
     preparing = _("Preparing picture %(done)d of %(total)d")
-    crop = cast("CropMode", version.crop)
+    crops, boxes = frozen_crops(version)
+    # No seed: random crops depend on the picture alone, so that they are those that its dataset's page shows.
     return prepare(
         local_pictures(context, version, on_progress=partial(show, fetching)),
         files.prepared_folder(experiment.pk),
         resolution=experiment.resolution,
-        crop=crop,
-        seed=experiment.seed,
+        crop=cast("CropMode", version.crop),
+        crops=crops,
+        boxes=boxes,
         on_progress=partial(show, preparing),
     )
 

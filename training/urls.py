@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from training.views import datasets, experiments, films, review, wizard
+from training.views import crops, datasets, experiments, films, review, wizard
 
 
 class PictureSize:
@@ -35,6 +35,10 @@ urlpatterns = [
         name="image_show",
     ),
     path("datasets/<uuid:pk>/images/<uuid:image_pk>/remove/", datasets.remove_image, name="image_remove"),
+    path("datasets/<uuid:pk>/crop/", crops.show_crops, name="dataset_crop"),
+    path("datasets/<uuid:pk>/crop/pictures/", crops.cut_pictures, name="dataset_crop_pictures"),
+    path("datasets/<uuid:pk>/images/<uuid:image_pk>/crop/", crops.edit_cut, name="image_crop"),
+    path("datasets/<uuid:pk>/images/<uuid:image_pk>/cut.png", crops.show_squares, name="image_cut"),
     path("experiments/", experiments.list_experiments, name="experiment_list"),
     path("experiments/new/", wizard.create_experiment, name="experiment_create"),
     path("experiments/drafts/<uuid:pk>/", wizard.edit_dataset, name="draft_dataset"),
