@@ -18,14 +18,17 @@ from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
+import pillow_heif
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
+from engines.likeness import picture_print
+from engines.measures import Measures, at_measured_side, measure_picture
 from training.exceptions import FileRefused
 from training.limits import Limits
 
 # By content, not by name.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF")
 LOSSLESS_PIXELS = 4_000_000
 # Training never reads more than 1,024 pixels a side; twice that leaves room for a crop.
@@ -35,12 +38,25 @@ THUMBNAIL_SIDE = 320
 FLAT_RANGE = 4
 BLACK_BELOW = 8
 _MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis")
+_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # Decoders are C libraries behind thin parsers; damaged bytes surface as any of these.
 _DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, MemoryError,
     RuntimeError,
 )  # fmt: skip
+
+# Only the picture itself is read of a HEIC, not what phones add to it. Its own threads would take the cores
+# of other jobs.
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a picture looks when it is small, and what is told from that."""
+
+    thumbnail: bytes  # WebP, at most THUMBNAIL_SIDE a side
+    measures: Measures
+    pixels: bytes  # of its print (engines.likeness)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +68,7 @@ class CheckedPicture:
     height: int
     content: bytes
     extension: str
-    thumbnail: bytes  # WebP, at most THUMBNAIL_SIDE a side
+    look: Look
 
 
 def check_picture(file: IO[bytes], limits: Limits) -> CheckedPicture:
@@ -67,8 +83,9 @@ def check_picture(file: IO[bytes], limits: Limits) -> CheckedPicture:
             image = _upright_rgb(opened)
         except _DECODER_ERRORS as error:
             raise _damaged() from error
-    _judge_pixels(image)
     image = _reduced(image)
+    small = at_measured_side(image)
+    _judge_pixels(small)
     content, extension = _encode(image, lossless=lossless)
     return CheckedPicture(
         sha256=pixel_sha256(image),
@@ -76,7 +93,7 @@ def check_picture(file: IO[bytes], limits: Limits) -> CheckedPicture:
         height=image.height,
         content=content,
         extension=extension,
-        thumbnail=make_thumbnail(image),
+        look=look_of(small),
     )
 
 
@@ -85,6 +102,16 @@ def pixel_sha256(image: Image.Image) -> str:
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+def look_of(image: Image.Image) -> Look:
+    """Thumbnail, figures and print of an RGB picture; all come from one small copy of it."""
+    small = at_measured_side(image)
+    return Look(
+        thumbnail=make_thumbnail(small),
+        measures=measure_picture(small),
+        pixels=picture_print(small).tobytes(),
+    )
 
 
 def make_thumbnail(image: Image.Image) -> bytes:
@@ -118,12 +145,11 @@ def _opened(file: IO[bytes], limits: Limits) -> Iterator[Image.Image]:
 
 
 def _not_a_picture(head: bytes) -> FileRefused:
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
-        return FileRefused(_("HEIC pictures cannot be read yet. Save it as JPEG and add it again."))
-    if head.startswith(_MAGICS) or head[8:12] == b"WEBP" or head[4:12] in {b"ftypavif", b"ftypavis"}:
+    is_known = head.startswith(_MAGICS) or head[8:12] == b"WEBP"
+    if is_known or (head[4:8] == b"ftyp" and head[8:12] in _BRANDS):
         return _damaged()
     return FileRefused(
-        _("This file is not a picture that can be read. Use JPEG, PNG, WebP, BMP, TIFF or AVIF.")
+        _("This file is not a picture that can be read. Use JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP.")
     )
 
 
@@ -174,7 +200,7 @@ def _has_more_frames_than(image: Image.Image, limit: int) -> bool:
 def _upright_rgb(image: Image.Image) -> Image.Image:
     image.load()
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode[0] in "IF":
         return _grey_from_deep(image)
     if image.has_transparency_data:
@@ -184,7 +210,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     if image.mode in {"RGB", "CMYK", "L"} and profile:
         image = _to_srgb(image, profile)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _grey_from_deep(image: Image.Image) -> Image.Image:

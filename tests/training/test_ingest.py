@@ -23,7 +23,7 @@ def kept(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(check(content).content))
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"])
 def test_formats_are_recognised_by_content(image_format):
     checked = check(crafted.encoded(crafted.picture(1), image_format))
     assert (checked.width, checked.height) == (96, 80)
@@ -55,7 +55,7 @@ def test_large_pictures_are_kept_smaller():
 
 
 def test_thumbnails_show_the_whole_picture():
-    thumbnail = Image.open(io.BytesIO(check(crafted.png(1, width=800, height=400)).thumbnail))
+    thumbnail = Image.open(io.BytesIO(check(crafted.png(1, width=800, height=400)).look.thumbnail))
     assert thumbnail.format == "WEBP"
     assert thumbnail.size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE // 2)
 
@@ -70,7 +70,7 @@ def test_orientation_is_applied_and_metadata_dropped():
     assert image.size == (80, 96)
     assert not image.getexif()
     assert "comment" not in image.info
-    assert b"Somebody" not in check(arrived).content + check(arrived).thumbnail
+    assert b"Somebody" not in check(arrived).content + check(arrived).look.thumbnail
 
 
 def test_text_chunks_and_trailers_do_not_survive():
@@ -120,7 +120,9 @@ def test_grey_palette_and_cmyk_pictures_become_rgb():
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Use JPEG, PNG", id="svg"),
         pytest.param(b"<html><script>1</script></html>", "Use JPEG, PNG", id="html"),
         pytest.param(crafted.encoded(crafted.picture(1), "GIF"), "Use JPEG, PNG", id="gif"),
-        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", id="heic"),
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged", id="heic-head"),
+        pytest.param(crafted.encoded(crafted.picture(1), "HEIF")[:-200], "damaged", id="truncated-heic"),
+        pytest.param(crafted.encoded(crafted.picture(1), "AVIF")[:-200], "damaged", id="truncated-avif"),
         pytest.param(crafted.png(1, width=1, height=1), "too small: 1 × 1", id="one-pixel"),
         pytest.param(crafted.png(1, width=500, height=20), "too small", id="narrow"),
         pytest.param(crafted.encoded(Image.new("RGB", (99, 99))), "all black", id="black"),
