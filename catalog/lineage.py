@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
+from django.db.models import Count, Max
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.models import CatalogModel, Derivation, Source
+from catalog.models import CatalogModel, Derivation, Source, SourceNotice
 
 # Deeper than any lineage people make by hand; keeps a query finite whatever the rows say.
 MAX_DEPTH = 100
@@ -23,6 +26,17 @@ _ANCESTORS = """
         WHERE line.depth < %s
     )
     SELECT DISTINCT ON (parent) parent, child, role, depth FROM line ORDER BY parent, depth, child, role
+"""
+
+_DESCENDANTS = """
+    WITH RECURSIVE line (child, parent, role, depth) AS (
+        SELECT child_id, parent_id, role, 1 FROM catalog_derivation WHERE parent_id = ANY(%s)
+        UNION
+        SELECT down.child_id, down.parent_id, down.role, line.depth + 1
+        FROM catalog_derivation down JOIN line ON down.parent_id = line.child
+        WHERE line.depth < %s
+    )
+    SELECT DISTINCT ON (child) parent, child, role, depth FROM line ORDER BY child, depth, parent, role
 """
 
 
@@ -39,6 +53,25 @@ class Ancestor:
     def role_label(self) -> str | Promise:
         """How it was used, in words."""
         return Derivation.Role(self.role).label
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descendant:
+    """A node below others: `depth` 1 is what was made from one of them directly, in this `role`."""
+
+    source: Source
+    parent_id: UUID
+    role: str
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What was noted of a source or of its origins: how often, and when last."""
+
+    text: str
+    count: int
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +96,30 @@ def ancestors(source: Source) -> list[Ancestor]:
         for parent, child, role, depth in edges
     ]
     return sorted(found, key=lambda ancestor: (ancestor.depth, ancestor.source.created_at))
+
+
+def descendants(sources: Iterable[UUID]) -> list[Descendant]:
+    """Everything that was made from these nodes, nearest first, each once. Two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DESCENDANTS, [list(sources), MAX_DEPTH])
+        edges = cursor.fetchall()
+    nodes = _nodes({child for _parent, child, _role, _depth in edges})
+    found = [
+        Descendant(source=nodes[child], parent_id=parent, role=role, depth=depth)
+        for parent, child, role, depth in edges
+    ]
+    return sorted(found, key=lambda one: (one.depth, one.source.created_at))
+
+
+def notices_of(source: Source) -> list[Notice]:
+    """What whoever uses the source should know of it and of all it was made from, the newest first.
+
+    Three queries.
+    """
+    line = [source.pk, *(ancestor.source.pk for ancestor in ancestors(source))]
+    texts = SourceNotice.objects.filter(source__in=line).order_by().values("text")
+    found = texts.annotate(count=Count("pk"), at=Max("created_at")).order_by("-at")
+    return [Notice(text=one["text"], count=one["count"], at=one["at"]) for one in found]
 
 
 def _nodes(keys: Iterable[object]) -> dict[object, Source]:
@@ -94,6 +151,14 @@ def made_into(source: Source, viewer: User | AnonymousUser, limit: int = 50) -> 
     return [
         _entry(edge.child, edge.get_role_display(), 1, viewer, user_of=edge.child)
         for edge in edges.order_by("-child__created_at")[:limit]
+    ]
+
+
+def made_of_any(sources: Iterable[UUID], viewer: User | AnonymousUser) -> list[LineageEntry]:
+    """The models that were made from these nodes, directly or through others, as the viewer may see them."""
+    return [
+        _entry(one.source, Derivation.Role(one.role).label, one.depth, viewer, user_of=one.source)
+        for one in descendants(sources)
     ]
 
 

@@ -1,9 +1,13 @@
-"""What depends on a model in the apps above: each tells it in `AppConfig.ready`, unknown to the catalog."""
+"""What the apps above know of a model: each tells it in `AppConfig.ready`, unknown to the catalog."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from catalog.models import CatalogModel
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.models import User
+from catalog.models import CatalogModel, ModelVersion
 
 # Returns a sentence for the page that asks before a model is deleted; "" when nothing depends on it.
 Describe = Callable[[CatalogModel], str]
@@ -18,7 +22,21 @@ class Dependents:
     blocks: bool = False
 
 
+# Returns what the part's template shows of a version, None where it has nothing to show.
+Tell = Callable[[ModelVersion, User | AnonymousUser], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePart:
+    """A part of a model's page below what it was trained on, with a template of the app that tells it."""
+
+    name: str
+    template: str
+    tell: Tell
+
+
 _registered: dict[str, Dependents] = {}
+_parts: dict[str, PagePart] = {}
 
 
 def register_dependents(dependents: Dependents) -> None:
@@ -30,3 +48,14 @@ def dependents_of(model: CatalogModel) -> list[tuple[Dependents, str]]:
     """Return what depends on the model, each with its sentence."""
     described = ((dependents, dependents.describe(model)) for dependents in _registered.values())
     return [(dependents, sentence) for dependents, sentence in described if sentence]
+
+
+def register_page_part(part: PagePart) -> None:
+    """Add a part to models' pages; registering the same name again replaces it."""
+    _parts[part.name] = part
+
+
+def parts_of_page(version: ModelVersion, viewer: User | AnonymousUser) -> list[tuple[str, dict[str, Any]]]:
+    """Return the template of every part that has something to show, with what it shows."""
+    told = ((part.template, part.tell(version, viewer)) for part in _parts.values())
+    return [(template, shown) for template, shown in told if shown is not None]

@@ -21,7 +21,7 @@ from catalog.forms import RenameForm
 from catalog.licences import terms
 from catalog.manifests import SAMPLE_GRID
 from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
-from catalog.registry import dependents_of
+from catalog.registry import dependents_of, parts_of_page
 from catalog.selectors import RUNNABLE_FAMILIES, with_latest_version
 
 PAGE_SIZE = 24
@@ -85,6 +85,8 @@ def show_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
         "attributions": model.attributions.all(),
         "made_from": lineage.made_from(version.source, request.user) if version else [],
         "made_into": lineage.made_into(version.source, request.user) if version else [],
+        "notices": lineage.notices_of(version.source) if version else [],
+        "parts": parts_of_page(version, request.user) if version else [],
         "is_owner": model.owner_id == request.user.pk,
         "can_generate": model.family in RUNNABLE_FAMILIES and request.user.is_authenticated,
     }

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -37,8 +37,9 @@ from training.models import Experiment, Snapshot, TrainingStat
 from training.nearest import NearestPictures
 from training.pace import Pace
 from training.prices import config_of
-from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs
+from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs, sweep_withdrawn
 from training.speeds import megapixels_of, refine, speed_here
+from training.withdrawn import without_withdrawn, withdrawn_hashes
 
 STATS_POINTS = 400  # of a whole training's curves
 
@@ -64,6 +65,9 @@ def run_experiment(context: JobContext) -> Outcome:
         is_finished = False
     except (EngineError, CatalogError) as error:
         raise JobError(str(error)) from error
+    finally:
+        # Withdrawn while they were in use: whoever withdrew it may have been on another machine.
+        sweep_withdrawn([experiment.pk])
     host.note_speed()
     if not is_finished:
         return Outcome(state="stopped")
@@ -194,7 +198,7 @@ class ExperimentHost:
 
     def _record(self, snapshot: EngineSnapshot, folder: str) -> bool:
         """Write down a stored snapshot and settle its steps. Return whether the training may go on."""
-        values = {
+        values: dict[str, Any] = {
             "attempt": self._context.attempt,
             "images_seen": snapshot.nimg,
             "grid": f"{folder}/{snapshot.grid.name}",
@@ -206,6 +210,9 @@ class ExperimentHost:
                 values["nearest"] = self.nearest.of_grid(grid)
         with self._context.fenced():
             _experiment_still_there(self._experiment.pk)
+            if "nearest" in values:
+                gone = withdrawn_hashes(self._experiment.dataset_version_id)
+                values["nearest"] = without_withdrawn(values["nearest"], gone)
             Snapshot.objects.update_or_create(
                 experiment=self._experiment, step=snapshot.step, defaults=values
             )

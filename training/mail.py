@@ -8,19 +8,27 @@ from jobs.mail import Letter
 from jobs.models import Job, State
 from jobs.selectors import receipt_of
 from training.models import Experiment, Snapshot
+from training.withdrawn import why_ended
 
 _QUALITY = FIGURES["distance"]
 
 
 def letter_about_experiment(job: Job) -> Letter | None:
     """What became of a training, its figures, and what to do next; None when it was deleted."""
-    experiment = Experiment.objects.filter(job=job).first()
+    experiment = (
+        Experiment.objects.select_related("dataset_version")
+        .defer("dataset_version__pictures", "dataset_version__report")
+        .filter(job=job)
+        .first()
+    )
     if experiment is None:
         return None
     newest = experiment.snapshots.exclude(folder="").order_by("-step").first()
     subject = _subject(job) % {"name": experiment.name}
     # A job that stopped or failed says why, and what helps.
-    paragraphs = [subject + ".", job.error, _figures(job, newest), _next_step(job, newest)]
+    can_go_on = not why_ended(experiment.dataset_version)
+    next_step = _next_step(job, newest, can_go_on=can_go_on)
+    paragraphs = [subject + ".", job.error, _figures(job, newest), next_step]
     return Letter(
         subject=subject,
         paragraphs=[paragraph for paragraph in paragraphs if paragraph],
@@ -65,9 +73,13 @@ def _quality(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _next_step(job: Job, newest: Snapshot | None) -> str:
+def _next_step(job: Job, newest: Snapshot | None, *, can_go_on: bool) -> str:
+    if newest is None and not can_go_on:
+        return _("It had made no snapshot yet. See what happened on its page:")
     if newest is None:
         return _("It had made no snapshot yet. See what happened, and resume it, on its page:")
     if job.state == State.SUCCEEDED:
         return _("Compare its snapshots, and save the one you like to your models, on its page:")
+    if not can_go_on:
+        return _("What it had learned is kept as a snapshot. Save it, or continue from it, on its page:")
     return _("What it had learned is kept as a snapshot. Save it, or resume the training, on its page:")

@@ -96,7 +96,7 @@ def _fetch(version: DatasetVersion, resolution: int, path: Path) -> Thumbnails |
 def _store(context: JobContext, version: DatasetVersion, resolution: int, path: Path) -> None:
     """Store an index with its row, in place of one that could not be read.
 
-    Nothing is kept when the dataset was deleted meanwhile.
+    Nothing is kept when the dataset was deleted meanwhile, or one of its pictures withdrawn.
     """
     if version.dataset_id is None:
         return
@@ -105,7 +105,8 @@ def _store(context: JobContext, version: DatasetVersion, resolution: int, path: 
     unused = key
     try:
         with context.fenced():
-            if Dataset.objects.select_for_update().filter(pk=version.dataset_id).exists():
+            is_there = Dataset.objects.select_for_update().filter(pk=version.dataset_id).exists()
+            if is_there and not version.withdrawals.exists():
                 before = NearestIndex.objects.filter(version=version, resolution=resolution).first()
                 NearestIndex.objects.update_or_create(
                     version=version, resolution=resolution, defaults={"file": key}

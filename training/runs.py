@@ -8,7 +8,7 @@ holds, whichever is further.
 import contextlib
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from jobs.files import attempt_prefix, fetch_folder, list_keys, store_folder
 from jobs.models import State
 from training import files
 from training.models import DatasetVersion, Experiment
+from training.withdrawn import why_ended
 
 # A bucket answers many small requests at once much sooner than one after the other.
 _FETCHERS = 8
@@ -107,9 +108,19 @@ def sweep_runs() -> None:
     for folder in files.runs_root().glob("*"):
         with contextlib.suppress(ValueError):
             folders[uuid.UUID(folder.name)] = folder
+    sweep_withdrawn(folders)
     going_on = Experiment.objects.filter(pk__in=folders).exclude(job__state=State.SUCCEEDED)
     for gone in folders.keys() - set(going_on.values_list("pk", flat=True)):
         shutil.rmtree(folders[gone], ignore_errors=True)
+
+
+def sweep_withdrawn(experiments: Collection[uuid.UUID]) -> None:
+    """Remove this machine's prepared pictures of experiments of which one was withdrawn."""
+    affected = Experiment.objects.filter(
+        pk__in=experiments, dataset_version__withdrawals__isnull=False
+    ).distinct()
+    for experiment_id in affected.values_list("pk", flat=True):
+        shutil.rmtree(files.prepared_folder(experiment_id), ignore_errors=True)
 
 
 def local_pictures(
@@ -117,14 +128,18 @@ def local_pictures(
 ) -> list[tuple[str, Path]]:
     """Return SHA-256 and local path of a frozen version's pictures, fetched where storage is elsewhere.
 
-    `on_progress(done, total)` is called after each that was fetched. Raises JobError when they were deleted.
+    `on_progress(done, total)` is called after each that was fetched. Raises JobError when they were deleted
+    or one was withdrawn.
     """
+    ended = why_ended(version)
+    if ended:
+        raise JobError(ended)
     keys = [picture["file"] for picture in version.pictures]
     paths: list[Path] = []
     pool = ThreadPoolExecutor(_FETCHERS)
     try:
         for path in pool.map(partial(_local_path, context.workdir / "pictures"), keys):
-            if version.dataset_id is None or not path.is_file():
+            if not path.is_file():
                 raise JobError(
                     _(
                         "The pictures of this training were deleted, so it cannot go on. The snapshots "

@@ -15,6 +15,7 @@ from training.models import (
     NearestIndex,
     Snapshot,
     UploadedFile,
+    Withdrawal,
 )
 
 
@@ -22,15 +23,31 @@ def dataset_keys_in_use(keys: Collection[str]) -> set[str]:
     """Return those of the keys below `datasets/` that hold a picture, an index or bytes yet to be checked.
 
     A picture that was taken out of its dataset stays while a frozen version names it: its training may have
-    to begin again.
+    to begin again. One that was withdrawn does not.
     """
     images = DatasetImage.objects.filter(dataset__in=_ids(keys)).values_list("file", "thumbnail")
     waiting = UploadedFile.objects.filter(file__in=keys).values_list("file", flat=True)
-    versions = DatasetVersion.objects.filter(dataset__in=_ids(keys)).values_list("pictures", flat=True)
-    frozen = {picture["file"] for pictures in versions for picture in pictures}
+    frozen = _frozen_keys(_ids(keys))
     indexes = NearestIndex.objects.filter(file__in=keys).values_list("file", flat=True)
     shown = files.with_copies(key for pair in images for key in pair)
     return shown.union(waiting, frozen, indexes)
+
+
+def _frozen_keys(datasets: Collection[uuid.UUID]) -> set[str]:
+    """The stored pictures that frozen versions of the datasets have."""
+    withdrawn: dict[uuid.UUID, set[str]] = {}
+    for version, sha256 in Withdrawal.objects.filter(version__dataset__in=datasets).values_list(
+        "version", "picture_sha256"
+    ):
+        withdrawn.setdefault(version, set()).add(sha256)
+    return {
+        picture["file"]
+        for version, pictures in DatasetVersion.objects.filter(dataset__in=datasets).values_list(
+            "pk", "pictures"
+        )
+        for picture in pictures
+        if picture["sha256"] not in withdrawn.get(version, ())
+    }
 
 
 def job_keys_in_use(keys: Collection[str]) -> set[str]:

@@ -22,6 +22,7 @@ from training.services.pictures import keep_alike, keep_one_of_each, remove_imag
 from training.services.rights import state_rights
 from training.services.uploads import add_files, note_upload_end
 from training.services.versions import freeze_version
+from training.services.withdrawals import withdraw_picture
 
 __all__ = [
     "add_files",
@@ -52,4 +53,5 @@ __all__ = [
     "start_experiment",
     "state_rights",
     "stop_experiment",
+    "withdraw_picture",
 ]

@@ -22,9 +22,10 @@ from jobs.services import request_sample, request_snapshot, resume_job, stop_job
 from training import files
 from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
 from training.kinds import EXPERIMENT
-from training.models import Crop, Dataset, Experiment, Film, Snapshot
+from training.models import Crop, Dataset, DatasetVersion, Experiment, Film, Snapshot
 from training.prices import next_slice_end, quote_steps, quote_training
 from training.services.versions import freeze_version
+from training.withdrawn import why_ended
 
 SCRATCH_PRESET = "cpu64"
 _ANYWHERE_BYTES = 2 << 30
@@ -137,13 +138,16 @@ def resume_experiment(*, experiment: Experiment) -> None:
     """Let a stopped or failed training go on from its checkpoint, as if it had never stopped.
 
     Effect: the credits for the steps until its next snapshot are held. Raises DatasetUnfit when its pictures
-    were deleted, MoveRefusedError when it is neither stopped nor failed, CreditsShort and AccountBlocked.
+    were deleted or one was withdrawn, MoveRefusedError when it is neither stopped nor failed, CreditsShort
+    and AccountBlocked.
     """
-    if experiment.dataset_version.dataset_id is None:
-        raise DatasetUnfit(
-            _("The pictures of this experiment were deleted, so it cannot go on. Its snapshots can be saved.")
-        )
-    resume_job(job=experiment.job)
+    with transaction.atomic():
+        # Whoever withdraws a picture locks the version too, and then stops what is active.
+        version = DatasetVersion.objects.select_for_update().defer("pictures", "report")
+        ended = why_ended(version.get(pk=experiment.dataset_version_id))
+        if ended:
+            raise DatasetUnfit(ended)
+        resume_job(job=experiment.job)
 
 
 def request_experiment_sample(*, experiment: Experiment) -> None:
