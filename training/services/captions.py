@@ -8,11 +8,9 @@ from django.db import connection, transaction
 
 from training.caption_files import CaptionRow, Problem, Reading
 from training.captions import Change, clean_caption, renaming, trained_caption
-from training.exceptions import CaptionRefused
+from training.exceptions import CaptionRefused, PicturesMissing
 from training.models import Dataset, DatasetImage
 from training.picture_names import PictureNames
-
-EXAMPLES = 6
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ def captions_changed_by(
 ) -> list[ChangedCaption]:
     """Return what a change would do, in the order of the pictures' names. One query, no effect.
 
-    Raises CaptionRefused when a caption would become too long.
+    Raises CaptionRefused when a caption would become too long, PicturesMissing when not all of `only` are
+    in the dataset.
     """
     return _changes(dataset, change, only, is_locking=False)
 
@@ -74,7 +73,7 @@ def change_captions(*, dataset: Dataset, change: Change, only: Collection[UUID] 
     """Change all captions, or those of the pictures in `only`. Return how many became different.
 
     One transaction with the pictures' rows locked. Raises CaptionRefused when a caption would become too
-    long; none is changed then.
+    long, PicturesMissing when not all of `only` are in the dataset; none is changed then.
     """
     changes = _changes(dataset, change, only, is_locking=True)
     _write({changed.image.pk: changed.after for changed in changes})
@@ -121,8 +120,11 @@ def _changes(
         images = images.filter(pk__in=only)
     if is_locking:
         images = images.select_for_update()
+    found = list(images)
+    if only is not None and len(found) != len(only):
+        raise PicturesMissing("Some of the pictures are not in this dataset.")
     compared = (
-        ChangedCaption(image, image.caption, _kept(dataset, change(image.caption))) for image in images
+        ChangedCaption(image, image.caption, _kept(dataset, change(image.caption))) for image in found
     )
     return [changed for changed in compared if changed.before != changed.after]
 
