@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
-from tests.world import World, build_world
+from tests.world import TAKEN_OUT, World, build_world
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE = ("GET", "HEAD")
@@ -56,7 +56,24 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "training:image_crop": (Whose.THE_OWNERS, FORM),
     "training:image_cut": (Whose.THE_OWNERS, SAFE),
     "training:image_show": (Whose.THE_OWNERS, SAFE),
-    "training:image_remove": (Whose.THE_OWNERS, POST),
+    "training:dataset_edit": (Whose.THE_OWNERS, FORM),
+    "training:image_detail": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_remove": (Whose.THE_OWNERS, POST),
+    "training:dataset_groups": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_thin": (Whose.THE_OWNERS, FORM),
+    "training:group_settle": (Whose.THE_OWNERS, POST),
+    "training:dataset_captions": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_caption_words": (Whose.THE_OWNERS, POST),
+    "training:dataset_caption_change": (Whose.THE_OWNERS, POST),
+    "training:dataset_caption_import": (Whose.THE_OWNERS, POST),
+    "training:dataset_caption_export": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_export": (Whose.THE_OWNERS, SAFE),
+    "training:image_caption": (Whose.THE_OWNERS, POST),
+    "training:withdrawal_list": (Whose.ONES_OWN, SAFE),
+    "training:dataset_rights": (Whose.THE_OWNERS, FORM),
+    "training:dataset_withdraw": (Whose.THE_OWNERS, SAFE),
+    "training:dataset_withdraw_picture": (Whose.THE_OWNERS, FORM),
+    "training:dataset_frozen": (Whose.THE_OWNERS, SAFE),
     "training:experiment_list": (Whose.ONES_OWN, SAFE),
     "training:experiment_create": (Whose.ONES_OWN, FORM),
     "training:draft_dataset": (Whose.THE_OWNERS, FORM),
@@ -135,8 +152,14 @@ def _address(name: str, world: World) -> str:
         "training:dataset_sample": {"family": "cats"},
         "training:image_crop": {"pk": world.dataset.pk, "image_pk": world.image.pk},
         "training:image_cut": {"pk": world.dataset.pk, "image_pk": world.image.pk},
+        "training:dataset_export": {"pk": world.dataset.pk, "layout": "csv"},
+        "training:dataset_caption_export": {"pk": world.dataset.pk, "layout": "csv"},
+        "training:image_caption": {"pk": world.dataset.pk, "image_pk": world.image.pk},
+        "training:dataset_withdraw_picture": {"pk": world.dataset.pk, "sha256": world.image.sha256},
+        "training:dataset_frozen": {"pk": world.dataset.pk, "sha256": TAKEN_OUT},
         "training:image_show": {"pk": world.dataset.pk, "image_pk": world.image.pk, "size": "full"},
-        "training:image_remove": {"pk": world.dataset.pk, "image_pk": world.image.pk},
+        "training:image_detail": {"pk": world.dataset.pk, "image_pk": world.image.pk},
+        "training:group_settle": {"pk": world.dataset.pk, "group": world.image.likeness_group},
         "training:snapshot_grid": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
         "training:snapshot_continue": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
         "generation:picture_image": {"pk": world.picture.pk, "ending": "png"},

@@ -7,13 +7,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from catalog.licences import OWN_WORK
 from engines.stylegan.config import MAX_STEPS
 from training.exceptions import DatasetUnfit
 from training.models import Crop, Dataset, Experiment, Snapshot
@@ -34,19 +32,13 @@ def clean_line(text: str) -> str:
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
-    """A new dataset: its name and what may be done with its pictures."""
+    """What a dataset is called and what it is for. Source and licence are stated apart."""
 
     class Meta:
         model = Dataset
-        fields = ["name", "licence", "source_note"]
-        labels = {"licence": _("What may be done with the pictures")}
-        help_texts = {"source_note": _("Where the pictures come from, for your own records.")}
-        widgets = {"source_note": forms.Textarea(attrs={"rows": 3, "maxlength": 1000})}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["licence"].initial = OWN_WORK
-        self.fields["source_note"].validators.append(MaxLengthValidator(1000))
+        fields = ["name", "purpose"]
+        labels = {"purpose": _("What should a model learn from it?")}
+        widgets = {"purpose": forms.RadioSelect}
 
     def clean_name(self) -> str:
         """One line."""

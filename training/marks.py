@@ -1,12 +1,13 @@
 """What stands out about a picture: the marks on its tile, and what the list is filtered by.
 
-The database judges: a mark is a condition on the picture's row, so a page of pictures comes with its marks and
+The database judges: a mark is a condition on the row, so a page of pictures comes with its marks and
 a filter with its pictures, in one query. `training.tallies` counts by the same thresholds.
 """
 
 from collections.abc import Mapping
 
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, TextChoices
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from engines.measures import BLURRED_ABOVE
@@ -24,6 +25,16 @@ class Mark(TextChoices):
     LONG = "long", _("Long")
     ALIKE = "alike", _("Alike")
 
+
+_ADVICE: dict[Mark, Promise] = {
+    Mark.BLURRED: _("It looks blurred, and a model learns blur too. Remove it unless it is meant so."),
+    Mark.DARK: _("It is very dark. A lighter take teaches more."),
+    Mark.BRIGHT: _("It is washed out. A darker take teaches more."),
+    Mark.FLAT: _("It has hardly any contrast. A clearer take teaches more."),
+    Mark.SMALL: _("One of its sides is short: training enlarges it, and it gets soft. Find a larger copy."),
+    Mark.LONG: _("One side is more than twice the other. Choose under Crop which part is seen."),
+    Mark.ALIKE: _("Another picture is nearly the same. Keep one of the two, unless both are meant."),
+}
 
 # Mean grey level below and above which a picture is dark or washed out, unless it has this much contrast:
 # a night with lights, or a product before white, is meant so.
@@ -68,6 +79,11 @@ def with_marks(pictures: QuerySet[DatasetImage], purpose: str) -> QuerySet[Datas
 def marks_of(picture: DatasetImage) -> list[Mark]:
     """The marks of a picture out of `with_marks`."""
     return [mark for mark in Mark if getattr(picture, _attribute(mark))]
+
+
+def advice(mark: Mark) -> Promise:
+    """The sentence that says what a mark means and what to do."""
+    return _ADVICE[mark]
 
 
 def _attribute(mark: Mark) -> str:

@@ -1,14 +1,27 @@
 """Addresses of datasets and experiments; included at the root."""
 
 from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from training.views import crops, datasets, experiments, films, review, wizard
+from training.views import (
+    captions,
+    crops,
+    datasets,
+    experiments,
+    exports,
+    films,
+    pictures,
+    review,
+    rights,
+    withdrawals,
+    wizard,
+)
 
 
 class PictureSize:
-    """The two sizes in which a dataset's picture is served."""
+    """The three sizes in which a dataset's picture is served."""
 
-    regex = "thumb|full"
+    regex = "thumb|small|full"
 
     def to_python(self, value: str) -> str:
         """Return it as it is."""
@@ -19,7 +32,14 @@ class PictureSize:
         return value
 
 
+class CaptionLayout(StringConverter):
+    """The layouts of training.caption_files."""
+
+    regex = "txt|jsonl|csv"
+
+
 register_converter(PictureSize, "picture_size")
+register_converter(CaptionLayout, "caption_layout")
 
 app_name = "training"
 urlpatterns = [
@@ -31,14 +51,39 @@ urlpatterns = [
     path("datasets/<uuid:pk>/delete/", datasets.delete_dataset, name="dataset_delete"),
     path(
         "datasets/<uuid:pk>/images/<uuid:image_pk>/<picture_size:size>",
-        datasets.show_image,
+        pictures.show_image,
         name="image_show",
     ),
-    path("datasets/<uuid:pk>/images/<uuid:image_pk>/remove/", datasets.remove_image, name="image_remove"),
+    path("datasets/<uuid:pk>/edit/", datasets.edit_dataset, name="dataset_edit"),
+    path("datasets/<uuid:pk>/images/<uuid:image_pk>/", pictures.show_picture, name="image_detail"),
+    path("datasets/<uuid:pk>/images/remove/", pictures.remove_pictures, name="dataset_remove"),
+    path("datasets/<uuid:pk>/alike/", pictures.show_groups, name="dataset_groups"),
+    path("datasets/<uuid:pk>/alike/thin/", pictures.thin_groups, name="dataset_thin"),
+    path("datasets/<uuid:pk>/alike/<uuid:group>/", pictures.settle_group, name="group_settle"),
     path("datasets/<uuid:pk>/crop/", crops.show_crops, name="dataset_crop"),
     path("datasets/<uuid:pk>/crop/pictures/", crops.cut_pictures, name="dataset_crop_pictures"),
     path("datasets/<uuid:pk>/images/<uuid:image_pk>/crop/", crops.edit_cut, name="image_crop"),
     path("datasets/<uuid:pk>/images/<uuid:image_pk>/cut.png", crops.show_squares, name="image_cut"),
+    path("datasets/<uuid:pk>/captions/", captions.show_captions, name="dataset_captions"),
+    path("datasets/<uuid:pk>/captions/words/", captions.save_words, name="dataset_caption_words"),
+    path("datasets/<uuid:pk>/captions/change/", captions.change_captions, name="dataset_caption_change"),
+    path("datasets/<uuid:pk>/captions/import/", captions.import_captions, name="dataset_caption_import"),
+    path(
+        "datasets/<uuid:pk>/captions/export/<caption_layout:layout>/",
+        exports.export_captions,
+        name="dataset_caption_export",
+    ),
+    path("datasets/<uuid:pk>/images/<uuid:image_pk>/caption/", captions.save_caption, name="image_caption"),
+    path("datasets/<uuid:pk>/export/<caption_layout:layout>/", exports.export_dataset, name="dataset_export"),
+    path("datasets/withdrawals/", withdrawals.list_withdrawals, name="withdrawal_list"),
+    path("datasets/<uuid:pk>/rights/", rights.state_rights, name="dataset_rights"),
+    path("datasets/<uuid:pk>/withdraw/", withdrawals.choose_picture, name="dataset_withdraw"),
+    path(
+        "datasets/<uuid:pk>/withdraw/<slug:sha256>/",
+        withdrawals.withdraw_picture,
+        name="dataset_withdraw_picture",
+    ),
+    path("datasets/<uuid:pk>/frozen/<slug:sha256>/", withdrawals.show_frozen, name="dataset_frozen"),
     path("experiments/", experiments.list_experiments, name="experiment_list"),
     path("experiments/new/", wizard.create_experiment, name="experiment_create"),
     path("experiments/drafts/<uuid:pk>/", wizard.edit_dataset, name="draft_dataset"),

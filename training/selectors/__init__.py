@@ -8,6 +8,7 @@ from training.selectors.datasets import (
     Filling,
     Verdicts,
     datasets_rev,
+    datasets_to_list,
     datasets_to_train_on,
     datasets_with_covers,
     dependents_of_dataset,
@@ -25,7 +26,15 @@ from training.selectors.experiments import (
     loss_chart,
     parts_of_experiment,
 )
-from training.selectors.pictures import PICTURES_PER_PAGE, PicturePage, picture_page
+from training.selectors.pictures import (
+    PICTURES_PER_PAGE,
+    GroupPage,
+    LikenessGroup,
+    PicturePage,
+    group_page,
+    picture_page,
+    spare_pictures,
+)
 
 __all__ = [
     "COVERS",
@@ -36,20 +45,25 @@ __all__ = [
     "ExperimentParts",
     "Filling",
     "Frame",
+    "GroupPage",
+    "LikenessGroup",
     "LogLine",
     "PicturePage",
     "Verdicts",
     "datasets_rev",
+    "datasets_to_list",
     "datasets_to_train_on",
     "datasets_with_covers",
     "dependents_of_dataset",
     "drafts_with_covers",
     "experiments_with_covers",
     "filling",
+    "group_page",
     "is_being_filled",
     "log_lines",
     "loss_chart",
     "parts_of_experiment",
     "picture_page",
+    "spare_pictures",
     "verdicts",
 ]

@@ -3,14 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import User
 from jobs.models import ACTIVE_STATES
 from jobs.progress import read_progress
-from training.models import Dataset, DatasetImage, Experiment, Upload, UploadedFile
+from training.models import Dataset, DatasetImage, Experiment, Purpose, Upload, UploadedFile
 from training.needs import Readiness, readiness
 
 REFUSED_SHOWN = 100
@@ -85,15 +86,25 @@ def verdicts(dataset: Dataset) -> Verdicts:
 
 
 def datasets_with_covers(user: User) -> QuerySet[Dataset]:
-    """The user's datasets, each with `covers`: the ids of up to four of its pictures."""
+    """The user's datasets, each with `covers`, the ids of up to four of its pictures, and `alike`.
+
+    `alike` is how many are nearly copies of others, or None for none.
+    """
     pictures = DatasetImage.objects.filter(dataset=OuterRef("pk")).order_by("-created_at", "-id")
+    in_groups = pictures.filter(likeness_group__isnull=False).order_by().values("dataset")
+    alike = in_groups.annotate(alike=Count("pk") - Count("likeness_group", distinct=True)).values("alike")
+    working = Upload.objects.filter(dataset=OuterRef("pk"), job__state__in=ACTIVE_STATES)
     datasets: QuerySet[Dataset] = Dataset.objects.owned_by(user)
-    return datasets.annotate(covers=ArraySubquery(pictures.values("pk")[:COVERS]))
+    return datasets.annotate(
+        covers=ArraySubquery(pictures.values("pk")[:COVERS]),
+        alike=Subquery(alike),
+        is_filling=Exists(working),
+    )
 
 
 @dataclass(frozen=True)
 class DatasetChoice:
-    """A dataset to train on: whether its files are still being checked, and what may be expected of it."""
+    """A dataset: whether its files are still being checked, and what may be expected of it."""
 
     dataset: Dataset
     is_filling: bool
@@ -101,12 +112,19 @@ class DatasetChoice:
 
 
 def datasets_to_train_on(user: User) -> list[DatasetChoice]:
-    """The user's datasets with covers, as the wizard offers them. One query."""
-    working = Upload.objects.filter(dataset=OuterRef("pk"), job__state__in=ACTIVE_STATES)
-    return [
-        DatasetChoice(dataset, dataset.is_filling, readiness(dataset.picture_count))
-        for dataset in datasets_with_covers(user).annotate(is_filling=Exists(working))
-    ]
+    """The user's datasets with covers, as the wizard offers them for an experiment. One query."""
+    return [_judged(dataset, Purpose.EXPERIMENT) for dataset in datasets_with_covers(user)]
+
+
+def datasets_to_list(user: User) -> list[DatasetChoice]:
+    """The same, each judged for its own purpose. One query."""
+    return [_judged(dataset, dataset.purpose) for dataset in datasets_with_covers(user)]
+
+
+def _judged(dataset: Dataset, purpose: str) -> DatasetChoice:
+    found: Any = dataset  # with the annotations of `datasets_with_covers`
+    judged = readiness(dataset.picture_count, purpose, alike=found.alike or 0)
+    return DatasetChoice(dataset, found.is_filling, judged)
 
 
 def datasets_rev(choices: Iterable[DatasetChoice]) -> str:

@@ -9,35 +9,33 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, TooManyFilesSent
 from django.core.files import File
 from django.http import Http404, HttpResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.files import serve_file
+from catalog.licences import OWN_WORK
+from catalog.selectors import licence
 from engines.starters.drawings import FAMILIES
-from training import limits, needs, selectors, services
+from training import limits, needs, reports, selectors, services
 from training.exceptions import DatasetFull
 from training.forms import DatasetForm
-from training.models import Dataset, DatasetImage
+from training.models import Dataset
 from training.views.access import own_dataset
 from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
-
-CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
 @require_safe
 @login_required
 def list_datasets(request: StudioRequest) -> HttpResponse:
     """Show the datasets of whoever asks, and the samples that can be had."""
-    datasets = selectors.datasets_with_covers(request.user)
-    families = {dataset.sample_family for dataset in datasets}
+    choices = selectors.datasets_to_list(request.user)
+    families = {choice.dataset.sample_family for choice in choices}
     samples = [family for family in FAMILIES.values() if family.name not in families]
-    return render(request, "training/dataset_list.html", {"datasets": datasets, "samples": samples})
+    return render(request, "training/dataset_list.html", {"choices": choices, "samples": samples})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,10 +44,31 @@ def create_dataset(request: StudioRequest) -> HttpResponse:
     """Make a dataset, empty at first."""
     form = DatasetForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        dataset = services.create_dataset(owner=request.user, **form.cleaned_data)
+        # The licence is their own work's until they state another; no training starts before they have.
+        dataset = services.create_dataset(owner=request.user, licence=licence(OWN_WORK), **form.cleaned_data)
         return redirect("training:dataset_detail", dataset.pk)
+    return _show_form(request, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def edit_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
+    """Change what a dataset is called and what it is for."""
+    dataset = own_dataset(request, pk)
+    name = dataset.name  # the form writes what was typed into the row
+    form = DatasetForm(request.POST or None, instance=dataset)
+    if request.method == "POST" and form.is_valid():
+        services.describe_dataset(dataset=dataset, **form.cleaned_data)
+        return redirect("training:dataset_detail", pk)
+    return _show_form(request, form, {"dataset": dataset, "name": name})
+
+
+def _show_form(
+    request: StudioRequest, form: DatasetForm, context: dict[str, object] | None = None
+) -> HttpResponse:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
-    return render(request, "training/dataset_form.html", {"form": form}, status=status)
+    shown = {"form": form, "purposes": needs.purposes(), **(context or {})}
+    return render(request, "training/dataset_form.html", shown, status=status)
 
 
 @require_POST
@@ -75,17 +94,20 @@ def _wizard_address(request: StudioRequest) -> str:
 @require_safe
 @login_required
 def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Show a dataset; with `?rev=` what has changed of it, with `?after=` the pictures that follow."""
+    """Show a dataset; with `?rev=` what has changed of it, with `?after=` the pictures that follow.
+
+    With `?show=` only the pictures with that mark are shown.
+    """
     dataset = own_dataset(request, pk)
     if request.htmx and "rev" in request.GET:
         filling = selectors.filling(dataset)
         if request.GET["rev"] == filling.rev:
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        context = _context(request, dataset, filling) | {"is_live": True}
+        context = dataset_context(request, dataset, filling) | {"is_live": True}
         return render(request, "training/dataset_detail.html#live", context)
     if request.htmx and "after" in request.GET:
-        return render(request, "training/dataset_detail.html#pages", _context(request, dataset))
-    return render(request, "training/dataset_detail.html", _context(request, dataset))
+        return render(request, "training/dataset_detail.html#pages", dataset_context(request, dataset))
+    return render(request, "training/dataset_detail.html", dataset_context(request, dataset))
 
 
 @csrf_exempt  # the form's token is checked in `_receive`, once the handler that counts bytes stands
@@ -118,7 +140,7 @@ def _receive(request: StudioRequest, dataset: Dataset, arrived: list[File[bytes]
     except DatasetFull as error:
         return _refuse_files(request, dataset, str(error), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if request.htmx:
-        context = _context(request, dataset) | {"is_live": True, "is_sent": True}
+        context = dataset_context(request, dataset) | {"is_live": True, "is_sent": True}
         return render(request, "training/dataset_detail.html#live", context)
     return redirect("training:dataset_detail", dataset.pk)
 
@@ -126,7 +148,7 @@ def _receive(request: StudioRequest, dataset: Dataset, arrived: list[File[bytes]
 def _refuse_files(request: StudioRequest, dataset: Dataset, problem: str, status: HTTPStatus) -> HttpResponse:
     if request.htmx:
         return render(request, "training/dataset_detail.html#problem", {"problem": problem}, status=status)
-    context = {**_context(request, dataset), "problem": problem}
+    context = {**dataset_context(request, dataset), "problem": problem}
     return render(request, "training/dataset_detail.html", context, status=status)
 
 
@@ -143,45 +165,25 @@ def delete_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     return render(request, "training/dataset_delete.html", context)
 
 
-@require_safe
-@login_required
-def show_image(request: StudioRequest, pk: UUID, image_pk: UUID, size: str) -> HttpResponseBase:
-    """Serve a picture as it is kept (`full`) or its thumbnail (`thumb`)."""
-    image = _own_image(request, pk, image_pk)
-    key = image.thumbnail if size == "thumb" else image.file
-    extension = key.rpartition(".")[2]
-    return serve_file(request, key, content_type=CONTENT_TYPES[extension], immutable=True)
-
-
-@require_POST
-@login_required
-def remove_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpResponse:
-    """Take a picture out of the dataset."""
-    image = _own_image(request, pk, image_pk)
-    services.remove_image(image=image)
-    if request.htmx:
-        context = _context(request, own_dataset(request, pk)) | {"is_live": True}
-        return render(request, "training/dataset_detail.html#facts", context)
-    return redirect("training:dataset_detail", pk)
-
-
-def _own_image(request: StudioRequest, pk: UUID, image_pk: UUID) -> DatasetImage:
-    return get_object_or_404(DatasetImage, pk=image_pk, dataset_id=pk, dataset__owner=request.user)
-
-
-def _context(
+def dataset_context(
     request: StudioRequest, dataset: Dataset, filling: selectors.Filling | None = None
 ) -> dict[str, object]:
+    """What the page of a dataset and its fragments show. Raises BadRequest for a tampered address."""
+    after, show = request.GET.get("after", ""), request.GET.get("show", "")
     try:
-        page = selectors.picture_page(dataset, request.GET.get("after", ""))
+        page = selectors.picture_page(dataset, after, show)
     except ValueError as error:
-        raise BadRequest("a tampered cursor") from error
+        raise BadRequest("a tampered cursor or an unknown mark") from error
+    report = reports.report_of(dataset)
+    counts = reports.counts_of(report.figures)
     return {
         "dataset": dataset,
         "filling": filling or selectors.filling(dataset),
         "verdicts": selectors.verdicts(dataset),
-        "readiness": needs.readiness(dataset.picture_count, dataset.purpose),
+        "report": report,
         "page": page,
+        "show": show,
+        "filters": [(mark, count) for mark, count in counts.items() if count or mark == show],
         # A first page that is not full yet grows while pictures come in; further pages stay as they are.
-        "shows_all": not request.GET.get("after") and not page.next_cursor,
+        "shows_all": not after and not page.next_cursor,
     }
