@@ -27,6 +27,9 @@ from training.models import (
     Upload,
 )
 
+# The SHA-256 of a picture that was taken out of the dataset, which a frozen version still has.
+TAKEN_OUT = "5" * 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -131,7 +134,7 @@ def _experiment(owner: User, dataset: Dataset, version: ModelVersion, licence: L
         dataset=dataset,
         name=dataset.name,
         sha256="4" * 64,
-        pictures=[],
+        pictures=[{"sha256": TAKEN_OUT, "file": _store(f"datasets/{dataset.pk}/pictures/ta/taken-out.png")}],
         count=50,
         crop="center",
         licence=licence,

@@ -13,11 +13,12 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
-        from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
+        from catalog.registry import Dependents, PagePart, register_dependents, register_page_part  # noqa: PLC0415 - apps must be loaded
         from jobs.idle import register_idle_work  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
+        from training.data_parts import tell_training_data  # noqa: PLC0415 - as above
         from training.dependents import describe_experiments  # noqa: PLC0415 - as above
         from training.kinds import KINDS  # noqa: PLC0415 - as above
         from training.probes import Probing  # noqa: PLC0415 - as above
@@ -27,5 +28,8 @@ class TrainingConfig(AppConfig):
             register(kind)
         register_idle_work("training speeds", queue=Queue.TRAIN, factory=Probing)
         register_dependents(Dependents(name="experiments", describe=describe_experiments, blocks=True))
+        register_page_part(
+            PagePart(name="training data", template="training/model_data.html", tell=tell_training_data)
+        )
         register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
         register_files(StoredFiles(name="experiments", prefix="jobs", in_use=job_keys_in_use))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from engines.stylegan.config import MAX_STEPS
-from training.exceptions import DatasetUnfit
+from training.exceptions import DatasetUnfit, RightsMissing
 from training.models import Crop, Dataset, Experiment, Snapshot
 from training.selectors import is_being_filled
 from training.services.versions import judge_ready
@@ -73,6 +73,13 @@ class DraftDatasetForm(forms.Form):
         field = self.fields["dataset"]
         assert isinstance(field, RowField)
         field.queryset = Dataset.objects.owned_by(user)
+
+    @property
+    def unstated(self) -> Dataset | None:
+        """The chosen dataset, where nothing is wrong but its rights."""
+        if not self.has_error("dataset", code="rights"):
+            return None
+        return Dataset.objects.get(pk=self.data["dataset"])
 
     def clean_dataset(self) -> Dataset:
         """Refuse a dataset with too few pictures; one that is still being filled may be chosen already."""
@@ -246,7 +253,8 @@ def _judge(dataset: Dataset) -> None:
     try:
         judge_ready(dataset)
     except DatasetUnfit as error:
-        raise ValidationError(str(error)) from error
+        code = "rights" if isinstance(error, RightsMissing) else "unfit"
+        raise ValidationError(str(error), code=code) from error
 
 
 def _whole(value: object, low: int, high: int) -> int | None:

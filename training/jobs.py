@@ -39,7 +39,7 @@ from training.pace import Pace
 from training.prices import config_of
 from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs, sweep_withdrawn
 from training.speeds import megapixels_of, refine, speed_here
-from training.withdrawn import without_withdrawn, withdrawn_hashes
+from training.withdrawn import withdrawn_hashes, without_withdrawn
 
 STATS_POINTS = 400  # of a whole training's curves
 
@@ -65,9 +65,8 @@ def run_experiment(context: JobContext) -> Outcome:
         is_finished = False
     except (EngineError, CatalogError) as error:
         raise JobError(str(error)) from error
-    finally:
-        # Withdrawn while they were in use: whoever withdrew it may have been on another machine.
-        sweep_withdrawn([experiment.pk])
+    # Whoever withdrew a picture of it meanwhile may have done so on another machine.
+    sweep_withdrawn([experiment.pk])
     host.note_speed()
     if not is_finished:
         return Outcome(state="stopped")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Sum
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -19,11 +20,12 @@ _NEARLY_FULL = 90
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """What an account has stored and may store, in bytes. `percent` is at most 100."""
+    """What an account has stored and may store, in bytes. `is_sold`: there are plans with more."""
 
     datasets: int
     models: int
     allowed: int
+    is_sold: bool
 
     @property
     def used(self) -> int:
@@ -32,7 +34,7 @@ class Storage:
 
     @property
     def percent(self) -> int:
-        """How full it is."""
+        """How full it is, at most 100."""
         return min(100, 100 * self.used // self.allowed) if self.allowed else 100
 
     @property
@@ -51,7 +53,9 @@ class Storage:
     def sentence(self) -> str:
         """What to do about it; "" while there is room."""
         if self.is_full:
-            return _("Your storage is full. Delete a dataset or a model, or choose a plan with more storage.")
+            if not self.is_sold:
+                return _("Your storage is full. Delete a dataset or a model that you no longer need.")
+            return _("Your storage is full. Delete a dataset or a model, or choose a plan with more of it.")
         if self.percent >= _NEARLY_FULL:
             left = filesizeformat(self.allowed - self.used)
             return _("Nearly full: %(left)s are left. Delete what you no longer need.") % {"left": left}
@@ -62,7 +66,12 @@ def storage_of(user: User) -> Storage:
     """Return what the user has stored, against their plan (the house's in house mode). Three queries."""
     datasets = Dataset.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
     models = ModelVersion.objects.filter(model__owner=user).aggregate(total=Sum("size_bytes", default=0))
-    return Storage(datasets=datasets["total"], models=models["total"], allowed=plan_of(user).storage_bytes)
+    return Storage(
+        datasets=datasets["total"],
+        models=models["total"],
+        allowed=plan_of(user).storage_bytes,
+        is_sold=settings.CREDITS_ENABLED,
+    )
 
 
 def judge_storage(owner: User, extra_bytes: int = 0) -> None:

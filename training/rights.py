@@ -6,17 +6,20 @@ from training.exceptions import RightsMissing
 from training.models import Dataset
 
 
-def are_stated(dataset: Dataset) -> bool:
-    """Whether source, licence and people were stated."""
-    return dataset.rights_stated_at is not None
-
-
 def judge_rights(dataset: Dataset) -> None:
-    """Raise RightsMissing when the rights to a dataset's pictures were not stated yet."""
-    if not are_stated(dataset):
-        raise RightsMissing(missing_sentence(), field="dataset")
+    """Raise RightsMissing when nothing may be trained on a dataset's pictures, as far as was stated."""
+    problem = rights_problem(dataset)
+    if problem:
+        raise RightsMissing(problem, field="dataset")
 
 
-def missing_sentence() -> str:
-    """What to do about rights that were not stated."""
-    return _("Before you train, say where the pictures come from and what may be done with them.")
+def rights_problem(dataset: Dataset) -> str:
+    """Say what to do about the rights before a training; "" when they allow it. Reads the licence."""
+    if dataset.rights_stated_at is None:
+        return _("Before you train, say where the pictures come from and what may be done with them.")
+    if not dataset.licence.derivatives:
+        return _(
+            "Under the licence “%(licence)s” nothing new may be made of the pictures. Ask whoever holds the "
+            "rights, and state the licence that they grant; or use other pictures."
+        ) % {"licence": dataset.licence.name}
+    return ""

@@ -25,11 +25,6 @@ def test_the_log_tells_what_happened_the_newest_first(trained):
     assert {"Training began", "Snapshot at step 4", "Snapshot at step 8"} <= set(lines)
 
 
-def test_what_depends_on_a_dataset_is_counted(experiment, dataset, empty_dataset):
-    assert selectors.dependents_of_dataset(dataset) == selectors.DatasetDependents(1, 0, 0)
-    assert not selectors.dependents_of_dataset(empty_dataset)
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

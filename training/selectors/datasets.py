@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from accounts.models import User
 from jobs.models import ACTIVE_STATES
 from jobs.progress import read_progress
-from training.models import Dataset, DatasetImage, Experiment, Purpose, Upload, UploadedFile
+from training.models import Dataset, DatasetImage, Purpose, Upload, UploadedFile
 from training.needs import Readiness, readiness
 
 REFUSED_SHOWN = 100
@@ -131,26 +131,3 @@ def datasets_rev(choices: Iterable[DatasetChoice]) -> str:
     """What a page that shows datasets compares, to see whether they have changed."""
     shown = (f"{one.dataset.pk}{one.dataset.picture_count}{one.is_filling}" for one in choices)
     return hashlib.sha256("".join(shown).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class DatasetDependents:
-    """What depends on a dataset: trainings under way, those that have ended, and saved models."""
-
-    active: int
-    ended: int
-    models: int
-
-    def __bool__(self) -> bool:
-        return bool(self.active or self.ended or self.models)
-
-
-def dependents_of_dataset(dataset: Dataset) -> DatasetDependents:
-    """One query."""
-    is_active = Q(job__state__in=ACTIVE_STATES)
-    counts = Experiment.objects.filter(dataset_version__dataset=dataset).aggregate(
-        active=Count("pk", filter=is_active),
-        ended=Count("pk", filter=~is_active),
-        models=Count("saved_model", distinct=True),
-    )
-    return DatasetDependents(**counts)

@@ -19,10 +19,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.licences import OWN_WORK
 from catalog.selectors import licence
 from engines.starters.drawings import FAMILIES
-from training import limits, needs, reports, selectors, services
+from training import limits, needs, quotas, reports, selectors, services
 from training.exceptions import DatasetFull
 from training.forms import DatasetForm
 from training.models import Dataset
+from training.uses import uses_of_dataset
 from training.views.access import own_dataset
 from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
@@ -35,7 +36,11 @@ def list_datasets(request: StudioRequest) -> HttpResponse:
     choices = selectors.datasets_to_list(request.user)
     families = {choice.dataset.sample_family for choice in choices}
     samples = [family for family in FAMILIES.values() if family.name not in families]
-    return render(request, "training/dataset_list.html", {"choices": choices, "samples": samples})
+    return render(
+        request,
+        "training/dataset_list.html",
+        {"choices": choices, "samples": samples, "storage": quotas.storage_of(request.user)},
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -161,7 +166,7 @@ def delete_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
         services.delete_dataset(dataset=dataset)
         messages.success(request, _("%(name)s was deleted.") % {"name": dataset.name})
         return redirect("training:dataset_list")
-    context = {"dataset": dataset, "dependents": selectors.dependents_of_dataset(dataset)}
+    context = {"dataset": dataset, "uses": uses_of_dataset(dataset)}
     return render(request, "training/dataset_delete.html", context)
 
 

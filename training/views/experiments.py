@@ -21,13 +21,14 @@ from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import State
 from jobs.progress import read_progress
 from jobs.revisions import combined_revision
-from training import estimates, quality, selectors, services
+from training import estimates, quality, reports, selectors, services
 from training.exceptions import DatasetUnfit, TrainingError
 from training.forms import SetupForm
 from training.models import Experiment, Snapshot
 from training.views.access import own_experiment
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, experiment_steps
+from training.withdrawn import why_ended
 
 
 @require_safe
@@ -73,10 +74,9 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
     """Everything the page shows. A poll says what its film's newest picture is, and gets newer ones only."""
     snapshots = list(experiment.snapshots.all())
     newest = str(snapshots[-1].pk) if snapshots else ""
-    can_resume = (
-        experiment.job.state in (State.STOPPED, State.FAILED)
-        and experiment.dataset_version.dataset_id is not None
-    )
+    is_stopped = experiment.job.state in (State.STOPPED, State.FAILED)
+    why_not = why_ended(experiment.dataset_version) if is_stopped else ""
+    can_resume = is_stopped and not why_not
     return {
         "experiment": experiment,
         "job": experiment.job,
@@ -90,6 +90,8 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
         "figures": quality.figures_of(snapshots[-1]) if snapshots else [],
         "log": selectors.log_lines(experiment.job, snapshots),
         "can_resume": can_resume,
+        "why_not": why_not,
+        "report": None if request.htmx else reports.thaw(experiment.dataset_version.report),
         "rest": estimates.estimate_rest(experiment) if can_resume else None,
         "is_queued": experiment.job.state == State.QUEUED,
         "is_running": experiment.job.state == State.RUNNING,

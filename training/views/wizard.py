@@ -8,6 +8,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -17,7 +19,8 @@ from engines.starters.drawings import FAMILIES
 from training import estimates, needs, previews, selectors, services, starts
 from training.exceptions import TrainingError
 from training.forms import DraftDatasetForm, SetupForm
-from training.models import Crop, ExperimentDraft, Snapshot
+from training.models import Crop, Dataset, ExperimentDraft, Snapshot
+from training.rights import rights_problem
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, draft_steps
 
@@ -67,10 +70,20 @@ def _choose_dataset(request: StudioRequest, draft: ExperimentDraft | None) -> Ht
         "samples": [family for family in FAMILIES.values() if family.name not in drawn],
         "rev": rev,
         "is_active": any(choice.is_filling for choice in choices),
+        "rights_url": _rights_address(request, form.unstated) if form.is_bound else "",
     }
     template = "training/draft_dataset.html#datasets" if request.htmx else "training/draft_dataset.html"
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     return render(request, template, context, status=status)
+
+
+def _rights_address(request: StudioRequest, dataset: Dataset | None) -> str:
+    """Where the rights to a dataset are stated, and from where one comes back here with it."""
+    if dataset is None:
+        return ""
+    back = f"{request.path}?{urlencode({'dataset': str(dataset.pk)})}"
+    address = reverse("training:dataset_rights", args=[dataset.pk])
+    return f"{address}?{urlencode({'next': back})}"
 
 
 @require_http_methods(_FORM_METHODS)
@@ -165,6 +178,7 @@ def _summary(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) ->
         "warning": starts.find_room().judge(form.chosen_start),
         "filling": selectors.filling(draft.dataset),
         "readiness": needs.readiness(draft.dataset.picture_count),
+        "rights_problem": rights_problem(draft.dataset),
         **_estimate(request, draft, form),
     }
 
@@ -222,7 +236,7 @@ def _estimate(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) -
 def _own_draft(request: StudioRequest, pk: UUID) -> ExperimentDraft:
     """Return the user's draft with its dataset and snapshot, or raise Http404."""
     drafts = ExperimentDraft.objects.owned_by(request.user).select_related(
-        "dataset", "continued_from__experiment__starting_point"
+        "dataset__licence", "continued_from__experiment__starting_point"
     )
     found: ExperimentDraft = get_object_or_404(drafts, pk=pk)
     return found
