@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from typing import IO
 
 from django.http import StreamingHttpResponse
@@ -34,7 +33,7 @@ def stream_zip(entries: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes
 
 def zip_response(entries: Iterable[tuple[str, Iterable[bytes]]], filename: str) -> StreamingHttpResponse:
     """Return a download of private contents as a ZIP, made while it is sent."""
-    response = StreamingHttpResponse(stream_zip(entries), HTTPStatus.OK, content_type="application/zip")
+    response = StreamingHttpResponse(stream_zip(entries), content_type="application/zip")
     response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"

@@ -16,12 +16,14 @@ from typing import IO
 
 from django.utils.translation import gettext as _
 
+from training.caption_files import is_caption_file
 from training.exceptions import FileRefused
 from training.limits import Limits
 from training.names import clean_name
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _CHUNK = 1 << 16
+_CLUTTER = {".DS_Store", "Thumbs.db", "desktop.ini", "README.md", ".gitattributes"}
 # Bytes of a ZIP's directory for one entry: 46 fixed, its name, extra fields, a comment.
 _DIRECTORY_BYTES_PER_ENTRY = 512
 _END_RECORD = struct.Struct("<4s4H2LH")
@@ -60,14 +62,16 @@ class Archive:
             self._zip = zipfile.ZipFile(file)
         except (*_READ_ERRORS, LookupError) as error:
             raise _damaged() from error
-        self.members = [
+        found = [
             Member(position, clean_name(info.filename), info)
             for position, info in enumerate(info for info in self._zip.infolist() if not _is_clutter(info))
         ]
+        self.members = [member for member in found if not is_caption_file(member.name)]
+        self.caption_members = [member for member in found if is_caption_file(member.name)]
         self._judge_claims(_size(file))
 
     def _judge_claims(self, archive_bytes: int) -> None:
-        if not self.members:
+        if not (self.members or self.caption_members):
             raise FileRefused(_("This ZIP is empty. Put pictures into it and add it again."))
         infos = self._zip.infolist()
         if len(infos) > self._limits.max_pictures:
@@ -159,9 +163,9 @@ def _end_record(file: IO[bytes]) -> tuple[int, int]:
 
 
 def _is_clutter(info: zipfile.ZipInfo) -> bool:
-    """Folders, and the files that systems add by themselves: nobody meant to send them."""
+    """Folders, and the files that systems and model hubs add by themselves: nobody meant to send them."""
     parts = info.filename.replace("\\", "/").split("/")
-    return info.is_dir() or "__MACOSX" in parts or parts[-1] in {".DS_Store", "Thumbs.db", "desktop.ini"}
+    return info.is_dir() or "__MACOSX" in parts or parts[-1] in _CLUTTER
 
 
 def _size(file: IO[bytes]) -> int:

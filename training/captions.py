@@ -86,8 +86,7 @@ def trained_caption(dataset: Dataset, caption: str) -> str:
 
 def replacement(find: str, replace: str, *, whole_words: bool = False) -> Change:
     """The change that puts `replace` in place of `find`: plain text, capitals as they are typed."""
-    sought = re.escape(find)
-    pattern = re.compile(rf"(?<!\w){sought}(?!\w)" if whole_words else sought)
+    pattern = _word(find, re.NOFLAG) if whole_words else re.compile(re.escape(find))
     return lambda caption: pattern.sub(lambda _match: replace, caption)
 
 
@@ -150,14 +149,17 @@ def _line_with_keyword(line: str, keyword: str, purpose: str, subject: str) -> s
         return f"photo of {name}"
     if subject:
         # The article goes: a name has none.
-        named = re.compile(rf"(?<!\w)(?:(?:a|an|the)\s+)?{re.escape(subject)}(?!\w)", re.IGNORECASE)
+        named = re.compile(rf"(?:(?<!\w)(?:a|an|the)\s+)?{_word(subject).pattern}", re.IGNORECASE)
         if named.search(line):
             return named.sub(lambda _match: name, line, count=1)
     return f"{name}, {line}"
 
 
-def _word(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+def _word(word: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
+    """What finds a word that is not part of a longer one; an edge that is no letter needs no boundary."""
+    front = r"(?<!\w)" if re.match(r"\w", word) else ""
+    back = r"(?!\w)" if re.search(r"\w$", word) else ""
+    return re.compile(f"{front}{re.escape(word)}{back}", flags)
 
 
 def _printable(line: str) -> str:

@@ -314,7 +314,11 @@ class TestExport:
 
     @pytest.mark.parametrize("layout", ["txt", "jsonl", "csv"])
     def test_what_goes_out_comes_back(self, layout, taught, owner_client):
-        awkward = {"0.jpg": '=mimochi, "a"\n猫', "1.jpg": "'+mimochi;\u2028", "2.jpg": "mimochi\\ {x}"}
+        awkward = {
+            "0.jpg": '=mimochi, "a"\n猫 mimochi',
+            "1.jpg": "'+mimochi;\u2028x",
+            "2.jpg": "mimochi\\ {x}",
+        }
         for name, text in awkward.items():
             taught.images.filter(name=name).update(caption=text)
         if layout == "txt":

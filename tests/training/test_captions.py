@@ -70,6 +70,7 @@ class TestKeyword:
             ("on a wooden shelf", Purpose.OBJECT, "tea pot", "mimochi tea pot, on a wooden shelf"),
             ("on a wooden shelf", Purpose.OBJECT, "", "mimochi, on a wooden shelf"),
             ("a cat on a roof.", Purpose.STYLE, "painting", "a cat on a roof in the style of mimochi"),
+            ("an [x] box", Purpose.OBJECT, "[x]", "mimochi [x] box"),
             ("", Purpose.STYLE, "painting", "painting in the style of mimochi"),
             ("", Purpose.STYLE, "", "picture in the style of mimochi"),
             ("Mimochi waves", Purpose.CHARACTER, "woman", "Mimochi waves"),
@@ -104,6 +105,7 @@ class TestChanges:
         [
             ("cat", "dog", False, "a dog, a dogfish"),
             ("cat", "dog", True, "a dog, a catfish"),
+            (" cat,", " dog;", True, "a dog; a catfish"),
             ("a ", "", False, "cat, catfish"),
             (".*", "x", False, "a cat, a catfish"),
             ("cat", r"\1\g<0>", True, r"a \1\g<0>, a catfish"),

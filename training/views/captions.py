@@ -12,7 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
@@ -34,6 +34,12 @@ from training.views.access import own_dataset
 from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
 
+# Layout, what it is called, and the ending of the captions alone.
+LAYOUTS = (
+    ("txt", gettext_lazy("Text files"), "ZIP"),
+    ("jsonl", "metadata.jsonl", "JSONL"),
+    ("csv", "metadata.csv", "CSV"),
+)
 EXAMPLES = 8
 PROBLEMS_SHOWN = 200
 _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -91,7 +97,7 @@ def save_words(request: StudioRequest, pk: UUID) -> HttpResponse:
     except CaptionRefused as error:
         form.add_error("keyword", str(error))
         return _show_captions(request, dataset, words=form)
-    messages.success(request, _changed_sentence(count) if count else _("The words are kept."))
+    messages.success(request, _changed_sentence(count) if count else _("The words are saved."))
     return redirect("training:dataset_captions", pk)
 
 
@@ -176,6 +182,7 @@ def _show_captions(
         "problem": problem,
         "missing": count_missing(dataset),
         "is_captioned": dataset.purpose != Purpose.EXPERIMENT,
+        "layouts": LAYOUTS,
         "ticked": request.POST.getlist("pictures"),
         **_table(request, dataset),
     }
