@@ -92,6 +92,9 @@ class PictureCropForm(CutForm):
         super().__init__(*args, picture=picture, initial=_as_it_is(picture, dataset), **kwargs)
         follow = gettext("As all pictures are: %(crop)s") % {"crop": dataset.get_crop_display()}
         self.ways = [("", follow), *WAYS]
+        # They begin filled in, and the page's script keeps them so.
+        for name in ("left", "upper", "side"):
+            self.fields[name].required = True
 
 
 def _as_it_is(picture: DatasetImage, dataset: Dataset) -> dict[str, Any]:

@@ -21,12 +21,12 @@ function start(stage) {
   // The box by hand where one is chosen, else the lines of what is chosen, with the box ready to be taken.
   function show() {
     const [left, upper, side] = read();
-    const square = `M${left} ${upper}h${side}v${side}h${-side}z`;
+    const square = `M${left} ${upper}H${left + side}V${upper + side}H${left}Z`;
     const isBox = [left, upper, side].every(Number.isFinite) && side > 0;
     const isHand = way().value === "hand" && isBox;
-    handle.classList.toggle("idle", !isHand);
+    handle.classList.toggle("idle", !isHand && way().dataset.outline !== square);
     draw(".outline", isHand ? square : way().dataset.outline);
-    draw(".shade", isHand ? `M0 0h${width}v${height}h${-width}z${square}` : way().dataset.shade);
+    draw(".shade", isHand ? `M0 0H${width}V${height}H0Z${square}` : way().dataset.shade);
     if (!isBox) return;
     draw(".inside", square);
     const corners = [left, left + side].flatMap((x) => [upper, upper + side].map((y) => `M${x} ${y}h0`)).join("");

@@ -117,6 +117,10 @@ class TestSomePictures:
         wide.refresh_from_db()
         assert wide.crop == "squeeze"
 
+    def test_the_script_sends_them_in_one_field(self, action, wide, tall, owner_client):
+        owner_client.post(action, {"pictures": f"{wide.pk},{tall.pk}", "crop": "random"}, **HTMX)
+        assert set(wide.dataset.images.values_list("crop", flat=True)) == {"random"}
+
     def test_without_a_script_the_page_comes_again(self, action, page, wide, owner_client):
         services.cut_picture(image=wide, box=(0, 0, 80, 80))
         response = owner_client.post(action, {"pictures": [wide.pk], "crop": ""}, follow=True)
