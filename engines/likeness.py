@@ -10,6 +10,7 @@ fewer false pairs than perceptual hashes do (`python -m bench.likeness` prints b
 import functools
 import itertools
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ CROP_SCALES = (0.95, 0.9, 0.85)
 CROP_PLACES = (0.0, 0.5, 1.0)
 
 FloatArray = npt.NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,31 @@ def picture_print(image: Image.Image) -> UInt8Array:
 
 
 class LikenessIndex:
-    """The prints of a dataset, against which new ones are held as they come."""
+    """The prints of a dataset, against which new ones are held as they come.
+
+    About 4 KB for each print. What a comparison of crops needs beyond that is worked out for a print when it
+    first becomes a candidate, so that to begin with many prints is quick.
+    """
 
     def __init__(self, prints: UInt8Array | None = None) -> None:
         """Begin with prints uint8 `[N, 32, 32, 3]` that are known already; these are not compared."""
+        self._count = 0
         self._prints = np.empty((0, PRINT_SIDE, PRINT_SIDE, 3), np.uint8)
         self._coarse = np.empty((0, 3 * COARSE_SIDE**2), np.float32)
         self._lengths = np.empty((0, len(_windows()[0])), np.float32)
         if prints is not None:
-            self._take_in(prints)
+            self.take_in(prints)
 
     def __len__(self) -> int:
-        return len(self._prints)
+        return self._count
 
     def add(self, prints: UInt8Array) -> list[Pair]:
         """Take in prints uint8 `[M, 32, 32, 3]`; return their pairs with each other and with earlier ones."""
         begin = len(self)
-        self._take_in(prints)
+        self.take_in(prints)
+        known = self._coarse[: len(self)]
         mirrored = _coarse(prints[:, :, ::-1])
-        found = np.maximum(self._coarse[begin:] @ self._coarse.T, mirrored @ self._coarse.T) >= CANDIDATE
+        found = np.maximum(known[begin:] @ known.T, mirrored @ known.T) >= CANDIDATE
         pairs = []
         for row, candidates in enumerate(found):
             earlier = np.flatnonzero(candidates[: begin + row])
@@ -76,10 +84,24 @@ class LikenessIndex:
             ]
         return pairs
 
-    def _take_in(self, prints: UInt8Array) -> None:
-        self._prints = np.concatenate([self._prints, prints])
-        self._coarse = np.concatenate([self._coarse, _coarse(prints)])
-        self._lengths = np.concatenate([self._lengths, *(_lengths(one) for one in prints)])
+    def take_in(self, prints: UInt8Array) -> None:
+        """Take in prints uint8 `[M, 32, 32, 3]` without comparing them."""
+        begin, self._count = len(self), len(self) + len(prints)
+        if self._count > len(self._prints):
+            # Room for as many again: copying at every picture would make adding quadratic.
+            room = max(self._count, 2 * len(self._prints))
+            self._prints = _grown(self._prints, room)
+            self._coarse = _grown(self._coarse, room)
+            self._lengths = _grown(self._lengths, room)
+        self._prints[begin : self._count] = prints
+        self._coarse[begin : self._count] = _coarse(prints)
+        self._lengths[begin : self._count] = np.nan
+
+    def _lengths_of(self, places: npt.NDArray[np.int64]) -> FloatArray:
+        for place in places[np.isnan(self._lengths[places, 0])]:
+            self._lengths[place] = _lengths(self._prints[place])
+        found: FloatArray = self._lengths[places]
+        return found
 
     def _likenesses(self, picture: UInt8Array, others: npt.NDArray[np.int64]) -> FloatArray:
         """The best correlation of a print with each of those: either one against the other's crops.
@@ -90,7 +112,7 @@ class LikenessIndex:
         if not len(others):
             return np.empty(0, np.float32)
         pixels = self._prints[others].reshape(len(others), -1).astype(np.float32)
-        lengths = self._lengths[others]
+        lengths = self._lengths_of(others)
         best = np.full(len(others), -1.0, np.float32)
         for ours in (picture, picture[:, ::-1]):
             crops = _unit(_cut(ours))
@@ -125,9 +147,9 @@ def _spread(layouts: FloatArray, window: int | None = None) -> FloatArray:
 
 
 def _lengths(picture: UInt8Array) -> FloatArray:
-    """How much a print and its crops vary, `[1, 28]`: what correlations with them are divided by."""
+    """How much a print and its crops vary, `[28]`: what correlations with them are divided by."""
     cut = _cut(picture)
-    lengths: FloatArray = np.linalg.norm(cut - cut.mean(axis=1, keepdims=True), axis=1)[None]
+    lengths: FloatArray = np.linalg.norm(cut - cut.mean(axis=1, keepdims=True), axis=1)
     return lengths.clip(min=1e-3)
 
 
@@ -135,6 +157,13 @@ def coarse_layout(picture: UInt8Array) -> UInt8Array:
     """The 8 x 8 colours of a print uint8 `[32, 32, 3]`, row by row: uint8 `[192]`."""
     layout: UInt8Array = _means(picture[None])[0].round().astype(np.uint8)
     return layout
+
+
+def _grown(rows: npt.NDArray[Number], room: int) -> npt.NDArray[Number]:
+    """The same rows in an array with room for more."""
+    grown = np.empty((room, *rows.shape[1:]), rows.dtype)
+    grown[: len(rows)] = rows
+    return grown
 
 
 def _coarse(prints: UInt8Array) -> FloatArray:

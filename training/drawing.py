@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import uuid
 
 from PIL import Image
 
@@ -11,8 +10,9 @@ from engines.starters.drawings import draw
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from training import files
-from training.ingest import make_thumbnail, pixel_sha256
-from training.intake import count_in, dataset_gone, lock_dataset
+from training.adding import dataset_gone, lock_dataset, put_in, store_image
+from training.alikes import Alikes
+from training.ingest import CheckedPicture, look_of, pixel_sha256
 from training.models import Dataset, DatasetImage, Upload
 
 SIDE = 128  # pixels; twice what the shipped starter works at
@@ -28,15 +28,16 @@ def run_sample(context: JobContext) -> Outcome:
     total = context.job.total
     there = set(dataset.images.values_list("name", flat=True))
     missing = [index for index in range(total) if _name(dataset, index) not in there]
+    alikes = Alikes()
     for start in range(0, len(missing), _BATCH):
         if context.report(step=total - len(missing) + start, total=total) is Control.STOP:
             return Outcome(state="stopped")
-        _add(context, dataset, missing[start : start + _BATCH])
+        _add(context, dataset, missing[start : start + _BATCH], alikes)
     context.report(step=total, total=total)
     return Outcome()
 
 
-def _add(context: JobContext, dataset: Dataset, indices: list[int]) -> None:
+def _add(context: JobContext, dataset: Dataset, indices: list[int], alikes: Alikes) -> None:
     images = [_drawn(dataset, index) for index in indices]
     # Two indices may give the same picture; it is then one.
     distinct = {image.sha256: image for image in images}
@@ -46,8 +47,7 @@ def _add(context: JobContext, dataset: Dataset, indices: list[int]) -> None:
             locked = lock_dataset(dataset.pk)
             known = locked.images.filter(sha256__in=distinct).values_list("sha256", flat=True)
             new = [distinct[sha256] for sha256 in distinct.keys() - set(known)]
-            DatasetImage.objects.bulk_create(new)
-            count_in(locked, new)
+            put_in(locked, new, alikes)
         kept = {key for image in new for key in (image.file, image.thumbnail)}
     finally:
         stored = {key for image in images for key in (image.file, image.thumbnail)}
@@ -56,23 +56,17 @@ def _add(context: JobContext, dataset: Dataset, indices: list[int]) -> None:
 
 def _drawn(dataset: Dataset, index: int) -> DatasetImage:
     picture = draw(dataset.sample_family, index, SIDE)
-    content, thumbnail = _png(picture), make_thumbnail(picture)
-    image_id = uuid.uuid4()
-    file, small = files.store_picture(
-        dataset.pk, image_id, content=content, extension="png", thumbnail=thumbnail
-    )
-    return DatasetImage(
-        id=image_id,
-        dataset=dataset,
-        name=_name(dataset, index),
-        upload_sha256=hashlib.sha256(content).hexdigest(),
+    content = _png(picture)
+    drawn = CheckedPicture(
         sha256=pixel_sha256(picture),
-        file=file,
-        thumbnail=small,
         width=picture.width,
         height=picture.height,
-        size_bytes=len(content) + len(thumbnail),
+        content=content,
+        extension="png",
+        look=look_of(picture),
     )
+    arrived = hashlib.sha256(content).hexdigest()
+    return store_image(dataset.pk, _name(dataset, index), arrived, drawn)
 
 
 def _name(dataset: Dataset, index: int) -> str:

@@ -1,18 +1,18 @@
 """The light job that checks what arrived: each file gets its verdict, a bad one never holds up the others."""
 
 import hashlib
-import uuid
 from collections.abc import Iterator
 from typing import IO
 
 from django.core.files.storage import default_storage
-from django.db.models import F
 from django.utils.translation import gettext as _
 
 from engines.progress import Control
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from training import files, limits
+from training.adding import count_duplicate, dataset_gone, lock_dataset, put_in, store_image
+from training.alikes import Alikes
 from training.archives import Archive, Member, is_zip, too_many_bytes
 from training.exceptions import FileRefused
 from training.ingest import CheckedPicture, check_picture
@@ -32,11 +32,6 @@ def run_upload(context: JobContext) -> Outcome:
     return Outcome(state="succeeded" if is_done else "stopped")
 
 
-def dataset_gone() -> str:
-    """The message to the owner of a job whose dataset was deleted meanwhile."""
-    return _("The dataset was deleted while this job was running. Nothing else was touched.")
-
-
 class Intake:
     """One attempt at one upload. Pictures come in one at a time, so memory stays flat."""
 
@@ -45,6 +40,7 @@ class Intake:
         self._upload = upload
         self._dataset: Dataset = upload.dataset
         self._limits = limits.current()
+        self._alikes = Alikes()
         # What the upload holds, as far as it is known: a ZIP's members count once it has been opened.
         known = upload.files.values_list("status", flat=True)
         self._done = sum(status != Status.WAITING for status in known)
@@ -122,32 +118,13 @@ class Intake:
         if self._dataset.images.filter(sha256=picture.sha256).exists():
             self._settle(file, Status.DUPLICATE, "")
             return
-        image_id = uuid.uuid4()
-        keys = files.store_picture(
-            self._dataset.pk,
-            image_id,
-            content=picture.content,
-            extension=picture.extension,
-            thumbnail=picture.thumbnail,
-        )
-        image = DatasetImage(
-            id=image_id,
-            dataset=self._dataset,
-            name=file.name,
-            upload_sha256=arrived,
-            sha256=picture.sha256,
-            file=keys[0],
-            thumbnail=keys[1],
-            width=picture.width,
-            height=picture.height,
-            size_bytes=len(picture.content) + len(picture.thumbnail),
-        )
+        image = store_image(self._dataset.pk, file.name, arrived, picture)
         is_kept = False
         try:
             is_kept = self._settle(file, Status.ACCEPTED, "", image)
         finally:
             if not is_kept:
-                files.remove_files(keys)
+                files.remove_files([image.file, image.thumbnail])
 
     def _settle(
         self, file: UploadedFile, status: Status, reason: str, image: DatasetImage | None = None
@@ -160,8 +137,9 @@ class Intake:
             if image is not None:
                 file.status, file.reason = self._verdict(dataset, image)
             if file.status == Status.ACCEPTED and image is not None:
-                image.save(force_insert=True)
-                count_in(dataset, [image])
+                put_in(dataset, [image], self._alikes)
+            if file.status == Status.DUPLICATE:
+                count_duplicate(dataset)
             file.save()
         self._done += 1
         if waiting_key:
@@ -179,22 +157,6 @@ class Intake:
         if is_full:
             return Status.REFUSED, _("The dataset is full. Remove pictures, or start another dataset.")
         return Status.ACCEPTED, ""
-
-
-def lock_dataset(dataset_id: uuid.UUID) -> Dataset:
-    """Return the dataset, its row locked until the transaction ends. Raises JobError when it was deleted."""
-    dataset: Dataset | None = Dataset.objects.select_for_update().filter(pk=dataset_id).first()
-    if dataset is None:
-        raise JobError(dataset_gone())
-    return dataset
-
-
-def count_in(dataset: Dataset, added: list[DatasetImage]) -> None:
-    """Count pictures that were just inserted. The dataset's row is locked."""
-    Dataset.objects.filter(pk=dataset.pk).update(
-        picture_count=F("picture_count") + len(added),
-        size_bytes=F("size_bytes") + sum(image.size_bytes for image in added),
-    )
 
 
 def _sha256(stream: IO[bytes]) -> str:

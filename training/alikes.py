@@ -1,0 +1,117 @@
+"""Which pictures of a dataset are nearly alike: found as pictures come, one group for all that hang together.
+
+A job that adds pictures reads the prints of those that are there once, and then only what others have added
+meanwhile. So each picture costs one product with the prints and, where it is like another, two statements.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import numpy as np
+from django.db.models import Q
+
+from engines.images import UInt8Array
+from engines.likeness import PRINT_SIDE, LikenessIndex
+from training.models import Dataset, DatasetImage, PicturePrint
+
+_SHAPE = (PRINT_SIDE, PRINT_SIDE, 3)
+_CHUNK = 1000
+# By how much the clocks of two workers may differ.
+_SKEW = timedelta(seconds=10)
+
+
+class Alikes:
+    """The prints of one dataset in the hands of one job."""
+
+    def __init__(self) -> None:
+        self._index = LikenessIndex()
+        self._ids: list[UUID] = []
+        self._known: set[UUID] = set()
+        self._rev = 0
+
+    def join(self, dataset: Dataset, images: Sequence[DatasetImage]) -> None:
+        """Set the groups of pictures that are about to be inserted, and join the groups that they link.
+
+        Each has its `print` set. The dataset's row is locked. A picture that was removed since its print was
+        read links nothing.
+        """
+        self._catch_up(dataset)
+        pairs = self._index.add(np.stack([_pixels(image.print.pixels) for image in images]))
+        self._remember(image.pk for image in images)
+        self._rev += len(images)
+        if not pairs:
+            return
+        added = {image.pk: image for image in images}
+        earlier = {self._ids[pair.first] for pair in pairs} - added.keys()
+        group_of: dict[UUID, UUID | None] = dict(
+            dataset.images.filter(pk__in=earlier).values_list("pk", "likeness_group")
+        )
+        group_of |= dict.fromkeys(added)
+        links = [(self._ids[pair.first], self._ids[pair.second]) for pair in pairs]
+        for members in _connected(link for link in links if link[0] in group_of):
+            _make_one(dataset, members, group_of, added)
+
+    def _catch_up(self, dataset: Dataset) -> None:
+        """Read the prints that this job has not read: all at first, later what other jobs have added."""
+        rev = dataset.tallies.get("rev", 0)
+        if rev == self._rev:
+            return
+        self._rev = rev
+        pictures = dataset.images.filter(print__isnull=False)
+        if self._ids:
+            newest = DatasetImage.objects.filter(pk__in=self._ids[-_CHUNK:]).order_by("-created_at").first()
+            if newest is not None:
+                pictures = pictures.filter(created_at__gte=newest.created_at - _SKEW)
+        unread = [pk for pk in pictures.order_by().values_list("pk", flat=True) if pk not in self._known]
+        for start in range(0, len(unread), _CHUNK):
+            found = list(
+                PicturePrint.objects.filter(pk__in=unread[start : start + _CHUNK]).values_list("pk", "pixels")
+            )
+            self._index.take_in(np.stack([_pixels(pixels) for _pk, pixels in found]))
+            self._remember(pk for pk, _pixels in found)
+
+    def _remember(self, added: Iterable[UUID]) -> None:
+        new = list(added)
+        self._ids += new
+        self._known.update(new)
+
+
+def _pixels(stored: bytes | memoryview) -> UInt8Array:
+    return np.frombuffer(stored, np.uint8).reshape(_SHAPE)
+
+
+def _connected(links: Iterable[tuple[UUID, UUID]]) -> Iterable[set[UUID]]:
+    """The pictures that hang together by links, directly or through others: union-find, path halving."""
+    above: dict[UUID, UUID] = {}
+
+    def root(pk: UUID) -> UUID:
+        while above.setdefault(pk, pk) != pk:
+            above[pk] = above[above[pk]]
+            pk = above[pk]
+        return pk
+
+    for one, other in links:
+        above[root(one)] = root(other)
+    sets: dict[UUID, set[UUID]] = defaultdict(set)
+    for pk in list(above):
+        sets[root(pk)].add(pk)
+    return sets.values()
+
+
+def _make_one(
+    dataset: Dataset,
+    members: set[UUID],
+    group_of: dict[UUID, UUID | None],
+    added: dict[UUID, DatasetImage],
+) -> None:
+    """Bring the members, and whoever shares a group with one of them, into one group. At most one UPDATE."""
+    groups = {group for group in (group_of[pk] for pk in members) if group is not None}
+    kept = min(groups, default=uuid4())
+    for pk in members & added.keys():
+        added[pk].likeness_group = kept
+    alone = {pk for pk in members - added.keys() if group_of[pk] is None}
+    if alone or len(groups) > 1:
+        moved = Q(pk__in=alone) | Q(likeness_group__in=groups - {kept})
+        dataset.images.filter(moved).update(likeness_group=kept)
