@@ -7,16 +7,11 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import (
-    FileResponse,
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseRedirect,
-)
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
+
+from accounts.ranges import answer_with_part
 
 _A_YEAR = 31_536_000
 _SIGNED_SECONDS = 300
@@ -56,7 +51,7 @@ def serve_file(
     unchanged = get_conditional_response(request, etag=etag) if etag else None
     if unchanged:
         return unchanged
-    response = _by_proxy(key) if settings.ACCEL_PREFIX else _by_django(key)
+    response = _by_proxy(key) if settings.ACCEL_PREFIX else _by_django(request, key, etag)
     if etag:
         response["ETag"] = etag
     response["Content-Type"] = content_type
@@ -93,8 +88,9 @@ def _by_proxy(key: str) -> HttpResponse:
     return response
 
 
-def _by_django(key: str) -> FileResponse:
+def _by_django(request: HttpRequest, key: str, etag: str | None) -> HttpResponseBase:
     try:
-        return FileResponse(default_storage.open(key))
+        file = default_storage.open(key)
     except FileNotFoundError as error:
         raise Http404 from error
+    return answer_with_part(request, file, file.size, etag=etag)

@@ -49,6 +49,43 @@ def test_an_immutable_address_is_kept_privately(rf, key):
     assert serve_file(again, key, content_type="image/png", immutable=True).status_code == 304
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "content", "said"),
+    [
+        ("bytes=1-3", 206, b"yte", "bytes 1-3/5"),
+        ("bytes=2-", 206, b"tes", "bytes 2-4/5"),
+        ("bytes=-2", 206, b"es", "bytes 3-4/5"),
+        ("bytes=0-999", 206, b"bytes", "bytes 0-4/5"),
+        ("bytes=5-", 416, b"", "bytes */5"),
+        ("bytes=3-1", 416, b"", "bytes */5"),
+        ("bytes=-0", 416, b"", "bytes */5"),
+        ("bytes=0-0,2-2", 200, b"bytes", None),
+        ("bytes=-", 200, b"bytes", None),
+        ("pages=1-3", 200, b"bytes", None),
+    ],
+)
+def test_players_jump_within_a_film(rf, key, asked, status, content, said):
+    response = serve_file(rf.get("/", headers={"Range": asked}), key, content_type="video/mp4")
+    assert response.status_code == status
+    assert response.getvalue() == content
+    assert response.get("Content-Range") == said
+    if status != 416:
+        assert response["Content-Length"] == str(len(content))
+        assert response["Accept-Ranges"] == "bytes"
+    assert response["Content-Type"] == "video/mp4"
+    response.close()
+
+
+def test_a_part_is_of_the_state_that_was_asked_for(rf, key):
+    whole = serve_file(rf.get("/"), key, content_type="video/mp4", immutable=True)
+    whole.close()
+    for condition, status in ((whole["ETag"], 206), ('"another"', 200)):
+        headers = {"Range": "bytes=1-", "If-Range": condition}
+        response = serve_file(rf.get("/", headers=headers), key, content_type="video/mp4", immutable=True)
+        assert response.status_code == status
+        response.close()
+
+
 def test_a_missing_file_is_not_found(request_, settings):
     with pytest.raises(Http404):
         serve_file(request_, "private/none.png", content_type="image/png")
