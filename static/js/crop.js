@@ -82,6 +82,9 @@ function start(stage) {
     else take(drag.left + point.x - drag.from.x, drag.upper + point.y - drag.from.y, read()[2]);
   });
 
+  // A finger on the box moves the box and not the page. (Browsers pass over touch-action inside an SVG.)
+  stage.addEventListener("touchstart", (event) => drag && event.preventDefault(), { passive: false });
+
   for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => (drag = null));
 
   handle.addEventListener("keydown", (event) => {
