@@ -10,12 +10,14 @@ from django.utils.translation import ngettext
 from training.archives import Archive, Member
 from training.caption_files import (
     TEXT_ENDINGS,
+    CaptionRow,
     Problem,
     Reading,
     most_bytes,
     read_captions,
 )
-from training.exceptions import FileRefused
+from training.captions import kept_caption
+from training.exceptions import CaptionRefused, FileRefused
 from training.models import Dataset
 from training.services.captions import import_captions
 
@@ -31,15 +33,16 @@ def take_file(dataset: Dataset, name: str, stream: IO[bytes]) -> str:
 class ArchiveCaptions:
     """The captions in a ZIP: they belong to its pictures by path, and to those here already by name."""
 
-    def __init__(self, archive: Archive, scratch: str | None = None) -> None:
+    def __init__(self, archive: Archive, dataset: Dataset, scratch: str | None = None) -> None:
         """Read the metadata files. Text files are read when their picture's turn comes."""
         self._archive = archive
+        self._dataset = dataset
         self._scratch = scratch
         self._pictures = {_path(member) for member in archive.members}
         # "a.txt" is the caption of "a.jpg", and so is "a.jpg.txt".
         self._named = self._pictures | {_stem(path) for path in self._pictures}
         self._texts: dict[str, Member] = {}
-        self._rows: dict[str, str] = {}
+        self._rows: dict[str, CaptionRow] = {}
         self._left = Reading()
         for member in archive.caption_members:
             if member.name.lower().endswith(TEXT_ENDINGS):
@@ -48,24 +51,33 @@ class ArchiveCaptions:
                 self._read_metadata(member)
 
     def of(self, member: Member) -> str:
-        """Return the caption of a picture in the ZIP, "" for none. A row of metadata counts before a text."""
-        path = _path(member)
-        row = self._rows.get(path)
-        if row is not None:
-            return row
-        text = self._texts.get(_stem(path)) or self._texts.get(path)
-        if text is None:
-            return ""
-        reading = self._read(text)
-        self._left.problems += reading.problems
-        return reading.rows[0].caption if reading.rows else ""
+        """Return the caption of a picture in the ZIP as it is kept, "" for none.
 
-    def take_others(self, dataset: Dataset) -> str:
+        A row of metadata counts before a text file.
+        """
+        row = self._row_of(member)
+        try:
+            return kept_caption(self._dataset, row.caption) if row else ""
+        except CaptionRefused as error:
+            self._left.problems.append(Problem(row.where if row else member.name, str(error)))
+            return ""
+
+    def take_others(self) -> str:
         """Give captions that are not of the ZIP's own pictures to those that are in the dataset already.
 
         Return why not all were taken, "" when they were. One transaction.
         """
-        return _told(dataset, self._others())
+        return _told(self._dataset, self._others())
+
+    def _row_of(self, member: Member) -> CaptionRow | None:
+        path = _path(member)
+        row = self._rows.get(path)
+        text = self._texts.get(_stem(path)) or self._texts.get(path)
+        if row is None and text is not None:
+            reading = self._read(text)
+            self._left.problems += reading.problems
+            row = reading.rows[0] if reading.rows else None
+        return row
 
     def _others(self) -> Iterator[Reading]:
         yield self._left
@@ -80,7 +92,7 @@ class ArchiveCaptions:
         for row in reading.rows:
             path = _key(posixpath.normpath(posixpath.join(folder, row.file_name.replace("\\", "/"))))
             if path in self._pictures:
-                self._rows[path] = row.caption
+                self._rows[path] = row
             else:
                 self._left.rows.append(row)
 

@@ -84,6 +84,15 @@ def trained_caption(dataset: Dataset, caption: str) -> str:
     return with_keyword(caption, dataset.keyword, dataset.purpose, dataset.subject)
 
 
+def kept_caption(dataset: Dataset, text: str) -> str:
+    """Return a text as it is kept for a picture of the dataset: clean, with the keyword; empty stays empty.
+
+    Raises CaptionRefused for one that is, or so becomes, too long.
+    """
+    caption = clean_caption(text)
+    return clean_caption(trained_caption(dataset, caption)) if caption else ""
+
+
 def replacement(find: str, replace: str, *, whole_words: bool = False) -> Change:
     """The change that puts `replace` in place of `find`: plain text, capitals as they are typed."""
     pattern = _word(find, re.NOFLAG) if whole_words else re.compile(re.escape(find))

@@ -14,9 +14,12 @@ from training import files, limits
 from training.adding import count_duplicate, dataset_gone, lock_dataset, put_in, store_image
 from training.alikes import Alikes
 from training.archives import Archive, Member, is_zip, too_many_bytes
+from training.caption_files import is_caption_file
+from training.caption_intake import ArchiveCaptions, take_file
 from training.exceptions import FileRefused
 from training.ingest import CheckedPicture, check_picture
 from training.models import Dataset, DatasetImage, Upload, UploadedFile
+from training.quotas import judge_storage
 
 Status = UploadedFile.Status
 _CHUNK = 1 << 20
@@ -24,7 +27,7 @@ _CHUNK = 1 << 20
 
 def run_upload(context: JobContext) -> Outcome:
     """Check every waiting file of the job's upload. A later attempt begins where the last one ended."""
-    upload = Upload.objects.select_related("dataset").filter(job_id=context.job_id).first()
+    upload = Upload.objects.select_related("dataset__owner").filter(job_id=context.job_id).first()
     if upload is None:
         raise JobError(dataset_gone())
     intake = Intake(context, upload)
@@ -49,7 +52,8 @@ class Intake:
     def run(self) -> bool:
         """Check all that waits. Return whether it was finished, and not told to stop."""
         waiting = self._upload.files.filter(status=Status.WAITING, archive=None)
-        for file in waiting:
+        # Captions last: their pictures may have been sent after them.
+        for file in sorted(waiting, key=lambda file: is_caption_file(file.name)):
             if self._report() is Control.STOP:
                 return False
             if not self._take(file):
@@ -66,7 +70,10 @@ class Intake:
             with default_storage.open(file.file) as stored:
                 if is_zip(stored):
                     return self._open_archive(file, stored)
-                if stored.size > self._limits.max_picture_bytes:
+                if is_caption_file(file.name):
+                    reason = take_file(self._dataset, file.name, stored)
+                    self._settle(file, Status.REFUSED if reason else Status.OPENED, reason)
+                elif stored.size > self._limits.max_picture_bytes:
                     self._settle(file, Status.REFUSED, str(too_many_bytes(self._limits)))
                 else:
                     self._judge(file, stored)
@@ -75,8 +82,10 @@ class Intake:
         return True
 
     def _open_archive(self, file: UploadedFile, stored: IO[bytes]) -> bool:
+        scratch = str(self._context.workdir)
         try:
             archive = Archive(stored, self._limits)
+            captions = ArchiveCaptions(archive, self._dataset, scratch)
         except FileRefused as refusal:
             self._settle(file, Status.REFUSED, str(refusal))
             return True
@@ -87,12 +96,21 @@ class Intake:
             if self._report() is Control.STOP:
                 return False
             try:
-                with archive.open(member, str(self._context.workdir)) as unpacked:
-                    self._judge(entry, unpacked)
+                with archive.open(member, scratch) as unpacked:
+                    self._judge(entry, unpacked, captions.of(member))
             except FileRefused as refusal:
                 self._settle(entry, Status.REFUSED, str(refusal))
+        self._take_other_captions(file, archive, captions)
         self._settle(file, Status.OPENED, "")
         return True
+
+    def _take_other_captions(self, file: UploadedFile, archive: Archive, captions: ArchiveCaptions) -> None:
+        """Captions of pictures that are not in the ZIP. One row tells of all that were not taken."""
+        reason = captions.take_others()
+        first = next(iter(archive.caption_members), None)
+        if reason and first and not file.members.filter(position=first.position).exists():
+            row = UploadedFile(upload=self._upload, archive=file, position=first.position, name=first.name)
+            self._settle(row, Status.REFUSED, reason)
 
     def _members(self, file: UploadedFile, left: list[Member]) -> Iterator[tuple[UploadedFile, Member]]:
         for member in left:
@@ -101,9 +119,9 @@ class Intake:
                 member,
             )
 
-    def _judge(self, file: UploadedFile, stream: IO[bytes]) -> None:
+    def _judge(self, file: UploadedFile, stream: IO[bytes], caption: str = "") -> None:
         arrived = _sha256(stream)
-        if self._dataset.images.filter(upload_sha256=arrived).exists():
+        if self._is_here(caption, upload_sha256=arrived):
             self._settle(file, Status.DUPLICATE, "")
             return
         try:
@@ -111,14 +129,20 @@ class Intake:
         except FileRefused as refusal:
             self._settle(file, Status.REFUSED, str(refusal))
             return
-        self._keep(file, picture, arrived)
+        self._keep(file, picture, arrived, caption)
 
-    def _keep(self, file: UploadedFile, picture: CheckedPicture, arrived: str) -> None:
+    def _is_here(self, caption: str, **marks: str) -> bool:
+        """Whether the dataset has the picture already; the caption that came along with it is taken then."""
+        here = self._dataset.images.filter(**marks)
+        return bool(here.update(caption=caption) if caption else here.exists())
+
+    def _keep(self, file: UploadedFile, picture: CheckedPicture, arrived: str, caption: str) -> None:
         """Store a picture, then let the database decide whether it is new and there is room for it."""
-        if self._dataset.images.filter(sha256=picture.sha256).exists():
+        if self._is_here(caption, sha256=picture.sha256):
             self._settle(file, Status.DUPLICATE, "")
             return
         image = store_image(self._dataset.pk, file.name, arrived, picture)
+        image.caption = caption
         is_kept = False
         try:
             is_kept = self._settle(file, Status.ACCEPTED, "", image)
@@ -156,6 +180,10 @@ class Intake:
         )
         if is_full:
             return Status.REFUSED, _("The dataset is full. Remove pictures, or start another dataset.")
+        try:
+            judge_storage(self._dataset.owner, image.size_bytes)
+        except DatasetFull as error:
+            return Status.REFUSED, str(error)
         return Status.ACCEPTED, ""
 
 

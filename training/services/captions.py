@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from training.caption_files import CaptionRow, Problem, Reading
-from training.captions import Change, clean_caption, renaming, trained_caption
+from training.captions import Change, kept_caption, renaming
 from training.exceptions import CaptionRefused, PicturesMissing
 from training.models import Dataset, DatasetImage
 from training.picture_names import PictureNames
@@ -35,7 +35,7 @@ def save_caption(*, image: DatasetImage, caption: str) -> DatasetImage:
 
     Raises CaptionRefused for one that is too long.
     """
-    image.caption = _kept(image.dataset, caption)
+    image.caption = kept_caption(image.dataset, caption)
     image.save(update_fields=["caption"])
     return image
 
@@ -107,7 +107,7 @@ def _match(
     problems: list[Problem],
 ) -> None:
     try:
-        found[find(row.file_name)] = _kept(dataset, row.caption)
+        found[find(row.file_name)] = kept_caption(dataset, row.caption)
     except CaptionRefused as error:
         problems.append(Problem(row.where, str(error)))
 
@@ -124,14 +124,9 @@ def _changes(
     if only is not None and len(found) != len(only):
         raise PicturesMissing("Some of the pictures are not in this dataset.")
     compared = (
-        ChangedCaption(image, image.caption, _kept(dataset, change(image.caption))) for image in found
+        ChangedCaption(image, image.caption, kept_caption(dataset, change(image.caption))) for image in found
     )
     return [changed for changed in compared if changed.before != changed.after]
-
-
-def _kept(dataset: Dataset, caption: str) -> str:
-    cleaned = clean_caption(caption)
-    return clean_caption(trained_caption(dataset, cleaned)) if cleaned else ""
 
 
 def _write(captions: dict[UUID, str]) -> None:
