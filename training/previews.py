@@ -88,7 +88,6 @@ def show_cut(
 ) -> Shown:
     """Show what a crop, or a box by hand, makes of a picture. No query, and no pixel is read."""
     boxes = boxes_of(picture, crop, box)
-    fewest = min(min(right - left, lower - upper) for left, upper, right, lower in boxes)
     return Shown(
         title=title,
         picture=picture,
@@ -97,7 +96,7 @@ def show_cut(
         columns=range(len(boxes)),
         resolution=resolution,
         sentence=_sentence(boxes, resolution),
-        is_enlarged=fewest < resolution,
+        is_enlarged=_is_enlarged(boxes, resolution),
     )
 
 
@@ -128,13 +127,32 @@ def _strip_address(picture: DatasetImage, crop: str, resolution: int, box: Box |
     return f"{address}?{urlencode({**chosen, 'resolution': resolution})}"
 
 
+def _is_enlarged(boxes: Sequence[Box], resolution: int) -> bool:
+    return any(min(right - left, lower - upper) < resolution for left, upper, right, lower in boxes)
+
+
 def _sentence(boxes: Sequence[Box], resolution: int) -> str:
-    sizes = sorted({(right - left, lower - upper) for left, upper, right, lower in boxes})
-    before = " – ".join(f"{width} × {height}" for width, height in {sizes[0]: 0, sizes[-1]: 0})
-    numbers = {"before": before, "side": resolution}
-    if min(sizes[0]) < resolution:
-        return _("%(before)s pixels are enlarged to %(side)d × %(side)d, which looks soft.") % numbers
-    return _("%(before)s pixels become %(side)d × %(side)d.") % numbers
+    left, upper, right, lower = boxes[0]
+    sides = sorted(box[2] - box[0] for box in boxes)
+    numbers: dict[str, object] = {
+        "width": right - left,
+        "height": lower - upper,
+        "least": sides[0],
+        "most": sides[-1],
+        "side": resolution,
+    }
+    is_enlarged = _is_enlarged(boxes, resolution)
+    if len(boxes) > 1 and is_enlarged:
+        text = _(
+            "Squares of %(least)d to %(most)d pixels are enlarged to %(side)d × %(side)d: some look soft."
+        )
+    elif len(boxes) > 1:
+        text = _("Squares of %(least)d to %(most)d pixels become %(side)d × %(side)d.")
+    elif is_enlarged:
+        text = _("%(width)d × %(height)d pixels are enlarged to %(side)d × %(side)d, which looks soft.")
+    else:
+        text = _("%(width)d × %(height)d pixels become %(side)d × %(side)d.")
+    return text % numbers
 
 
 def _cut(picture: DatasetImage, crop: Crop) -> Cut:

@@ -1,6 +1,7 @@
 """Pages on which one chooses how pictures are cut: the owner, a stranger, nobody, tampered forms."""
 
 import io
+import re
 import uuid
 
 import pytest
@@ -63,6 +64,10 @@ class TestAllPictures:
         empty_dataset.refresh_from_db()
         assert empty_dataset.crop == "center"
 
+    def test_several_squares_are_said_with_their_sizes(self, page, owner_client):
+        text = owner_client.get(page, {"crop": "random"}, **HTMX).content.decode()
+        assert re.search(r"Squares of \d\d to \d\d pixels become 64 × 64\.", text)
+
     def test_too_few_pixels_are_said(self, page, owner_client):
         text = owner_client.get(page, {"crop": "center", "resolution": 256}, **HTMX).content.decode()
         assert "100 × 100 pixels are enlarged to 256 × 256, which looks soft." in text
@@ -73,6 +78,12 @@ class TestAllPictures:
         empty_dataset.refresh_from_db()
         assert empty_dataset.crop == "random"
         assert 'value="random" checked' in owner_client.get(page).content.decode()
+
+    def test_a_new_experiment_proposes_it(self, dataset, owner, owner_client):
+        services.choose_crop(dataset=dataset, crop="squeeze")
+        draft = services.create_draft(owner=owner, dataset=dataset)
+        text = owner_client.get(url("draft_setup", draft.pk)).content.decode()
+        assert 'name="crop" value="squeeze" checked' in text
 
     @pytest.mark.parametrize("chosen", [{"crop": "sideways"}, {"crop": "random", "resolution": "10000"}])
     def test_a_tampered_choice_changes_nothing(self, chosen, page, empty_dataset, owner_client):

@@ -216,7 +216,8 @@ def _setup_form(
     found = starts.find_starts(request.user, draft.continued_from)
     # What never came from the form itself is proposed; what did is judged again.
     data = typed if typed is not None else draft.choices if "steps" in draft.choices else None
-    return SetupForm(data, starts=found, initial=draft.choices)
+    proposed = {"crop": draft.dataset.crop} if draft.dataset else {}
+    return SetupForm(data, starts=found, initial={**proposed, **draft.choices})
 
 
 def _estimate(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) -> dict[str, object]:
