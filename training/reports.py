@@ -70,7 +70,11 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One meter: how good it is out of 100, and the sentence that says what to do. `mark` filters by it."""
+    """One meter with the sentence that says what to do.
+
+    `percent`: how far it is filled. `mark`: the pictures it counts, "" for none. `bars`: how they spread, from
+    `ends[0]` to `ends[1]`.
+    """
 
     title: str
     value: str
@@ -79,6 +83,7 @@ class Line:
     sentence: str
     mark: str = ""
     bars: Sequence[Bar] = ()
+    ends: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,10 @@ def _size(figures: Figures) -> Line:
         _("%(from)s pixels or more") % {"from": edges[-1]},
     ]
     bars = _bars(figures.sides, labels)
-    return _flaw(_("Small"), figures.small, figures.counted, sentence, mark=Mark.SMALL, bars=bars)
+    ends = (_("small"), _("large"))
+    return _flaw(
+        _("Small"), figures.small, figures.counted, sentence, mark=Mark.SMALL, bars=bars, ends=ends
+    )
 
 
 def _shape(figures: Figures) -> Line:
@@ -234,7 +242,8 @@ def _shape(figures: Figures) -> Line:
             figures.long,
         ) % {"count": figures.long}
     bars = _bars(figures.aspects, labels)
-    return _flaw(_("Long"), figures.long, figures.counted, sentence, mark=Mark.LONG, bars=bars)
+    ends = (_("tall"), _("wide"))
+    return _flaw(_("Long"), figures.long, figures.counted, sentence, mark=Mark.LONG, bars=bars, ends=ends)
 
 
 def _variety(variety: float, purpose: str) -> Line:
@@ -260,17 +269,18 @@ def _variety(variety: float, purpose: str) -> Line:
 
 
 def _flaw(title: str, count: int, total: int, sentence: str, *, mark: Mark, bars: Sequence[Bar] = ()) -> Line:
-    """A line about pictures with a flaw: the meter is full when there are none."""
+    """A line about pictures with a flaw: the meter shows which part of all they are."""
     share = min(1.0, count / total)
     level: Level = "good" if not count else "poor" if share >= _POOR_SHARE else "fair"
     return Line(
         title=title,
         value=f"{count:,}",
         level=level,
-        percent=round(100 * (1 - share)),
+        percent=round(100 * share),
         sentence=sentence,
         mark=mark if count else "",
         bars=bars,
+        ends=ends,
     )
 
 

@@ -10,7 +10,7 @@ from jobs.testing import run_pending
 from tests.training import crafted
 from tests.training.conftest import fill
 from training import services
-from training.models import Dataset, DatasetImage, UploadedFile
+from training.models import Dataset, DatasetImage, Purpose, UploadedFile
 from training.selectors import PICTURES_PER_PAGE
 from training.views.receiving import UploadTooLarge, receive_files
 
@@ -38,11 +38,9 @@ class TestAccess:
     def page(self, request, dataset):
         return url(request.param, dataset.pk)
 
-    @pytest.fixture(params=["dataset_add", "dataset_delete", "image_remove"])
-    def action(self, request, dataset, image):
-        return url(
-            request.param, *([dataset.pk, image.pk] if request.param == "image_remove" else [dataset.pk])
-        )
+    @pytest.fixture(params=["dataset_add", "dataset_delete"])
+    def action(self, request, dataset):
+        return url(request.param, dataset.pk)
 
     def test_the_owner_sees_the_page(self, page, owner_client):
         assert owner_client.get(page).status_code == 200
@@ -64,12 +62,12 @@ class TestAccess:
         assert client.post(action).status_code == 302
         assert Dataset.objects.count() == 1
 
-    @pytest.mark.parametrize("size", ["thumb", "full"])
+    @pytest.mark.parametrize("size", ["small", "thumb", "full"])
     def test_pictures_are_their_owners(self, image, size, owner_client, stranger_client, client):
         address = url("image_show", image.dataset_id, image.pk, size)
         response = owner_client.get(address)
         assert response.status_code == 200
-        assert response["Content-Type"] == ("image/webp" if size == "thumb" else "image/png")
+        assert response["Content-Type"] == ("image/png" if size == "full" else "image/webp")
         assert response["X-Content-Type-Options"] == "nosniff"
         assert response["Content-Security-Policy"] == "sandbox"
         assert "immutable" in response["Cache-Control"]
@@ -81,10 +79,8 @@ class TestAccess:
         other = make_dataset(owner)
         assert owner_client.get(url("image_show", other.pk, image.pk, "thumb")).status_code == 404
 
-    @pytest.mark.parametrize("name", ["dataset_add", "image_remove"])
-    def test_actions_need_a_post(self, name, dataset, image, owner_client):
-        address = url(name, *([dataset.pk, image.pk] if name == "image_remove" else [dataset.pk]))
-        assert owner_client.get(address).status_code == 405
+    def test_adding_needs_a_post(self, dataset, owner_client):
+        assert owner_client.get(url("dataset_add", dataset.pk)).status_code == 405
 
     def test_pages_take_no_post(self, dataset, owner_client):
         assert owner_client.post(url("dataset_detail", dataset.pk)).status_code == 405
@@ -109,32 +105,55 @@ class TestList:
 class TestCreate:
     def test_makes_a_dataset(self, licence, owner, owner_client):
         assert owner_client.get(url("dataset_create")).status_code == 200
-        response = owner_client.post(
-            url("dataset_create"), {"name": "Shells", "licence": "own-work", "source_note": "My beach"}
-        )
+        response = owner_client.post(url("dataset_create"), {"name": "Shells", "purpose": "object"})
         dataset = Dataset.objects.get()
         assert response["Location"] == url("dataset_detail", dataset.pk)
-        assert (dataset.owner, dataset.name, dataset.licence_id) == (owner, "Shells", "own-work")
+        assert (dataset.owner, dataset.name, dataset.purpose) == (owner, "Shells", Purpose.OBJECT)
+        assert dataset.rights_stated_at is None
 
     @pytest.mark.parametrize("name", ["", " ", "x" * 81, "bad\x07name"])
     def test_keeps_the_form_and_says_why(self, licence, name, owner_client):
-        response = owner_client.post(
-            url("dataset_create"), {"name": name, "licence": "own-work", "source_note": "My beach"}
-        )
+        response = owner_client.post(url("dataset_create"), {"name": name, "purpose": "style"})
         assert response.status_code == 422
         assert b"errorlist" in response.content
-        assert b"My beach" in response.content
+        assert b'value="style" required checked' in response.content
         assert not Dataset.objects.exists()
 
+    @pytest.mark.parametrize("purpose", ["", "dragon"])
+    def test_a_purpose_is_one_of_those_offered(self, licence, purpose, owner_client):
+        response = owner_client.post(url("dataset_create"), {"name": "Shells", "purpose": purpose})
+        assert response.status_code == 422
+        assert b"purpose-error" in response.content
+
     def test_a_posted_owner_is_ignored(self, licence, owner, stranger, owner_client):
-        owner_client.post(url("dataset_create"), {"name": "A", "licence": "own-work", "owner": stranger.pk})
+        owner_client.post(url("dataset_create"), {"name": "A", "purpose": "experiment", "owner": stranger.pk})
         assert Dataset.objects.get().owner == owner
 
     def test_names_are_shown_as_text(self, licence, owner_client):
-        owner_client.post(url("dataset_create"), {"name": "<script>1</script>", "licence": "own-work"})
+        sent = {"name": "<script>1</script>", "purpose": "experiment"}
+        owner_client.post(url("dataset_create"), sent)
         page = owner_client.get(url("dataset_list")).content
         assert b"<script>1" not in page
         assert b"&lt;script&gt;1" in page
+
+
+class TestEdit:
+    def test_changes_name_and_purpose(self, dataset, owner_client):
+        assert b"Shells" in owner_client.get(url("dataset_edit", dataset.pk)).content
+        sent = {"name": "Snails", "purpose": "style"}
+        response = owner_client.post(url("dataset_edit", dataset.pk), sent)
+        assert response["Location"] == url("dataset_detail", dataset.pk)
+        dataset.refresh_from_db()
+        assert (dataset.name, dataset.purpose) == ("Snails", Purpose.STYLE)
+        page = owner_client.get(url("dataset_detail", dataset.pk)).content
+        assert b"Enough for a good training" in page  # 50 pictures, of which 15 would do
+
+    def test_says_what_is_wrong(self, dataset, owner_client):
+        response = owner_client.post(url("dataset_edit", dataset.pk), {"name": "", "purpose": "style"})
+        assert response.status_code == 422
+        assert b"Shells" in response.content
+        dataset.refresh_from_db()
+        assert dataset.name == "Shells"
 
 
 class TestSample:
@@ -284,18 +303,6 @@ class TestDetail:
         assert b"Train a model" not in page
         page = owner_client.get(url("dataset_detail", make_dataset(owner, 50, "B").pk)).content
         assert b"Train a model" in page
-
-
-class TestRemove:
-    def test_removes_one_picture(self, dataset, image, owner_client):
-        response = owner_client.post(url("image_remove", dataset.pk, image.pk))
-        assert response["Location"] == url("dataset_detail", dataset.pk)
-        assert not DatasetImage.objects.filter(pk=image.pk).exists()
-
-    def test_the_fragment_counts_anew(self, dataset, image, owner_client):
-        response = owner_client.post(url("image_remove", dataset.pk, image.pk), **HTMX)
-        assert b'id="facts"' in response.content
-        assert b">49<" in response.content
 
 
 class TestDelete:

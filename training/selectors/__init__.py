@@ -25,7 +25,9 @@ from training.selectors.experiments import (
     parts_of_experiment,
 )
 from training.selectors.pictures import (
+    GROUPS_PER_PAGE,
     PICTURES_PER_PAGE,
+    SHOWN_OF_A_GROUP,
     GroupPage,
     LikenessGroup,
     PicturePage,
@@ -36,8 +38,10 @@ from training.selectors.pictures import (
 
 __all__ = [
     "COVERS",
+    "GROUPS_PER_PAGE",
     "PICTURES_PER_PAGE",
     "REFUSED_SHOWN",
+    "SHOWN_OF_A_GROUP",
     "DatasetChoice",
     "ExperimentParts",
     "Filling",
