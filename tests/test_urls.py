@@ -50,6 +50,8 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "training:dataset_sample": (Whose.ONES_OWN, POST),
     "training:dataset_detail": (Whose.THE_OWNERS, SAFE),
     "training:dataset_add": (Whose.THE_OWNERS, POST),
+    "training:dataset_known": (Whose.THE_OWNERS, POST),
+    "training:dataset_files": (Whose.THE_OWNERS, SAFE),
     "training:dataset_delete": (Whose.THE_OWNERS, FORM),
     "training:dataset_crop": (Whose.THE_OWNERS, FORM),
     "training:dataset_crop_pictures": (Whose.THE_OWNERS, POST),

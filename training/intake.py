@@ -16,7 +16,7 @@ from training.alikes import Alikes
 from training.archives import Archive, Member, is_zip, too_many_bytes
 from training.caption_files import is_caption_file
 from training.caption_intake import ArchiveCaptions, take_file
-from training.exceptions import FileRefused
+from training.exceptions import FileRefused, StorageFull
 from training.ingest import CheckedPicture, check_picture
 from training.models import Dataset, DatasetImage, Upload, UploadedFile
 from training.quotas import judge_storage
@@ -182,7 +182,7 @@ class Intake:
             return Status.REFUSED, _("The dataset is full. Remove pictures, or start another dataset.")
         try:
             judge_storage(self._dataset.owner, image.size_bytes)
-        except DatasetFull as error:
+        except StorageFull as error:
             return Status.REFUSED, str(error)
         return Status.ACCEPTED, ""
 

@@ -13,6 +13,7 @@ from training.views import (
     pictures,
     review,
     rights,
+    uploads,
     withdrawals,
     wizard,
 )
@@ -47,7 +48,9 @@ urlpatterns = [
     path("datasets/new/", datasets.create_dataset, name="dataset_create"),
     path("datasets/sample/<slug:family>/", datasets.create_sample, name="dataset_sample"),
     path("datasets/<uuid:pk>/", datasets.show_dataset, name="dataset_detail"),
-    path("datasets/<uuid:pk>/add/", datasets.add_files, name="dataset_add"),
+    path("datasets/<uuid:pk>/add/", uploads.add_files, name="dataset_add"),
+    path("datasets/<uuid:pk>/known/", uploads.find_known, name="dataset_known"),
+    path("datasets/<uuid:pk>/files/", uploads.show_results, name="dataset_files"),
     path("datasets/<uuid:pk>/delete/", datasets.delete_dataset, name="dataset_delete"),
     path(
         "datasets/<uuid:pk>/images/<uuid:image_pk>/<picture_size:size>",

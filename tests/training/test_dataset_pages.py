@@ -2,7 +2,6 @@
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -12,7 +11,6 @@ from tests.training.conftest import fill
 from training import services
 from training.models import Dataset, DatasetImage, Purpose, UploadedFile
 from training.selectors import PICTURES_PER_PAGE
-from training.views.receiving import UploadTooLarge, receive_files
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 MAX_QUERIES = 15
@@ -20,10 +18,6 @@ MAX_QUERIES = 15
 
 def url(name: str, *args: object) -> str:
     return reverse(f"training:{name}", args=args)
-
-
-def sent(name: str = "a.png", content: bytes | None = None) -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, crafted.png(1) if content is None else content)
 
 
 @pytest.fixture
@@ -175,82 +169,6 @@ class TestSample:
         assert owner_client.get(url("dataset_sample", "cats")).status_code == 405
         assert client.post(url("dataset_sample", "cats")).status_code == 302
         assert not Dataset.objects.exists()
-
-
-class TestAdd:
-    def test_many_files_in_one_form(self, empty_dataset, owner_client):
-        files = [sent(f"{number}.png", crafted.png(number)) for number in range(3)]
-        response = owner_client.post(url("dataset_add", empty_dataset.pk), {"files": files})
-        assert response["Location"] == url("dataset_detail", empty_dataset.pk)
-        run_pending("light")
-        assert empty_dataset.images.count() == 3
-
-    def test_a_file_from_the_script_gets_the_fragments(self, empty_dataset, owner_client):
-        response = owner_client.post(url("dataset_add", empty_dataset.pk), {"files": sent()}, **HTMX)
-        assert response.status_code == 200
-        assert b'hx-swap-oob="true"' in response.content
-        assert b"<html" not in response.content
-
-    def test_refused_files_are_listed_with_the_reason(self, empty_dataset, owner_client):
-        owner_client.post(
-            url("dataset_add", empty_dataset.pk), {"files": [sent("text.png", b"hello"), sent("good.png")]}
-        )
-        run_pending("light")
-        page = owner_client.get(url("dataset_detail", empty_dataset.pk)).content.decode()
-        assert "1 file was refused" in page
-        assert "text.png" in page
-        assert "Use JPEG, PNG, WebP, BMP, TIFF or AVIF." in page
-        assert 'alt="good.png"' in page
-
-    @pytest.mark.parametrize("name", ["<img src=x>.png", "a\0b.png", "x\u202egnp.exe", "y" * 300 + ".png"])
-    def test_names_are_harmless(self, empty_dataset, name, owner_client):
-        services.add_files(dataset=empty_dataset, arrived=[named(name, b"not a picture")])
-        run_pending("light")
-        stored = UploadedFile.objects.get().name
-        assert len(stored) <= 120
-        assert stored.isprintable()
-        assert b"<img src=x>" not in owner_client.get(url("dataset_detail", empty_dataset.pk)).content
-
-    def test_no_file_is_said(self, empty_dataset, owner_client):
-        response = owner_client.post(url("dataset_add", empty_dataset.pk))
-        assert response.status_code == 422
-        assert b"Choose at least one file" in response.content
-
-    def test_a_full_dataset_is_said(self, dataset, owner_client, settings):
-        settings.TRAINING_LIMITS = {"max_pictures": 50}
-        response = owner_client.post(url("dataset_add", dataset.pk), {"files": sent()}, **HTMX)
-        assert response.status_code == 413
-        assert b"data-error" in response.content
-        assert b"full" in response.content
-        assert not UploadedFile.objects.exists()
-
-    def test_too_many_bytes_are_refused_before_they_have_come(self, empty_dataset, owner_client, settings):
-        settings.TRAINING_LIMITS = {"max_upload_bytes": 10_000}
-        response = owner_client.post(
-            url("dataset_add", empty_dataset.pk), {"files": sent("big.png", b"x" * 50_000)}
-        )
-        assert response.status_code == 413
-        assert not UploadedFile.objects.exists()
-
-    def test_bytes_are_counted_whatever_the_length_says(self, rf):
-        request = rf.post("/", {"files": sent("big.png", b"x" * 500_000)})
-        request.META["CONTENT_LENGTH"] = "1000"
-        with pytest.raises(UploadTooLarge):
-            receive_files(request, max_bytes=100_000)
-
-    def test_too_many_files_in_one_form(self, empty_dataset, owner_client, settings):
-        settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
-        files = [sent(f"{number}.png", crafted.png(number)) for number in range(3)]
-        response = owner_client.post(url("dataset_add", empty_dataset.pk), {"files": files})
-        assert response.status_code == 400
-        assert b"at most 2 files" in response.content
-
-    def test_needs_the_forms_token(self, empty_dataset, owner):
-        strict = Client(enforce_csrf_checks=True)
-        strict.force_login(owner)
-        response = strict.post(url("dataset_add", empty_dataset.pk), {"files": sent()})
-        assert response.status_code == 403
-        assert not UploadedFile.objects.exists()
 
 
 class TestDetail:

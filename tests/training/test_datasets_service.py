@@ -105,7 +105,7 @@ def test_deleting_a_dataset_keeps_models_and_snapshots(trained, dataset, django_
 
 
 def test_deleting_a_dataset_cancels_its_uploads(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(b"x", name="a.png")])
+    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(b"x", name="a.png")])[0].upload
     services.delete_dataset(dataset=empty_dataset)
     upload.job.refresh_from_db()
     assert upload.job.state == State.CANCELED

@@ -24,7 +24,7 @@ def send(dataset: Dataset, sent: dict[str, bytes]) -> dict[str, UploadedFile]:
     """Add files, have them checked, and return what became of each by name."""
     upload = services.add_files(
         dataset=dataset, arrived=[ContentFile(content, name=name) for name, content in sent.items()]
-    )
+    )[0].upload
     (job,) = run_pending("light")
     assert job.state == State.SUCCEEDED
     dataset.refresh_from_db()
@@ -129,7 +129,7 @@ def test_a_file_that_is_too_long_is_refused_unread(empty_dataset, settings):
 
 
 def test_bytes_that_vanished_are_reported(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
     default_storage.delete(upload.files.get().file)
     run_pending("light")
     assert "did not arrive whole" in upload.files.get().reason
@@ -139,7 +139,7 @@ def test_a_second_attempt_goes_on_where_the_first_ended(empty_dataset):
     members = {f"{number}.png": crafted.png(number) for number in range(4)}
     upload = services.add_files(
         dataset=empty_dataset, arrived=[ContentFile(crafted.zipped(members), name="all.zip")]
-    )
+    )[0].upload
     archive = upload.files.get()
     UploadedFile.objects.create(
         upload=upload, archive=archive, position=0, name="0.png", status=Status.REFUSED, reason="seen before"
@@ -152,7 +152,7 @@ def test_a_second_attempt_goes_on_where_the_first_ended(empty_dataset):
 
 
 def test_a_dataset_that_was_deleted_ends_the_job_plainly(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
     Dataset.objects.filter(pk=empty_dataset.pk).delete()
     (job,) = run_pending("light")
     assert job.pk == upload.job_id
@@ -164,7 +164,7 @@ def test_files_that_come_while_one_waits_join_its_job(empty_dataset):
     uploads = [
         services.add_files(
             dataset=empty_dataset, arrived=[ContentFile(crafted.png(number), name=f"{number}.png")]
-        )
+        )[0].upload
         for number in range(3)
     ]
     assert len({upload.pk for upload in uploads}) == 1
@@ -173,7 +173,7 @@ def test_files_that_come_while_one_waits_join_its_job(empty_dataset):
 
 
 def test_a_canceled_upload_says_so_at_each_file(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
     stop_job(job=upload.job)
     file = upload.files.get()
     assert file.status == Status.REFUSED

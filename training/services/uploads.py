@@ -14,17 +14,20 @@ from training.exceptions import DatasetFull
 from training.kinds import UPLOAD
 from training.models import Dataset, Upload, UploadedFile
 from training.names import clean_name
+from training.quotas import judge_storage
 
 
-def add_files(*, dataset: Dataset, arrived: Iterable[File[bytes]]) -> Upload:
-    """Keep files that arrived, pictures or ZIPs, until a light job has checked them.
+def add_files(*, dataset: Dataset, arrived: Iterable[File[bytes]]) -> list[UploadedFile]:
+    """Keep files that arrived, pictures or ZIPs, until a light job has checked them. Return their rows.
 
     Effect: stores the bytes, then inserts their rows and a job in one transaction. Files that come while an
     earlier upload still waits join its job, so that a thousand files sent one by one do not make a thousand
     jobs.
-    Raises DatasetFull when the dataset can take no more; nothing is kept then.
+    Raises DatasetFull when the dataset, or its owner's plan, can take no more; nothing is kept then, and what
+    came before stays.
     """
-    judge_room(dataset)
+    arrived = list(arrived)
+    judge_room(dataset, sum(file.size for file in arrived))
     stored: list[tuple[str, str]] = []
     try:
         for file in arrived:
@@ -37,8 +40,8 @@ def add_files(*, dataset: Dataset, arrived: Iterable[File[bytes]]) -> Upload:
         raise
 
 
-def judge_room(dataset: Dataset) -> None:
-    """Raise DatasetFull when the dataset can take no more pictures."""
+def judge_room(dataset: Dataset, extra_bytes: int = 0) -> None:
+    """Raise DatasetFull when the dataset can take no more pictures, or its owner's plan no more bytes."""
     allowed = limits.current()
     if dataset.picture_count >= allowed.max_pictures:
         raise DatasetFull(
@@ -50,6 +53,7 @@ def judge_room(dataset: Dataset) -> None:
             _("This dataset is full: it holds %(size)d GB. Remove some pictures, or start another dataset.")
             % {"size": dataset.size_bytes >> 30}
         )
+    judge_storage(dataset.owner, extra_bytes)
 
 
 def note_upload_end(job: Job) -> None:
@@ -65,14 +69,15 @@ def _store(dataset: Dataset, file: File[bytes]) -> str:
     return str(default_storage.save(files.incoming_key(dataset.pk), file))
 
 
-def _insert(dataset: Dataset, stored: list[tuple[str, str]]) -> Upload:
+def _insert(dataset: Dataset, stored: list[tuple[str, str]]) -> list[UploadedFile]:
     upload = _waiting_upload(dataset)
     if upload is None:
         label = _("Checking files for %(name)s") % {"name": dataset.name}
         job = submit_job(owner=dataset.owner, kind=UPLOAD.name, label=label)
         upload = Upload.objects.create(dataset=dataset, job=job)
-    UploadedFile.objects.bulk_create(UploadedFile(upload=upload, name=name, file=key) for name, key in stored)
-    return upload
+    return UploadedFile.objects.bulk_create(
+        UploadedFile(upload=upload, name=name, file=key) for name, key in stored
+    )
 
 
 def _waiting_upload(dataset: Dataset) -> Upload | None:

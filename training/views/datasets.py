@@ -3,29 +3,24 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import BadRequest, TooManyFilesSent
-from django.core.files import File
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.licences import OWN_WORK
 from catalog.selectors import licence
 from engines.starters.drawings import FAMILIES
-from training import limits, needs, quotas, reports, selectors, services
-from training.exceptions import DatasetFull
+from training import needs, quotas, reports, selectors, services
 from training.forms import DatasetForm
 from training.models import Dataset
 from training.uses import uses_of_dataset
 from training.views.access import own_dataset
-from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
 
 
@@ -113,48 +108,6 @@ def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     if request.htmx and "after" in request.GET:
         return render(request, "training/dataset_detail.html#pages", dataset_context(request, dataset))
     return render(request, "training/dataset_detail.html", dataset_context(request, dataset))
-
-
-@csrf_exempt  # the form's token is checked in `_receive`, once the handler that counts bytes stands
-@require_POST
-@login_required
-def add_files(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Take files for a dataset: a form with many, or one at a time from the page's script."""
-    dataset = own_dataset(request, pk)
-    allowed = limits.current()
-    try:
-        arrived = receive_files(request, max_bytes=allowed.max_upload_bytes)
-        return _receive(request, dataset, arrived)
-    except UploadTooLarge:
-        problem = _("One upload takes at most %(limit)d GB. Send the files in several uploads.")
-        problem %= {"limit": allowed.max_upload_bytes >> 30}
-        return _refuse_files(request, dataset, problem, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    except TooManyFilesSent:
-        problem = _("One form takes at most %(limit)d files. Send them in several forms, or as a ZIP.")
-        problem %= {"limit": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
-        return _refuse_files(request, dataset, problem, HTTPStatus.BAD_REQUEST)
-
-
-@csrf_protect
-def _receive(request: StudioRequest, dataset: Dataset, arrived: list[File[bytes]]) -> HttpResponse:
-    if not arrived:
-        problem = _("Choose at least one file, then press Upload.")
-        return _refuse_files(request, dataset, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
-    try:
-        services.add_files(dataset=dataset, arrived=arrived)
-    except DatasetFull as error:
-        return _refuse_files(request, dataset, str(error), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    if request.htmx:
-        context = dataset_context(request, dataset) | {"is_live": True, "is_sent": True}
-        return render(request, "training/dataset_detail.html#live", context)
-    return redirect("training:dataset_detail", dataset.pk)
-
-
-def _refuse_files(request: StudioRequest, dataset: Dataset, problem: str, status: HTTPStatus) -> HttpResponse:
-    if request.htmx:
-        return render(request, "training/dataset_detail.html#problem", {"problem": problem}, status=status)
-    context = {**dataset_context(request, dataset), "problem": problem}
-    return render(request, "training/dataset_detail.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
