@@ -172,6 +172,8 @@ def _word(word: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
 
 
 def _printable(line: str) -> str:
+    if line.isprintable():
+        return line
     # Also half surrogates, which JSON can smuggle in, and the mark that some editors put before a text.
     return "".join(
         letter for letter in line if unicodedata.category(letter) not in {"Cc", "Cs"} and letter != "\ufeff"
