@@ -227,9 +227,7 @@ def _size(figures: Figures) -> Line:
     ]
     bars = _bars(figures.sides, labels)
     ends = (_("small"), _("large"))
-    return _flaw(
-        _("Small"), figures.small, figures.counted, sentence, mark=Mark.SMALL, bars=bars, ends=ends
-    )
+    return _flaw(_("Small"), figures.small, figures.counted, sentence, mark=Mark.SMALL, bars=bars, ends=ends)
 
 
 def _shape(figures: Figures) -> Line:
@@ -268,7 +266,16 @@ def _variety(variety: float, purpose: str) -> Line:
     )
 
 
-def _flaw(title: str, count: int, total: int, sentence: str, *, mark: Mark, bars: Sequence[Bar] = ()) -> Line:
+def _flaw(
+    title: str,
+    count: int,
+    total: int,
+    sentence: str,
+    *,
+    mark: Mark,
+    bars: Sequence[Bar] = (),
+    ends: tuple[str, str] = ("", ""),
+) -> Line:
     """A line about pictures with a flaw: the meter shows which part of all they are."""
     share = min(1.0, count / total)
     level: Level = "good" if not count else "poor" if share >= _POOR_SHARE else "fair"
