@@ -20,6 +20,7 @@ from training.exceptions import FileRefused, StorageFull
 from training.ingest import CheckedPicture, check_picture
 from training.models import Dataset, DatasetImage, Upload, UploadedFile
 from training.quotas import judge_storage
+from training.withdrawn import is_withdrawn
 
 Status = UploadedFile.Status
 _CHUNK = 1 << 20
@@ -174,6 +175,8 @@ class Intake:
         """The last word, with the dataset's row locked: another upload may have filled it meanwhile."""
         if dataset.images.filter(sha256=image.sha256).exists():
             return Status.DUPLICATE, ""
+        if is_withdrawn(dataset, image.sha256):
+            return Status.REFUSED, _("This picture was withdrawn from this dataset, so it stays out.")
         is_full = (
             dataset.picture_count >= self._limits.max_pictures
             or dataset.size_bytes + image.size_bytes > self._limits.max_dataset_bytes

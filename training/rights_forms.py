@@ -43,6 +43,12 @@ class RightsForm(forms.ModelForm[Dataset]):
         model = Dataset
         fields = ["source_note", "licence", "people"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.rights_stated_at is None:
+            # A dataset has one from the start; here nothing is stated for anybody.
+            self.initial["licence"] = None
+
     def licences(self) -> list[tuple[Licence, bool]]:
         """Every licence and whether it is chosen, one's own work first and what allows least last."""
         chosen = str(self["licence"].value())

@@ -38,6 +38,11 @@ def without_withdrawn(nearest: Sequence[Mapping[str, Any]], hashes: set[str]) ->
     return [{**found, "sha256": "" if found["sha256"] in hashes else found["sha256"]} for found in nearest]
 
 
+def is_withdrawn(dataset: Dataset, sha256: str) -> bool:
+    """Whether a picture was withdrawn from a frozen version of the dataset. One query."""
+    return Withdrawal.objects.filter(version__dataset=dataset, picture_sha256=sha256).exists()
+
+
 def count_withdrawals(dataset: Dataset) -> int:
     """How many pictures were withdrawn from the frozen versions of a dataset. One query."""
     withdrawn = Withdrawal.objects.filter(version__dataset=dataset)
