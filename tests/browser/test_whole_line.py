@@ -46,6 +46,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 def test_the_whole_line(watched: Watched, pictures: list[Path]) -> None:
     sign_up(watched)
     make_dataset(watched, pictures)
+    state_rights(watched)
     refuse_bad_steps(watched)
     train(watched)
     stop_and_resume(watched)
@@ -88,11 +89,24 @@ def make_dataset(watched: Watched, pictures: list[Path]) -> None:
     watched.look("04-dataset")
 
 
-def refuse_bad_steps(watched: Watched) -> None:
+def state_rights(watched: Watched) -> None:
+    """The wizard asks for the rights, and goes on where it was."""
     page = watched.page
     page.get_by_role("link", name="Train a model").click()
     expect(page.get_by_role("radio", name="Cats of the house")).to_be_checked()
     watched.look("05-choose-dataset")
+    page.get_by_role("button", name="Go on to the setup").click()
+    page.get_by_role("link", name="State the rights, then come back").click()
+    page.get_by_label("Where do the pictures come from?").fill("I drew them myself.")
+    page.get_by_role("radio", name="Own work").check()
+    page.get_by_role("radio", name="No real people are shown").check()
+    watched.look("05-rights")
+    page.get_by_role("button", name="State this and go on").click()
+
+
+def refuse_bad_steps(watched: Watched) -> None:
+    page = watched.page
+    expect(page.get_by_role("radio", name="Cats of the house")).to_be_checked()
     page.get_by_role("button", name="Go on to the setup").click()
     page.get_by_label("Name").fill("House cats")
     page.get_by_label("Steps", exact=True).fill("1000000000")

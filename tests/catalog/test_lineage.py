@@ -4,8 +4,17 @@ import itertools
 
 import pytest
 
-from catalog.lineage import MAX_DEPTH, ancestors, credit_lines, made_from, made_into
-from catalog.models import CatalogModel, Derivation, Licence, Source, Visibility
+from catalog.lineage import (
+    MAX_DEPTH,
+    ancestors,
+    credit_lines,
+    descendants,
+    made_from,
+    made_into,
+    made_of_any,
+    notices_of,
+)
+from catalog.models import CatalogModel, Derivation, Licence, Source, SourceNotice, Visibility
 from catalog.services import delete_model
 
 START, DATA = Derivation.Role.STARTING_POINT, Derivation.Role.DATASET
@@ -108,3 +117,33 @@ def test_a_long_line_ends(db, licences):
         Derivation(child=child, parent=parent, role=START) for child, parent in itertools.pairwise(nodes)
     )
     assert len(ancestors(nodes[0])) == MAX_DEPTH
+
+
+def test_descendants_come_nearest_first_and_once(family, publish, owner, dataset, django_assert_num_queries):
+    parent, child = family
+    apart = publish(owner, "apart", seed=7)
+    with django_assert_num_queries(2):
+        found = descendants([dataset.pk])
+    assert [(one.source, one.depth, one.role) for one in found] == [
+        (parent.source, 1, DATA),
+        (child.source, 1, DATA),
+    ]
+    assert [one.source for one in descendants([parent.source.pk])] == [child.source]
+    assert descendants([apart.source.pk]) == []
+
+
+def test_a_notice_is_passed_down_the_line(family, dataset):
+    parent, child = family
+    for text in ("Withdrawn.", "Withdrawn.", "Something else."):
+        SourceNotice.objects.create(source=dataset, text=text)
+    SourceNotice.objects.create(source=child.source, text="Withdrawn.")
+    assert [(one.text, one.count) for one in notices_of(parent.source)] == [
+        ("Something else.", 1),
+        ("Withdrawn.", 2),
+    ]
+    assert {one.text: one.count for one in notices_of(child.source)}["Withdrawn."] == 3
+    assert len(notices_of(dataset)) == 2
+
+
+def test_names_below_are_hidden_from_others(family, dataset, stranger):
+    assert {str(entry.label) for entry in made_of_any([dataset.pk], stranger)} == {"A private model"}

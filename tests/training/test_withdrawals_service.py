@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.urls import reverse
 
 from catalog.lineage import notices_of
 from catalog.models import Derivation, Source, SourceNotice
@@ -14,7 +16,7 @@ from jobs.testing import run_pending
 from tests.training.conftest import fill
 from training import files, services, uses
 from training.exceptions import DatasetUnfit, PictureUnknown
-from training.models import Dataset, DatasetImage, NearestIndex, Withdrawal
+from training.models import Dataset, DatasetImage, NearestIndex, UploadedFile, Withdrawal
 
 
 @pytest.fixture
@@ -126,6 +128,28 @@ def test_a_worker_that_comes_too_late_is_told(experiment, dataset, withdraw):
     experiment.job.refresh_from_db()
     assert experiment.job.state == State.FAILED
     assert "was withdrawn" in experiment.job.error
+
+
+def test_it_is_refused_when_it_is_sent_again(dataset, withdraw):
+    services.freeze_version(dataset=dataset, crop="center")
+    with default_storage.open(withdraw.image.file) as stored:
+        content = stored.read()
+    withdraw()
+    services.add_files(dataset=dataset, arrived=[ContentFile(content, name="again.png")])
+    run_pending("light")
+    (file,) = UploadedFile.objects.filter(name="again.png")
+    assert (file.status, dataset.images.count()) == (UploadedFile.Status.REFUSED, 49)
+    assert "withdrawn" in file.reason
+
+
+def test_the_administration_reads_the_record_and_changes_nothing(dataset, withdraw, staff, client):
+    services.freeze_version(dataset=dataset, crop="center")
+    image = withdraw()
+    client.force_login(staff)
+    assert image.sha256 in client.get(reverse("admin:training_withdrawal_changelist")).content.decode()
+    address = reverse("admin:training_withdrawal_delete", args=[Withdrawal.objects.get().pk])
+    assert client.post(address, {"post": "yes"}).status_code == 403
+    assert Withdrawal.objects.count() == 1
 
 
 def test_it_is_not_trained_on_when_it_comes_back(dataset, withdraw):
