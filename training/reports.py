@@ -72,8 +72,8 @@ class Bar:
 class Line:
     """One meter with the sentence that says what to do.
 
-    `percent`: how far it is filled. `mark`: the pictures it counts, "" for none. `bars`: how they spread, from
-    `ends[0]` to `ends[1]`.
+    `percent`: how far it is filled. `mark`: the pictures it counts, "" for none. `bars`: how they spread,
+    from `ends[0]` to `ends[1]`.
     """
 
     title: str

@@ -14,6 +14,7 @@ from accounts.models import User
 from bench.work.processes import ratio
 from catalog.models import Licence
 from catalog.services.seed import seed_licences
+from config import assets
 from training import tallies
 from training.models import Dataset, DatasetImage
 
@@ -25,6 +26,7 @@ _IN_GROUPS = 10  # of a hundred pictures; two make a group
 
 def dataset_pages(*, rounds: int) -> list[str]:
     """Ask for the page of pictures, for a filtered one and for that of near-copies; count their queries."""
+    assets.collect_when_changed()
     seed_licences()
     owner = User.objects.create_user(email="bench@example.org", password=uuid.uuid4().hex, handle="bench")
     client = Client(headers={"host": settings.ALLOWED_HOSTS[0]})

@@ -139,6 +139,7 @@ def dataset_context(
         "filling": filling or selectors.filling(dataset),
         "verdicts": selectors.verdicts(dataset),
         "report": report,
+        "fits_experiment": needs.readiness(dataset.picture_count).is_enough,
         "page": page,
         "show": show,
         "filters": [(mark, count) for mark, count in counts.items() if count or mark == show],
