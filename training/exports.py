@@ -57,7 +57,9 @@ def metadata_file(dataset: Dataset, layout: Layout) -> Iterator[bytes]:
 
 def pictures_in_order(dataset: Dataset) -> Iterator[DatasetImage]:
     """Yield a dataset's pictures in the order in which they came, some hundred at a time."""
-    pictures = dataset.images.order_by("created_at", "id").only("id", "name", "file", "caption", "created_at")
+    pictures = dataset.images.order_by("created_at", "id").only(
+        "dataset", "name", "file", "caption", "created_at"
+    )
     page = list(pictures[:_AT_ONCE])
     while page:
         yield from page

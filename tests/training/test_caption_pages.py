@@ -10,6 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from training.exports import pictures_in_order
 from training.models import Dataset, DatasetImage, Purpose
 from training.selectors.captions import CAPTIONS_PER_PAGE
 
@@ -287,6 +288,11 @@ class TestExport:
         assert found["0.txt"] == b"mimochi cat on a roof"
         assert found["0.png"].startswith(b"\x89PNG")
         assert set(self.files(owner_client, "dataset_caption_export", taught, "txt")) == {"0.txt", "1.txt"}
+
+    def test_few_queries_and_some_pictures_at_a_time(self, taught, monkeypatch, django_assert_num_queries):
+        monkeypatch.setattr("training.exports._AT_ONCE", 2)
+        with django_assert_num_queries(3):
+            assert [image.caption for image in pictures_in_order(taught)].count("") == 1
 
     def test_metadata_names_every_picture(self, taught, owner_client):
         found = self.files(owner_client, "dataset_export", taught, "jsonl")

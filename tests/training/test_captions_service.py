@@ -132,6 +132,10 @@ class TestImport:
         assert import_captions(dataset=taught, readings=[read_captions("m.jsonl", rows)]).taken == 1
         assert texts(taught)[0] == ""
 
+    def test_few_statements(self, taught, django_assert_max_num_queries):
+        with django_assert_max_num_queries(5):
+            import_captions(dataset=taught, readings=[read_captions("0.txt", b"a cat")])
+
     def test_one_that_is_too_long_is_told(self, taught):
         result = import_captions(dataset=taught, readings=[read_captions("0.txt", b"x" * 3000)])
         assert result.taken == 0

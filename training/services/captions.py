@@ -87,7 +87,7 @@ def import_captions(*, dataset: Dataset, readings: Iterable[Reading]) -> Caption
     Where two name one picture, the later counts. What names no picture, and what could not be read, is told
     and not taken. One transaction with the pictures' rows locked.
     """
-    pictures = dataset.images.order_by("created_at", "id").only("id", "name", "file")
+    pictures = dataset.images.order_by("created_at", "id").only("dataset", "name", "file")
     names = PictureNames(pictures.select_for_update())
     found: dict[UUID, str] = {}
     problems: list[Problem] = []
@@ -115,7 +115,7 @@ def _match(
 def _changes(
     dataset: Dataset, change: Change, only: Collection[UUID] | None, *, is_locking: bool
 ) -> list[ChangedCaption]:
-    images = dataset.images.order_by("name", "id").only("id", "name", "caption", "dataset_id")
+    images = dataset.images.order_by("name", "id").only("dataset", "name", "caption")
     if only is not None:
         images = images.filter(pk__in=only)
     if is_locking:
