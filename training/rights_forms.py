@@ -5,8 +5,15 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from catalog.licences import OWN_WORK
 from catalog.models import Licence
 from training.models import Dataset, People
+
+
+def _place(licence: Licence) -> tuple[bool, bool, bool, str]:
+    """Where a licence stands in the list; what forbids any use comes last."""
+    is_for_pictures = licence.spdx_id.startswith("CC")
+    return not licence.derivatives, licence.pk != OWN_WORK, not is_for_pictures, licence.name
 
 
 class RightsForm(forms.ModelForm[Dataset]):
@@ -50,9 +57,9 @@ class RightsForm(forms.ModelForm[Dataset]):
             self.initial["licence"] = None
 
     def licences(self) -> list[tuple[Licence, bool]]:
-        """Every licence and whether it is chosen, one's own work first and what allows least last."""
+        """Every licence and whether it is chosen: one's own work, those made for pictures, the others."""
         chosen = str(self["licence"].value())
-        found = Licence.objects.order_by("-derivatives", "spdx_id", "name")
+        found = sorted(Licence.objects.all(), key=_place)
         return [(one, one.pk == chosen) for one in found]
 
     def clean_source_note(self) -> str:
