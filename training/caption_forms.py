@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -80,7 +81,10 @@ class ChangeForm(forms.Form):
         """The pictures whose captions change, None for all. Raises ValueError for what is no picture."""
         if self.data.get("scope") != TICKED:
             return None
-        return {UUID(value) for value in self.data.getlist("pictures")}
+        return {UUID(value) for value in self._named()}
+
+    def _named(self) -> list[str]:
+        return self.data.getlist("pictures") if isinstance(self.data, QueryDict) else []
 
     def clean(self) -> dict[str, Any]:
         """Make the change. What it needs and is missing is said at its field."""
@@ -102,7 +106,7 @@ class ChangeForm(forms.Form):
             self.change = addition(values.get("before", ""), values.get("after", ""))
         elif action == CLEAR:
             self.change = lambda _caption: ""
-        if values.get("scope") == TICKED and not self.data.getlist("pictures"):
+        if values.get("scope") == TICKED and not self._named():
             self.add_error("scope", gettext("Tick the pictures first, or change all captions."))
         return values
 
