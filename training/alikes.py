@@ -29,7 +29,7 @@ class Alikes:
         self._index = LikenessIndex()
         self._ids: list[UUID] = []
         self._known: set[UUID] = set()
-        self._rev = 0
+        self._rev = -1  # of no dataset: the first picture has all prints read
 
     def join(self, dataset: Dataset, images: Sequence[DatasetImage]) -> None:
         """Set the groups of pictures that are about to be inserted, and join the groups that they link.
