@@ -26,7 +26,7 @@ def crop_box(width: int, height: int, mode: CropMode, *, seed: int = 0, name: st
 def training_boxes(
     width: int, height: int, mode: CropMode, *, box: Box | None = None, seed: int = 0, name: str = ""
 ) -> list[Box]:
-    """All boxes that training sees of one picture: the `box` drawn by hand if there is one, else `crop_boxes`.
+    """All boxes that training sees of a picture: the `box` drawn by hand if there is one, else `crop_boxes`.
 
     Raises ValueError for an empty picture or an unknown mode.
     """

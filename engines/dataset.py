@@ -87,10 +87,10 @@ def prepare(
 ) -> PreparedDataset:
     """Crop and resize `pictures` (name, path) to `resolution` and keep them in the folder `out`.
 
-    `crops` and `boxes` override the crop of single pictures, whose names must then be unique; a box goes before
-    both. `on_progress(done, total)` is called after each picture. A picture that cannot be decoded is left out and listed in `refused`. The folder appears complete
-    or not at all; one already there is kept when it was made from the same contents and crops, and replaced
-    otherwise.
+    `crops` and `boxes` override the crop of single pictures, whose names must then be unique; a box goes
+    before both. `on_progress(done, total)` is called after each picture. A picture that cannot be decoded is
+    left out and listed in `refused`. The folder appears complete or not at all; one already there is kept
+    when it was made from the same contents and crops, and replaced otherwise.
 
     Raises DatasetError when no picture is usable.
     """

@@ -26,10 +26,13 @@ class PreviewSizeForm(forms.Form):
         coerce=int,
         choices=_sizes,
         initial=RESOLUTIONS[0],
-        empty_value=RESOLUTIONS[0],
         required=False,
         error_messages={"invalid_choice": _("There is no preview of this size. Choose one of these.")},
     )
+
+    def clean_resolution(self) -> int:
+        """The smallest where none is asked for."""
+        return int(self.cleaned_data["resolution"] or RESOLUTIONS[0])
 
 
 class DatasetCropForm(PreviewSizeForm):

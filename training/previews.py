@@ -119,7 +119,7 @@ def ways_of(picture: DatasetImage, ways: Sequence[tuple[str, Promise | str]], da
 
 def _strip_address(picture: DatasetImage, crop: str, resolution: int, box: Box | None) -> str:
     """An address that says all that the squares depend on, so that they may be kept by the browser."""
-    chosen: dict[str, object] = {"crop": crop}
+    chosen: dict[str, str | int] = {"crop": crop}
     if box:
         left, upper, right, _lower = box
         chosen = {"crop": HAND, "left": left, "upper": upper, "side": right - left}

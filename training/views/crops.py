@@ -132,12 +132,9 @@ def edit_cut(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpResponse:
     if "crop" in request.GET:
         form = PictureCropForm(request.GET, picture=picture, dataset=dataset)
     else:
-        form = PictureCropForm(_as_data(picture, dataset), picture=picture, dataset=dataset)
+        as_it_is = PictureCropForm(picture=picture, dataset=dataset).initial
+        form = PictureCropForm(as_it_is, picture=picture, dataset=dataset)
     return _show_cut(request, dataset, picture, form)
-
-
-def _as_data(picture: DatasetImage, dataset: Dataset) -> dict[str, object]:
-    return PictureCropForm(picture=picture, dataset=dataset).initial
 
 
 def _show_cut(
