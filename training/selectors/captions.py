@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from django.db.models import Q
 
 from training.models import Dataset, DatasetImage
+from training.selectors.pictures import read_cursor
 
 CAPTIONS_PER_PAGE = 40
 
@@ -26,7 +25,7 @@ def caption_page(dataset: Dataset, cursor: str, *, only_empty: bool = False) -> 
     if only_empty:
         pictures = pictures.filter(caption="")
     if cursor:
-        at, last = _read_cursor(cursor)
+        at, last = read_cursor(cursor)
         pictures = pictures.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=last))
     found = list(pictures[: CAPTIONS_PER_PAGE + 1])
     shown = found[:CAPTIONS_PER_PAGE]
@@ -37,11 +36,3 @@ def caption_page(dataset: Dataset, cursor: str, *, only_empty: bool = False) -> 
 def count_missing(dataset: Dataset) -> int:
     """How many pictures have no caption. One query."""
     return int(dataset.images.filter(caption="").count())
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    at, _separator, last = cursor.partition("_")
-    moment = datetime.fromisoformat(at.replace(" ", "+"))
-    if moment.tzinfo is None:
-        raise ValueError("a cursor's time has a zone")
-    return moment, UUID(last)

@@ -35,7 +35,7 @@ def picture_page(dataset: Dataset, cursor: str, mark: str = "") -> PicturePage:
     if mark:
         pictures = pictures.filter(condition(mark, dataset.purpose))
     if cursor:
-        at, last = _read_cursor(cursor)
+        at, last = read_cursor(cursor)
         pictures = pictures.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=last))
     found = list(pictures[: PICTURES_PER_PAGE + 1])
     shown = found[:PICTURES_PER_PAGE]
@@ -43,7 +43,8 @@ def picture_page(dataset: Dataset, cursor: str, mark: str = "") -> PicturePage:
     return PicturePage(shown, following)
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Return the time and the id in a cursor. Raises ValueError for one that was not made here."""
     at, _separator, last = cursor.partition("_")
     moment = datetime.fromisoformat(at.replace(" ", "+"))
     if moment.tzinfo is None:
