@@ -27,6 +27,13 @@ def why_ended(version: DatasetVersion) -> str:
     return ""
 
 
+def note_of_withdrawal(version: DatasetVersion) -> str:
+    """What the page of a training that is done says of withdrawn pictures; "" for none. One query."""
+    if not version.withdrawals.exists():
+        return ""
+    return _("A picture of this training was withdrawn since. Models that are saved from it say so.")
+
+
 def withdrawn_hashes(version_id: UUID) -> set[str]:
     """The SHA-256 of the pictures that were taken back from a frozen version. One query."""
     withdrawn = Withdrawal.objects.filter(version=version_id)

@@ -169,6 +169,11 @@ class TestWithdrawing:
         assert "A picture of the training data was withdrawn. This was noted 2 times" in page
         assert "A private dataset" in page
 
+    def test_one_that_is_done_says_so_too(self, trained, dataset, owner, owner_client):
+        services.withdraw_picture(dataset=dataset, sha256=dataset.images.first().sha256, actor=owner)
+        page = owner_client.get(url("experiment_detail", trained.pk)).content.decode()
+        assert "A picture of this training was withdrawn since." in page
+
     def test_the_experiment_says_why_it_cannot_go_on(self, trained, dataset, owner, owner_client):
         trained.job.state = "stopped"
         trained.job.save()

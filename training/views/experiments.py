@@ -28,7 +28,7 @@ from training.models import Experiment, Snapshot
 from training.views.access import own_experiment
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, experiment_steps
-from training.withdrawn import why_ended
+from training.withdrawn import note_of_withdrawal, why_ended
 
 
 @require_safe
@@ -75,8 +75,10 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
     snapshots = list(experiment.snapshots.all())
     newest = str(snapshots[-1].pk) if snapshots else ""
     is_stopped = experiment.job.state in (State.STOPPED, State.FAILED)
-    why_not = why_ended(experiment.dataset_version) if is_stopped else ""
-    can_resume = is_stopped and not why_not
+    note = why_ended(experiment.dataset_version) if is_stopped else ""
+    can_resume = is_stopped and not note
+    if experiment.job.state == State.SUCCEEDED:
+        note = note_of_withdrawal(experiment.dataset_version)
     return {
         "experiment": experiment,
         "job": experiment.job,
@@ -90,7 +92,7 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
         "figures": quality.figures_of(snapshots[-1]) if snapshots else [],
         "log": selectors.log_lines(experiment.job, snapshots),
         "can_resume": can_resume,
-        "why_not": why_not,
+        "note": note,
         "report": None if request.htmx else reports.thaw(experiment.dataset_version.report),
         "rest": estimates.estimate_rest(experiment) if can_resume else None,
         "is_queued": experiment.job.state == State.QUEUED,
