@@ -246,17 +246,13 @@ def _shape(figures: Figures) -> Line:
 
 def _variety(variety: float, purpose: str) -> Line:
     little, enough = _VARIETY
-    if variety >= enough:
-        level, sentence = "good", _("The pictures differ well from each other.")
+    level: Level = "good" if variety >= enough else "fair" if variety >= little else "poor"
+    if level == "good":
+        sentence = _("The pictures differ well from each other.")
     elif purpose == Purpose.EXPERIMENT:
-        level, sentence = (
-            "fair",
-            _("The pictures are much alike: add other views, or what comes out will be too."),
-        )
+        sentence = _("The pictures are much alike: add other views, or what comes out will be too.")
     else:
-        level, sentence = "fair", _("The pictures are much alike: add other backgrounds, light and angles.")
-    if variety < little:
-        level = "poor"
+        sentence = _("The pictures are much alike: add other backgrounds, light and angles.")
     return Line(
         title=_("Variety"),
         value=f"{variety:.0f}",

@@ -90,7 +90,7 @@ def group_page(dataset: Dataset, cursor: str) -> GroupPage:
     )
     shown = dict(sizes[:GROUPS_PER_PAGE])
     place = Window(RowNumber(), partition_by=F("likeness_group"), order_by=BEST_FIRST)
-    pictures: dict[UUID, list[DatasetImage]] = {group: [] for group in shown}
+    pictures: dict[UUID | None, list[DatasetImage]] = {group: [] for group in shown}
     found = alike.filter(likeness_group__in=shown).annotate(place=place)
     for picture in found.filter(place__lte=SHOWN_OF_A_GROUP).order_by("likeness_group", "place"):
         pictures[picture.likeness_group].append(picture)
