@@ -7,7 +7,8 @@ from django.db import transaction
 from django.db.models import Max, Min
 
 from accounts.models import User
-from bench.work.processes import ratio, running, wait_until
+from bench.work.figures import ratio
+from bench.work.processes import running, wait_until
 from billing.models import CreditGrant
 from billing.services import grant_credits, open_account
 from catalog.models import ModelVersion

@@ -6,7 +6,8 @@ import time
 from django.db import connection
 
 from accounts.models import User
-from bench.work.processes import ratio, show_times
+from bench.work.figures import ratio
+from bench.work.processes import show_times
 from jobs.claims import claim_job
 from jobs.fairness import STRIDE
 from jobs.models import Job, Queue, State

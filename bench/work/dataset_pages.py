@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from bench.work.processes import ratio
+from bench.work.figures import ratio
 from catalog.models import Licence
 from catalog.services.seed import seed_licences
 from config import assets

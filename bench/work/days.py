@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from django.core.management import call_command
 
 from accounts.models import User
-from bench.work.processes import ratio
+from bench.work.figures import ratio
 from bench.work.queues import FirstComeFirstServed, Line, Order, Studio, simulate
 from billing.models import Plan
 from billing.services import open_account

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from PIL import Image, ImageOps
 
 from accounts.models import User
-from bench.work.processes import ratio
+from bench.work.figures import ratio
 from catalog.models import Licence
 from catalog.services.seed import seed_licences
 from jobs.testing import run_pending

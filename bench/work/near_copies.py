@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageOps
 
-from bench.work.processes import ratio
+from bench.work.figures import ratio
 from engines.images import load_rgb
 from engines.likeness import LikenessIndex, picture_print
 

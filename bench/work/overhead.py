@@ -11,8 +11,9 @@ from django.conf import settings
 from rq import Queue as PlainQueue
 
 from accounts.models import User
+from bench.work.figures import ratio
 from bench.work.plain import load_and_use, nothing, write_model
-from bench.work.processes import interleave, ratio, running, wait_for_end, wait_until
+from bench.work.processes import interleave, running, wait_for_end, wait_until
 from jobs.models import Job
 from jobs.services import submit_job
 

@@ -10,7 +10,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from accounts.models import User
-from bench.work.processes import free_port, ratio, running, wait_until
+from bench.work.figures import ratio
+from bench.work.processes import free_port, running, wait_until
 from catalog.models import Licence, Source
 from config import assets
 from jobs.models import Job, State

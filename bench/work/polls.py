@@ -18,8 +18,9 @@ from django.utils import timezone
 from accounts.models import User
 from bench.work.browsers import Answers, OpenPage, load
 from bench.work.cores import on_cores
+from bench.work.figures import ratio
 from bench.work.polling import make_experiment
-from bench.work.processes import free_port, ratio, running, wait_until
+from bench.work.processes import free_port, running, wait_until
 from config import assets
 from generation.models import Generation
 from jobs.models import Job, Queue, State

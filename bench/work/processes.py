@@ -86,8 +86,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def ratio(name: str, ours: float, baseline: float, unit: str) -> str:
-    """Return a figure's last line."""
-    return f"{name} ratio={ours / baseline:.3f} (ours={ours:.1f}, baseline={baseline:.1f}, {unit})"

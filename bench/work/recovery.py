@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from accounts.models import User
-from bench.work.processes import ratio, running, wait_until
+from bench.work.figures import ratio
+from bench.work.processes import running, wait_until
 from catalog.services.seed import seed_licences
 from jobs import conf, tokens
 from jobs.models import Job, Queue, State

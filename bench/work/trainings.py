@@ -17,7 +17,8 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import User
-from bench.work.processes import ratio, running
+from bench.work.figures import ratio
+from bench.work.processes import running
 from catalog.models import Licence, ModelVersion
 from catalog.services.seed import seed_licences
 from engines.stylegan.speed import Speed
