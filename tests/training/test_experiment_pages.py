@@ -255,12 +255,14 @@ class TestDelete:
 
 def test_the_whole_line_from_files_to_a_model(licence, starting_point_64, owner, owner_client):
     """What a person does, by the pages alone; the jobs run through the real path in between."""
-    owner_client.post(url("dataset_create"), {"name": "Beach", "licence": "own-work"})
+    owner_client.post(url("dataset_create"), {"name": "Beach", "purpose": "experiment"})
     dataset = owner.datasets.get()
     members = {f"{number}.png": crafted.png(number, width=64, height=64) for number in range(52)}
     archive = ContentFile(crafted.zipped(members), name="beach.zip")
     owner_client.post(url("dataset_add", dataset.pk), {"files": archive})
     run_pending("light")
+    stated = {"source_note": "I made them.", "licence": "own-work", "people": "none"}
+    owner_client.post(url("dataset_rights", dataset.pk), stated)
     owner_client.post(url("experiment_create"), {"dataset": dataset.pk})
     draft = owner.experiment_drafts.get()
     chosen = {"start": starting_point_64.pk, "crop": "random", "steps": 10}
