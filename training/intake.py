@@ -19,7 +19,7 @@ from training.caption_intake import ArchiveCaptions, take_file
 from training.exceptions import FileRefused, StorageFull
 from training.ingest import CheckedPicture, check_picture
 from training.models import Dataset, DatasetImage, Upload, UploadedFile
-from training.quotas import judge_storage
+from training.quotas import judge_storage, storage_of
 from training.withdrawn import is_withdrawn
 
 Status = UploadedFile.Status
@@ -45,6 +45,7 @@ class Intake:
         self._dataset: Dataset = upload.dataset
         self._limits = limits.current()
         self._alikes = Alikes()
+        self._room = 0  # bytes that the owner's plan is known to have left
         # What the upload holds, as far as it is known: a ZIP's members count once it has been opened.
         known = upload.files.values_list("status", flat=True)
         self._done = sum(status != Status.WAITING for status in known)
@@ -184,10 +185,19 @@ class Intake:
         if is_full:
             return Status.REFUSED, _("The dataset is full. Remove pictures, or start another dataset.")
         try:
-            judge_storage(self._dataset.owner, image.size_bytes)
+            self._use_room(image.size_bytes)
         except StorageFull as error:
             return Status.REFUSED, str(error)
         return Status.ACCEPTED, ""
+
+    def _use_room(self, size_bytes: int) -> None:
+        """Take bytes off the owner's room, which is looked up when it seems used up. Raises StorageFull."""
+        if size_bytes > self._room:
+            owner = self._dataset.owner
+            judge_storage(owner, size_bytes)
+            storage = storage_of(owner)
+            self._room = storage.allowed - storage.used
+        self._room -= size_bytes
 
 
 def _sha256(stream: IO[bytes]) -> str:
