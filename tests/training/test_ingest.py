@@ -133,6 +133,7 @@ def test_grey_palette_and_cmyk_pictures_become_rgb():
         pytest.param(crafted.encoded(crafted.picture(1), "WEBP")[:-200], "damaged", id="truncated-webp"),
         pytest.param(crafted.png_of_claimed_size(20_000, 10_000), "64 megapixels", id="200-megapixels"),
         pytest.param(crafted.png_of_claimed_size(65_000, 65_000), "64 megapixels", id="bomb"),
+        pytest.param(crafted.png_of_claimed_size(10_000, 10_000), "64 megapixels", id="100-megapixels"),
         pytest.param(crafted.png_of_claimed_size(10_000, 6_500), "64 megapixels", id="65-megapixels"),
         pytest.param(crafted.png_of_claimed_size(900, 900), "damaged or incomplete", id="missing-pixels"),
     ],
@@ -146,6 +147,20 @@ def test_refused_with_the_reason(content, reason):
 def test_too_many_frames_are_refused(image_format):
     with pytest.raises(FileRefused, match="more than 3 frames"):
         check(crafted.animation(5, image_format), Limits(max_frames=3))
+
+
+def test_a_long_animation_is_refused_by_default():
+    with pytest.raises(FileRefused, match="more than 100 frames"):
+        check(crafted.animation(101))
+
+
+def test_a_heic_is_turned_upright_once_and_loses_its_metadata():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Artist] = "Somebody"
+    checked = check(crafted.encoded(crafted.picture(6), "HEIF", exif=exif.tobytes()))
+    assert (checked.width, checked.height) == (80, 96)
+    assert b"Somebody" not in checked.content + checked.look.thumbnail
 
 
 def test_an_animation_within_the_limit_gives_its_first_frame():

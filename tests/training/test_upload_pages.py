@@ -1,10 +1,13 @@
 """Files on their way into a dataset: what is taken, what is known already, what became of each."""
 
+import base64
 import hashlib
+import io
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client
 from django.urls import reverse
 
@@ -102,6 +105,24 @@ class TestAdd:
         request.META["CONTENT_LENGTH"] = "1000"
         with pytest.raises(UploadTooLarge):
             receive_files(request, max_bytes=100_000)
+
+    def test_a_part_in_base64_is_counted_as_what_it_decodes_to(self, rf):
+        part = base64.b64encode(b"x" * 300_000)
+        body = (
+            b'--cut\r\nContent-Disposition: form-data; name="files"; filename="big.png"\r\n'
+            b"Content-Transfer-Encoding: base64\r\n\r\n" + part + b"\r\n--cut--\r\n"
+        )
+        request = rf.generic("POST", "/", body, content_type="multipart/form-data; boundary=cut")
+        request.META["CONTENT_LENGTH"] = "1000"
+        with pytest.raises(UploadTooLarge):
+            receive_files(request, max_bytes=100_000)
+
+    def test_a_connection_that_is_cut_leaves_nothing_and_another_try_works(self, rf):
+        whole = rf.post("/", {"files": sent("a.png", b"x" * 200_000)}).environ
+        body = whole["wsgi.input"].read()
+        for arrived, count in ((body[:100_000], 0), (body, 1)):
+            request = WSGIRequest({**whole, "wsgi.input": io.BytesIO(arrived)})
+            assert len(receive_files(request, max_bytes=1 << 20)) == count
 
     def test_too_many_files_in_one_form(self, empty_dataset, owner_client, settings):
         settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2

@@ -1,6 +1,9 @@
 """Receiving files: they go to disk while they arrive, and too much is refused before it has all come."""
 
+from typing import Any
+
 from django.core.files import File
+from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import HttpRequest
 
@@ -18,6 +21,22 @@ class CappedUploadHandler(TemporaryFileUploadHandler):
     def __init__(self, request: HttpRequest, *, max_bytes: int) -> None:
         super().__init__(request)
         self._room = max_bytes
+        self._unfinished: UploadedFile[bytes] | None = None
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a file."""
+        super().new_file(*args, **kwargs)
+        self._unfinished = self.file
+
+    def file_complete(self, file_size: int) -> UploadedFile[bytes] | None:
+        """Hand the file over."""
+        self._unfinished = None
+        return super().file_complete(file_size)
+
+    def discard_unfinished(self) -> None:
+        """Remove a file whose end never came, because the connection was cut; Django only forgets it."""
+        if self._unfinished is not None:
+            self._unfinished.close()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         """Count and write a piece. Raises UploadTooLarge."""
@@ -36,5 +55,8 @@ def receive_files(request: HttpRequest, *, max_bytes: int) -> list[File[bytes]]:
     """
     if int(request.META.get("CONTENT_LENGTH") or 0) > max_bytes:
         raise UploadTooLarge
-    request.upload_handlers = [CappedUploadHandler(request, max_bytes=max_bytes)]
-    return list(request.FILES.getlist("files"))
+    handler = CappedUploadHandler(request, max_bytes=max_bytes)
+    request.upload_handlers = [handler]
+    files: list[File[bytes]] = list(request.FILES.getlist("files"))
+    handler.discard_unfinished()
+    return files
