@@ -122,7 +122,10 @@ class TestAdd:
         body = whole["wsgi.input"].read()
         for arrived, count in ((body[:100_000], 0), (body, 1)):
             request = WSGIRequest({**whole, "wsgi.input": io.BytesIO(arrived)})
-            assert len(receive_files(request, max_bytes=1 << 20)) == count
+            files = receive_files(request, max_bytes=1 << 20)
+            assert len(files) == count
+            for file in files:
+                file.close()
 
     def test_too_many_files_in_one_form(self, empty_dataset, owner_client, settings):
         settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
