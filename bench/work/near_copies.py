@@ -77,7 +77,7 @@ def _compare_kind(kind: str, pictures: Sequence[Image.Image]) -> list[str]:
     begin = time.perf_counter()
     ours = _by_prints(pictures)
     seconds = time.perf_counter() - begin
-    baselines = {distance: _by_hashes(pictures, distance) for distance in _DISTANCES}
+    baselines = _by_hashes(pictures)
     print(f"\n{len(pictures)} {kind}, {len(CHANGES)} changes of each ({seconds:.1f} s)")
     print(f"  {'':24}{'found':>8}{'false pairs':>14}")
     print(f"  {'prints':24}{ours.recall:8.1%}{ours.false_share:14.3%}")
@@ -112,20 +112,25 @@ def _by_prints(pictures: Sequence[Image.Image]) -> Found:
     return Found(recalls, false / _other_pairs(len(pictures)))
 
 
-def _by_hashes(pictures: Sequence[Image.Image], distance: int) -> Found:
+def _by_hashes(pictures: Sequence[Image.Image]) -> dict[int, Found]:
+    """What the hash finds at each of the distances."""
     originals = _hashes(pictures)
-    near = _distances(originals, originals) <= distance
-    false = int(np.triu(near, 1).sum())
-    recalls = {}
+    among = _distances(originals, originals)
+    changed = {}
     for name, change in CHANGES.items():
-        changed = [change(picture) for picture in pictures]
+        copies = [change(picture) for picture in pictures]
         # A hash does not see a mirrored picture: the mirror image's hash is held against the others too.
-        mirrored = _hashes([ImageOps.mirror(picture) for picture in changed])
-        distances = np.minimum(_distances(_hashes(changed), originals), _distances(mirrored, originals))
-        near = distances <= distance
-        recalls[name] = float(near.diagonal().mean())
-        false += int(near.sum() - near.diagonal().sum())
-    return Found(recalls, false / _other_pairs(len(pictures)))
+        mirrored = _hashes([ImageOps.mirror(copy) for copy in copies])
+        changed[name] = np.minimum(_distances(_hashes(copies), originals), _distances(mirrored, originals))
+    found = {}
+    for distance in _DISTANCES:
+        near = {name: distances <= distance for name, distances in changed.items()}
+        false = np.triu(among <= distance, 1).sum() + sum(
+            one.sum() - one.diagonal().sum() for one in near.values()
+        )
+        recalls = {name: float(one.diagonal().mean()) for name, one in near.items()}
+        found[distance] = Found(recalls, float(false) / _other_pairs(len(pictures)))
+    return found
 
 
 def _other_pairs(count: int) -> int:
