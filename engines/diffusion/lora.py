@@ -1,0 +1,200 @@
+"""LoRAs inside a loaded base (Hu et al. 2021, arXiv 2106.09685), by peft: add, read, hold, choose per sample.
+
+A LoRA's tensors go by the names that diffusers' files give them: component, module, `lora_A` or `lora_B`, for
+example `unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight`. A is `[rank, in]`, B is
+`[out, rank]`; alpha equals the rank throughout, so the weight that is added is B @ A.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from engines.diffusion.base import Base
+from engines.errors import ConfigError, ModelError
+
+Layers = Literal["attention", "all"]
+Tensors = Mapping[str, Tensor]
+
+NO_LORA = "__base__"  # peft's word for a sample without an adapter
+DOWN, UP = "lora_A.weight", "lora_B.weight"
+NAMES_SHOWN = 3
+_ATTENTION = (
+    *("to_q", "to_k", "to_v", "to_out.0"),
+    *("add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"),
+    *("q_proj", "k_proj", "v_proj", "out_proj"),  # of CLIP
+    *("SelfAttention.q", "SelfAttention.k", "SelfAttention.v", "SelfAttention.o"),  # of T5
+)
+_FEED_FORWARD = (
+    *("net.0.proj", "net.2", "proj_mlp", "proj_out"),
+    *("mlp.fc1", "mlp.fc2", "DenseReluDense.wi_0", "DenseReluDense.wi_1", "DenseReluDense.wo"),
+)
+
+
+def layers_of(base: Base, layers: Layers, *, text: bool) -> dict[str, Any]:
+    """The linear layers that a LoRA may change, by the names of files without `lora_A.weight`."""
+    names = _ATTENTION if layers == "attention" else _ATTENTION + _FEED_FORWARD
+    endings = tuple(f".{name}" for name in names)
+    found: dict[str, Any] = {}
+    for component, model in base.adaptable.items():
+        if component != base.family.denoiser and not text:
+            continue
+        for path, module in model.named_modules():
+            # The dot keeps a transformer's last projection out, which is named as one inside its blocks.
+            if isinstance(module, nn.Linear | LoraLayer) and path.endswith(endings):
+                found[_file_name(component, model, path)] = module
+    return found
+
+
+def add_lora(base: Base, name: str, *, rank: int, layers: Layers, text: bool, rng: torch.Generator) -> None:
+    """Add a LoRA that changes nothing yet and can be trained; its weights are float32.
+
+    A is drawn from `rng` as peft draws it (uniform, Kaiming), B is zero.
+    """
+    targets = layers_of(base, layers, text=text)
+    _inject(base, name, dict.fromkeys(targets, rank), trainable=True)
+    for tensor_name, parameter in lora_parameters(base, name).items():
+        parameter.data = parameter.data.float()
+        if tensor_name.endswith(DOWN):
+            bound = parameter.shape[1] ** -0.5
+            drawn = torch.rand(parameter.shape, generator=rng) * 2 * bound - bound
+            parameter.data.copy_(drawn)
+
+
+def lora_parameters(base: Base, name: str) -> dict[str, nn.Parameter]:
+    """The live parameters of a LoRA that is inside the base."""
+    found: dict[str, nn.Parameter] = {}
+    for file_name, layer in _lora_layers(base):
+        if name in layer.lora_A:
+            found[f"{file_name}.{DOWN}"] = layer.lora_A[name].weight
+            found[f"{file_name}.{UP}"] = layer.lora_B[name].weight
+    return found
+
+
+def load_lora(base: Base, name: str, tensors: Tensors) -> None:
+    """Put a LoRA beside those that are inside the base already, in the base's dtype.
+
+    Raises ModelError where it does not fit the base.
+    """
+    wrong = unfitting(base, tensors)
+    if wrong:
+        shown = ", ".join(wrong[:NAMES_SHOWN])
+        raise ModelError(
+            f"This LoRA does not fit the base {base.info.name}: {shown}. Choose the base it is for."
+        )
+    downs = {key.removesuffix(f".{DOWN}"): value for key, value in tensors.items() if key.endswith(DOWN)}
+    _inject(base, name, {key: len(value) for key, value in downs.items()}, trainable=False)
+    with torch.no_grad():
+        for key, parameter in lora_parameters(base, name).items():
+            parameter.copy_(tensors[key])
+
+
+def remove_lora(base: Base, name: str) -> None:
+    """Take a LoRA out of the base."""
+    for _, layer in _lora_layers(base):
+        layer.set_adapter([active for active in layer.active_adapters if active != name])
+        layer.delete_adapter(name)
+    for model in base.adaptable.values():
+        getattr(model, "peft_config", {}).pop(name, None)
+
+
+def unfitting(base: Base, tensors: Tensors) -> list[str]:
+    """What keeps a LoRA from fitting: layers that the base lacks, or other shapes; empty where it fits."""
+    known = layers_of(base, "all", text=True)
+    wrong = []
+    for key, tensor in tensors.items():
+        name, _, kind = key.rpartition(".lora_")
+        layer = known.get(name)
+        if layer is None or f"lora_{kind}" not in (DOWN, UP):
+            wrong.append(f"the base has no {key}")
+            continue
+        width = layer.in_features if f"lora_{kind}" == DOWN else layer.out_features
+        if tensor.ndim != 2 or tensor.shape[1 if f"lora_{kind}" == DOWN else 0] != width:
+            wrong.append(f"{key} is {tuple(tensor.shape)} where the base has width {width}")
+        elif f"lora_{kind}" == DOWN and f"{name}.{UP}" not in tensors:
+            wrong.append(f"{name}.{UP} is missing")
+        elif f"lora_{kind}" == UP and f"{name}.{DOWN}" not in tensors:
+            wrong.append(f"{name}.{DOWN} is missing")
+    return wrong or ([] if tensors else ["it holds no layers"])
+
+
+@contextmanager
+def per_sample(base: Base, names: Sequence[str], scales: Mapping[str, float]) -> Iterator[None]:
+    """Inside, sample i of every batch of that size uses the LoRA `names[i]` (or `NO_LORA`) and no other.
+
+    One pass of the base serves all samples, and each LoRA is added to its own rows alone (the idea of S-LoRA,
+    arXiv 2311.03285). `scales` are the strengths by name, 1 where not given.
+    """
+    handles = []
+    hook = partial(_choose, names=list(names))
+    for _, layer in _lora_layers(base):
+        for name in set(names) & set(layer.lora_A):
+            layer.scaling[name] = scales.get(name, 1.0)
+        handles.append(layer.register_forward_pre_hook(hook, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _choose(
+    _: nn.Module, args: Any, kwargs: dict[str, Any], *, names: list[str]
+) -> tuple[Any, dict[str, Any]]:
+    """Tell peft's layer whose LoRA each row takes. A batch twice as long holds each sample's two prompts."""
+    rows = len(args[0])
+    if rows % len(names):
+        raise ConfigError(f"A batch of {rows} cannot be shared by {len(names)} samples.")
+    return args, {**kwargs, "adapter_names": names * (rows // len(names))}
+
+
+def _inject(base: Base, name: str, ranks: Mapping[str, int], *, trainable: bool) -> None:
+    for component, model in base.adaptable.items():
+        prefix = f"{component}."
+        paths = {
+            _module_path(model, key.removeprefix(prefix)): rank
+            for key, rank in ranks.items()
+            if key.startswith(prefix)
+        }
+        if not paths:
+            continue
+        common = max(set(paths.values()), key=list(paths.values()).count)
+        others = {f"^{path}$".replace(".", r"\."): rank for path, rank in paths.items() if rank != common}
+        config = LoraConfig(
+            r=common,
+            lora_alpha=common,
+            target_modules=list(paths),
+            rank_pattern=others,
+            alpha_pattern=others,
+            inference_mode=not trainable,
+        )
+        # peft draws weights, which are replaced at once, and warns of second adapters, which are wanted.
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+            inject_adapter_in_model(config, model, adapter_name=name)
+
+
+def _lora_layers(base: Base) -> Iterator[tuple[str, Any]]:
+    for component, model in base.adaptable.items():
+        for path, module in model.named_modules():
+            if isinstance(module, LoraLayer):
+                yield _file_name(component, model, path), module
+
+
+def _file_name(component: str, model: nn.Module, path: str) -> str:
+    """A module's name in files, which keep `text_model.` from times when CLIP's encoder was wrapped in it."""
+    return f"{component}.text_model.{path}" if _is_unwrapped_clip(model) else f"{component}.{path}"
+
+
+def _module_path(model: nn.Module, name: str) -> str:
+    return name.removeprefix("text_model.") if _is_unwrapped_clip(model) else name
+
+
+def _is_unwrapped_clip(model: nn.Module) -> bool:
+    return type(model).__name__ == "CLIPTextModel" and not hasattr(model, "text_model")
