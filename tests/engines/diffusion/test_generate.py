@@ -1,0 +1,166 @@
+"""Pictures: the same as the pipelines of diffusers make, and the same in company as alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from engines.diffusion.generate import TOLERANCE, Sample, generate, preview
+from engines.diffusion.lora import add_lora, load_lora, lora_parameters, remove_lora
+from engines.errors import ConfigError
+
+SIZE = {"width": 24, "height": 32}
+
+
+def levels(first, second):
+    """The largest difference between two pictures."""
+    return int(np.abs(first.astype(int) - second.astype(int)).max())
+
+
+@pytest.fixture
+def loras(open_base, family):
+    """The family's base with two LoRAs that change pictures visibly."""
+    base = open_base(family)
+    for number, name in enumerate(("one", "two")):
+        rng = torch.Generator().manual_seed(number)
+        add_lora(base, name, rank=2 + number, layers="all", text=True, rng=rng)
+        for parameter in lora_parameters(base, name).values():
+            parameter.data = torch.randn(parameter.shape, generator=rng) * 0.3
+    yield base
+    for name in ("one", "two"):
+        remove_lora(base, name)
+
+
+def reference(base, sample, steps):
+    """The same by the pipeline of diffusers alone, with the same sampler."""
+    pipeline, family = base.pipeline, base.family.name
+    options = {"num_inference_steps": steps, **SIZE, "output_type": "np"}
+    options["generator"] = torch.Generator().manual_seed(sample.seed)
+    if family == "starter":
+        options |= {
+            "true_cfg_scale": 4.0,
+            "negative_prompt": sample.negative_prompt,
+            "max_sequence_length": 24,
+        }
+    elif family == "flux":
+        options |= {"guidance_scale": 3.5, "max_sequence_length": 24}
+    else:
+        negative = sample.negative_prompt or (None if family == "sdxl" else "")
+        options |= {"guidance_scale": base.family.default_guidance, "negative_prompt": negative}
+    if family == "sd3":
+        options["max_sequence_length"] = 24
+    if base.family.objective == "noise":
+        from diffusers import DPMSolverMultistepScheduler
+
+        own = pipeline.scheduler
+        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(own.config)
+        try:
+            picture = pipeline(sample.prompt, **options).images[0]
+        finally:
+            pipeline.scheduler = own
+    else:
+        picture = pipeline(sample.prompt, **options).images[0]
+    return (picture * 255).round().astype(np.uint8)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # DPM-Solver of diffusers
+def test_pictures_equal_those_of_diffusers(open_base, family):
+    base = open_base(family)
+    sample = Sample(prompt="a red cat", negative_prompt="", seed=7)
+    [picture] = generate(base, [sample], steps=4, **SIZE)
+    assert picture.shape == (32, 24, 3)
+    assert picture.std() > 5
+    assert levels(picture, reference(base, sample, 4)) <= TOLERANCE
+
+
+def test_pictures_of_several_loras_in_one_batch_equal_those_made_alone(loras):
+    samples = [
+        Sample(prompt="a cat", seed=1, lora="one"),
+        Sample(prompt="a red cat", seed=2, guidance=2.0),
+        Sample(prompt="a cat", seed=1, lora="two"),
+        Sample(prompt="a cat", seed=1, lora="one", lora_scale=0.5),
+    ]
+    together = generate(loras, samples, steps=3, **SIZE)
+    for sample, picture in zip(samples, together, strict=True):
+        [alone] = generate(loras, [sample], steps=3, **SIZE)
+        assert levels(picture, alone) <= TOLERANCE
+    assert levels(together[0], together[2]) > 10 < levels(together[0], together[3])
+
+
+def test_from_a_picture_and_inside_a_mask(open_base, family):
+    base = open_base(family)
+    image = np.random.default_rng(0).integers(0, 256, (32, 24, 3), dtype=np.uint8)
+    mask = np.zeros((32, 24), np.uint8)
+    mask[8:16, 4:12] = 255
+    samples = [
+        Sample(prompt="a cat", image=image, strength=0.5),
+        Sample(prompt="a cat", image=image, mask=mask, strength=0.5),
+    ]
+    whole, inside = generate(base, samples, steps=4, **SIZE)
+    outside = mask == 0
+    np.testing.assert_array_equal(inside[outside], image[outside])
+    assert levels(inside, image) > 10
+    assert levels(whole, generate(base, samples[:1], steps=4, **SIZE)[0]) <= TOLERANCE
+
+
+def test_previews_come_on_the_way_and_can_end_the_call(open_base, family):
+    base, seen = open_base(family), []
+    samples = [Sample(prompt="a cat", seed=seed) for seed in range(3)]
+    generate(base, samples, steps=4, batch=2, preview_every=2, watcher=seen.append, **SIZE)
+    assert [(shown.step, shown.total, shown.indices) for shown in seen] == [
+        (2, 4, (0, 1)),
+        (4, 4, (0, 1)),
+        (2, 4, (2,)),
+        (4, 4, (2,)),
+    ]
+    side = (32, 24, 3) if family == "starter" else (16, 12, 3)
+    assert seen[0].pictures[0].shape == side
+
+    def give_up(shown):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        generate(base, samples, steps=4, preview_every=1, watcher=give_up, **SIZE)
+
+
+def test_the_linear_preview_has_a_pixel_for_each_latent(open_base):
+    base = open_base("flux")
+    red = torch.tensor([0.8, -0.8, -0.8])[None, :, None, None].expand(1, 3, 32, 32)
+    [shown] = preview(base, base.encode_pictures(red))
+    assert shown.shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 30, "height": 32}, "multiples of 4"),
+        ({"width": 32, "height": 32, "steps": 1000}, "Steps go from 1 to 150"),
+    ],
+)
+def test_what_cannot_be_is_refused(open_base, options, message):
+    with pytest.raises(ConfigError, match=message):
+        generate(open_base("starter"), [Sample(prompt="")], **options)
+
+
+def test_samples_that_cannot_be_are_refused():
+    with pytest.raises(ConfigError, match="Seeds go from"):
+        Sample(prompt="", seed=-1)
+    with pytest.raises(ConfigError, match="strength"):
+        Sample(prompt="", strength=0)
+    with pytest.raises(ConfigError, match="mask needs the picture"):
+        Sample(prompt="", mask=np.zeros((2, 2), np.uint8))
+
+
+def test_a_lora_that_is_removed_leaves_the_base_as_it_was(open_base, family):
+    base = open_base(family)
+    sample = Sample(prompt="a cat", seed=3)
+    before = generate(base, [sample], steps=2, **SIZE)[0]
+    rng = torch.Generator().manual_seed(0)
+    add_lora(base, "own", rank=2, layers="attention", text=True, rng=rng)
+    tensors = {name: parameter.detach() + 0.4 for name, parameter in lora_parameters(base, "own").items()}
+    remove_lora(base, "own")
+    load_lora(base, "own", tensors)
+    changed = generate(base, [Sample(prompt="a cat", seed=3, lora="own")], steps=2, **SIZE)[0]
+    assert levels(before, changed) > TOLERANCE
+    remove_lora(base, "own")
+    assert not lora_parameters(base, "own")
+    np.testing.assert_array_equal(generate(base, [sample], steps=2, **SIZE)[0], before)
