@@ -1,0 +1,98 @@
+"""What a LoRA training leaves behind: LoRA files with a grid of fixed prompts, and grids alone."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engines.diffusion.config import TrainConfig
+from engines.diffusion.generate import Sample, generate
+from engines.diffusion.lora_files import LoraInfo, save_lora
+from engines.diffusion.state import NAME, TrainState
+from engines.files import atomic_folder
+from engines.images import grid
+from engines.progress import Snapshot
+
+SNAPSHOTS, SAMPLES = "snapshots", "samples"
+LORA_FILE, GRID_FILE, STATS_FILE = "lora.safetensors", "grid.png", "stats.json"
+GRID_COLUMNS = 4
+
+
+def write_snapshot(config: TrainConfig, state: TrainState, stats: Mapping[str, float]) -> Snapshot:
+    """Write run_dir/snapshots/<step>: the averaged LoRA, its grid and stats; the oldest go."""
+    target = config.run_dir / SNAPSHOTS / f"{state.step:06d}"
+    info = LoraInfo(
+        title=config.name or config.keyword,
+        author=config.author,
+        licence=config.licence,
+        trigger_phrase=config.keyword,
+        resolution=config.resolution or state.base.resolution,
+    )
+    with atomic_folder(target) as folder:
+        save_lora(folder / LORA_FILE, state.base, state.average, info)
+        _write_grid_and_stats(folder, config, state, stats)
+    for older in sorted(target.parent.glob("[0-9]*"))[: -config.snapshots_kept]:
+        shutil.rmtree(older)
+    return _snapshot(target, config, state, stats)
+
+
+def write_sample(config: TrainConfig, state: TrainState, stats: Mapping[str, float]) -> Snapshot:
+    """Write run_dir/samples/<step>: the grid alone."""
+    target = config.run_dir / SAMPLES / f"{state.step:06d}"
+    with atomic_folder(target) as folder:
+        _write_grid_and_stats(folder, config, state, stats)
+    return _snapshot(target, config, state, stats, is_sample=True)
+
+
+def latest_snapshot(config: TrainConfig) -> Snapshot | None:
+    """The last snapshot of a training, or None."""
+    folders = sorted((config.run_dir / SNAPSHOTS).glob(f"[0-9]*/{STATS_FILE}"))
+    if not folders:
+        return None
+    folder = folders[-1].parent
+    stats = json.loads(folders[-1].read_text(encoding="utf-8"))
+    step = stats.pop("step")
+    return Snapshot(folder=folder, grid=folder / GRID_FILE, step=step, nimg=step * config.batch, stats=stats)
+
+
+def sample_grid(config: TrainConfig, state: TrainState) -> Image.Image:
+    """The fixed prompts with fixed seeds, made with the averaged weights."""
+    side = (config.resolution or state.base.resolution) // state.base.multiple * state.base.multiple
+    samples = [
+        Sample(prompt=config.filled(prompt), seed=number, lora=NAME)
+        for number, prompt in enumerate(config.sample_prompts)
+    ]
+    state.swap_average()
+    try:
+        pictures = generate(state.base, samples, width=side, height=side, steps=config.sample_steps)
+    finally:
+        state.swap_average()
+    return Image.fromarray(grid(np.stack(pictures), columns=min(GRID_COLUMNS, len(pictures))))
+
+
+def _write_grid_and_stats(
+    folder: Path, config: TrainConfig, state: TrainState, stats: Mapping[str, float]
+) -> None:
+    sample_grid(config, state).save(folder / GRID_FILE)
+    (folder / STATS_FILE).write_text(json.dumps({"step": state.step, **stats}, indent=2), encoding="utf-8")
+
+
+def _snapshot(
+    folder: Path,
+    config: TrainConfig,
+    state: TrainState,
+    stats: Mapping[str, float],
+    *,
+    is_sample: bool = False,
+) -> Snapshot:
+    return Snapshot(
+        folder=folder,
+        grid=folder / GRID_FILE,
+        step=state.step,
+        nimg=state.step * config.batch,
+        stats=dict(stats),
+        is_sample=is_sample,
+    )
