@@ -4,7 +4,7 @@ python -m bench.ingest --images DIR [--quick]
 
 First, 1,000 photographs of 12 megapixels, made from those in DIR, arrive and are checked, compared, encoded
 anew and thumbnailed by the real job; in turns, bare Pillow does the same decodes, resizes and encodes. Then
-10,000 small pictures arrive in batches: the last batches against the first. Memory is printed for both.
+batches arrive in a dataset of 10,000 pictures, in turns with an empty one. Memory is printed for both.
 """
 
 import argparse
@@ -22,10 +22,10 @@ def main() -> None:
     with scratch_studio():
         from bench.work.intake import growth, rate  # noqa: PLC0415 -- Django is set up only now
 
-        photographs, batches = (8, 4) if options.quick else (1_000, 100)
+        quick = options.quick
         figures = [
-            *rate(options.images, count=photographs, block=2 if options.quick else 10),
-            *growth(batches=batches, batch=25 if options.quick else 100),
+            *rate(options.images, count=8 if quick else 1_000, block=2 if quick else 10),
+            *growth(there=2_500 if quick else 10_000, rounds=2 if quick else 9, batch=25 if quick else 100),
         ]
     print()
     print("\n".join(figures))
