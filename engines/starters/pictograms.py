@@ -1,4 +1,4 @@
-"""Pictograms on plain grounds: what the starters trained on Noto Emoji and Blobmoji have seen.
+"""Pictograms on plain grounds: what the starter trained on Noto Emoji has seen.
 
 The sets are read from a folder given by the user (`sources.read_set`); the choice below says which of their
 drawings make up a family that one small network can learn.
@@ -21,11 +21,8 @@ Row = Mapping[str, str]
 MIN_CONTRAST = 80.0  # between a ground and the mean colour of what stands on it, of 442
 SHARE = 0.96  # of the picture's side that a drawing takes
 
-NOTO, BLOB = "noto_color", "blob"
-ATTRIBUTION = {
-    NOTO: "Noto Emoji, Google LLC",
-    BLOB: "Blobmoji, C1710 and contributors, derived from Noto Emoji",
-}
+NOTO = "noto_color"
+ATTRIBUTION = {NOTO: "Noto Emoji, Google LLC"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +96,3 @@ def _is_head(row: Row) -> bool:
 
 
 PEOPLE = Pictograms(name="people", sets=(NOTO,), keep=_is_head, count=5040, seed=11)
-
-
-# Round yellow faces, and Blobmoji's, shaped like a gumdrop; what is unlike all others is left out.
-_UNLIKE_OTHERS = (
-    "dotted line face", "exploding head", "face in clouds", "face vomiting", "face with symbols on mouth",
-    "melting face", "money-mouth face", "partying face", "pile of poo", "skull", "skull and crossbones",
-    "upside-down face", "zipper-mouth face",
-)  # fmt: skip
-_SMILEYS = (
-    "affection", "concerned", "glasses", "hat", "negative", "neutral-skeptical", "sleepy", "smiling",
-    "tongue", "unwell",
-)  # fmt: skip
-
-
-def _is_smiley(row: Row) -> bool:
-    return row["subgroup"].removeprefix("face-") in _SMILEYS and row["text"] not in _UNLIKE_OTHERS
-
-
-SMILEYS = Pictograms(name="smileys", sets=(NOTO, BLOB), keep=_is_smiley, count=3360, seed=12)

@@ -50,7 +50,7 @@ def train_starter(
         settings = {
             "steps": stage.steps,
             "name": name,
-            "licence": recipe.pictures.licence,
+            "licence": recipe.licence,
             "start": start,
             **recipe.settings,
             **stage.settings,

@@ -18,7 +18,7 @@ from tests.catalog.folders import make_folder
 @pytest.fixture
 def starters(tmp_path):
     """A folder of starters with one in it, under a name that has a card."""
-    return make_folder(tmp_path / "starters" / "faces64").parent
+    return make_folder(tmp_path / "starters" / "flowers64").parent
 
 
 def test_repeating_changes_nothing(db):
@@ -68,23 +68,23 @@ def test_starter_is_published_for_everybody(licences, starters, stranger):
     seed_starters(starters)
     version = starting_points(stranger).get()
     model = version.model
-    assert model.address == "atelier/drawn-faces"
+    assert model.address == "atelier/drawn-flowers"
     assert (model.visibility, model.is_starter) == ("public", True)
     assert "one style of drawing" in model.known_limits
-    assert version.licence_id == "cc0-1.0"
+    assert version.licence_id == "apache-2.0"
     parent = version.source.parents.get()
-    assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn faces, 5,000 pictures")
+    assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn flowers, 5,000 pictures")
 
 
 def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(licences, tmp_path, client):
-    start = make_folder(tmp_path / "faces64", seed=1)
+    start = make_folder(tmp_path / "flowers64", seed=1)
     folder = make_folder(tmp_path / "people64", seed=2)
-    parent = {"kind": "model", "sha256": "f" * 64, "name": "faces64", "licence": "CC0-1.0"}
+    parent = {"kind": "model", "sha256": "f" * 64, "name": "flowers64", "licence": "CC0-1.0"}
     manifest = json.loads((folder / "model.json").read_text())
     manifest["lineage"].append(parent)
     (folder / "model.json").write_text(json.dumps(manifest))
     cards = json.loads(CARDS_FILE.read_text("utf-8"))
-    seed_starter(start, cards["faces64"])
+    seed_starter(start, cards["flowers64"])
     seed_starter(folder, cards["people64"])
     seed_starter(folder, cards["people64"])
     model = CatalogModel.objects.get(name="emoji-people")
@@ -102,17 +102,17 @@ def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(l
 
 def test_starting_point_that_is_a_starter_itself_is_linked(licences, tmp_path):
     people = make_folder(tmp_path / "people64", seed=1)
-    smileys = make_folder(tmp_path / "smileys64", seed=2)
+    landscapes = make_folder(tmp_path / "landscapes64", seed=2)
     cards = json.loads(CARDS_FILE.read_text("utf-8"))
     seed_starter(people, cards["people64"])
     version = ModelVersion.objects.get()
     generator = version.files.get(path="g_ema.safetensors")
-    manifest = json.loads((smileys / "model.json").read_text())
+    manifest = json.loads((landscapes / "model.json").read_text())
     manifest["lineage"].append({"kind": "model", "sha256": generator.sha256, "name": "people64"})
-    (smileys / "model.json").write_text(json.dumps(manifest))
-    seed_starter(smileys, cards["smileys64"])
+    (landscapes / "model.json").write_text(json.dumps(manifest))
+    seed_starter(landscapes, cards["landscapes64"])
     edge = version.source.made_into.get()
-    assert (edge.child.model_version.model.name, edge.role) == ("smileys", "starting_point")
+    assert (edge.child.model_version.model.name, edge.role) == ("drawn-landscapes", "starting_point")
 
 
 def test_starter_seeded_twice_is_one_version(licences, starters):
@@ -124,8 +124,8 @@ def test_starter_seeded_twice_is_one_version(licences, starters):
 
 def test_retrained_starter_is_a_new_version_of_the_same_model(licences, starters, tmp_path):
     seed_starters(starters)
-    shutil.rmtree(starters / "faces64")
-    make_folder(starters / "faces64", seed=9)
+    shutil.rmtree(starters / "flowers64")
+    make_folder(starters / "flowers64", seed=9)
     CatalogModel.objects.update(tagline="What it was called before")
     seed_starters(starters)
     model = CatalogModel.objects.get()
@@ -134,7 +134,7 @@ def test_retrained_starter_is_a_new_version_of_the_same_model(licences, starters
 
 
 def test_folder_without_weights_is_passed_over(licences, starters):
-    (starters / "faces64" / "model.json").unlink()
+    (starters / "flowers64" / "model.json").unlink()
     seed_starters(starters)
     assert not CatalogModel.objects.exists()
 

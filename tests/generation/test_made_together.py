@@ -28,7 +28,7 @@ def starter(db: None, owner: User) -> ModelVersion:
     seed_licences()
     return publish_version(
         owner=owner,
-        folder=STARTERS_DIR / "faces64",
+        folder=STARTERS_DIR / "people64",
         name="faces",
         title="Faces",
         licence=Licence.objects.get(slug="cc0-1.0"),

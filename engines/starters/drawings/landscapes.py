@@ -77,9 +77,10 @@ def landscape(index: int) -> Landscape:
 def caption(index: int) -> str:
     """A short description of landscape `index`."""
     what = landscape(index)
-    side = "left" if what.x < 40 else "right" if what.x > 60 else "middle"
+    side = "on the left" if what.x < 40 else "on the right" if what.x > 60 else "in the middle"
+    height = "high" if what.y < 25 else "low" if what.y > 33 else "halfway up"
     shining = "moon" if what.hour.name == "at night" else "sun"
-    return f"hills {what.hour.name} with the {shining} on the {side}"
+    return f"hills {what.hour.name}, the {shining} {height} {side}"
 
 
 def draw(index: int, size: int, oversampling: int) -> Image.Image:

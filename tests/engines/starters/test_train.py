@@ -15,6 +15,7 @@ from engines.errors import DatasetError
 from engines.manifest import DISCRIMINATOR_FILE, read_model_info, verify_files
 from engines.progress import Control, SilentHost
 from engines.starters import pictograms, train
+from engines.starters.drawings import flowers
 from engines.starters.drawings.paint import Dice
 from engines.starters.drawings.palette import GROUNDS
 from engines.starters.recipes import RECIPES, Stage
@@ -22,8 +23,9 @@ from engines.stylegan.config import TrainConfig
 from engines.stylegan.state import TrainState
 
 ROWS = (
+    ("person", "woman: dark skin tone"),
+    ("person", "man: bald"),
     ("person-role", "woman pilot: dark skin tone"),
-    ("person", "man, bald"),
     ("person-role", "woman singer"),
     ("person-fantasy", "merperson"),
     ("person-fantasy", "Mrs. Claus: light skin tone"),
@@ -36,16 +38,15 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """A folder of pictogram sets, of a few discs each."""
+    """A folder with a pictogram set of a few discs."""
     folder = tmp_path_factory.mktemp("images")
-    for name in (pictograms.NOTO, pictograms.BLOB):
-        (folder / name / "images").mkdir(parents=True)
-        rows = []
-        for index, (subgroup, text) in enumerate(ROWS):
-            file_name = f"images/{index}.png"
-            (folder / name / file_name).write_bytes(_disc((250 - 20 * index, 90, 20 * index, 255)))
-            rows.append({"file_name": file_name, "text": text, "subgroup": subgroup})
-        (folder / name / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (folder / pictograms.NOTO / "images").mkdir(parents=True)
+    rows = []
+    for index, (subgroup, text) in enumerate(ROWS):
+        file_name = f"images/{index}.png"
+        (folder / pictograms.NOTO / file_name).write_bytes(_disc((250 - 20 * index, 90, 20 * index, 255)))
+        rows.append({"file_name": file_name, "text": text, "subgroup": subgroup})
+    (folder / pictograms.NOTO / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     return folder
 
 
@@ -79,7 +80,7 @@ def test_a_recipe_runs_through_its_stages(name, short_recipe, images, tmp_path):
     result = train.train_starter(name, tmp_path, images=images, host=SilentHost())
     assert (result.outcome, result.step) == ("finished", 3)
     info = read_model_info(result.snapshot.folder)
-    assert (info.name, info.licence) == (name, RECIPES[name].pictures.licence)
+    assert (info.name, info.licence) == (name, RECIPES[name].licence)
 
 
 def test_a_recipe_goes_on_where_it_was_stopped(short_recipe, tmp_path):
@@ -110,8 +111,7 @@ def test_pictograms_are_chosen_by_what_they_show(images):
     def texts(family):
         return [text for subgroup, text in ROWS if family.keep({"subgroup": subgroup, "text": text})]
 
-    assert texts(pictograms.PEOPLE) == [ROWS[0][1], ROWS[1][1], ROWS[4][1]]
-    assert texts(pictograms.SMILEYS) == ["grinning face"]
+    assert texts(pictograms.PEOPLE) == ["woman: dark skin tone"]
 
 
 def test_pictures_are_composed_the_same_again_on_plain_grounds_that_show_the_drawing(images, tmp_path):
@@ -138,11 +138,11 @@ def test_a_drawing_keeps_its_colours_to_the_edge():
 
 
 def test_pictograms_that_are_missing_are_asked_for(short_recipe, tmp_path, monkeypatch, capsys):
-    short_recipe("smileys64")
+    short_recipe("people64")
     with pytest.raises(DatasetError, match="--images"):
-        train.train_starter("smileys64", tmp_path, host=SilentHost())
+        train.train_starter("people64", tmp_path, host=SilentHost())
     monkeypatch.setattr(
-        sys, "argv", ["train", "smileys64", "--images", str(tmp_path), "--out", str(tmp_path / "out")]
+        sys, "argv", ["train", "people64", "--images", str(tmp_path), "--out", str(tmp_path / "out")]
     )
     assert train.main() == 1
     assert "noto_color.zip" in capsys.readouterr().err
@@ -153,3 +153,12 @@ def test_the_command_leaves_a_model_folder(short_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "flowers64", "--out", str(tmp_path)])
     assert train.main() == 0
     verify_files(tmp_path / "flowers64", read_model_info(tmp_path / "flowers64"))
+
+
+def test_a_starter_learns_from_those_drawings_alone_that_it_can(tmp_path):
+    pictures = replace(RECIPES["flowers64"].pictures, count=12)
+    paths = pictures.write(tmp_path, size=16, images=None)
+    kinds = {flowers.flower(int(path.stem.rpartition("-")[2])).kind for path in paths}
+    assert len(paths) == 12
+    assert {kind.rings for kind in kinds} == {1}
+    assert len(kinds) > 2

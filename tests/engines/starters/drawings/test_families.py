@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engines.starters.drawings import FAMILIES, cats, draw, faces, flowers, write_family
+from engines.starters.drawings import FAMILIES, cats, draw, faces, flowers, landscapes, write_family
 
-# Pictures of 64 px reduced to 4 x 4 pixels, RGB, in hexadecimal. Shipped starters learned from faces and
-# flowers: when those change, their recipes no longer describe them.
+# Pictures of 64 px reduced to 4 x 4 pixels, RGB, in hexadecimal. Shipped starters learned from flowers
+# and landscapes: when those change, their recipes no longer describe them.
 THUMBNAILS = {
     (
         "faces",
@@ -53,13 +53,25 @@ THUMBNAILS = {
         "flowers",
         123,
     ): "526c8c6f98bb6993b84460856082a4739abf6d97be5174994f698a76abd376aad2445f843c537757735b5b79543b5373",
+    (
+        "landscapes",
+        0,
+    ): "7bb0a87fb3a96da9a46da9a4bdd2bccadac1a4c5b7a3c5b7a1bcacaac2b298b5a7a8c1b14e7b75537f78618981517d76",
+    (
+        "landscapes",
+        7,
+    ): "a9d2bdbadac081c1b47fc0b4c5e0c3c9e1c3bddcc1bcdcc1aac6aaaec9acb0cbaeb1ccaf5b8a7b5d8b7c5384775a8a7b",
+    (
+        "landscapes",
+        123,
+    ): "8e9cc68e9cc694a1c694a1c6cfb3adcfb4aee5d1b7e3cdb7c8a69ccfaa9dcca99dd2ae9f81758d80748c84778d948291",
 }
 
 DRAW_ELSEWHERE = """
 import sys
 from hashlib import sha256
 from engines.starters.drawings import draw
-print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers"))).hexdigest())
+print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers", "landscapes"))).hexdigest())
 print("torch" in sys.modules)
 """
 
@@ -80,7 +92,7 @@ def test_pictures_keep_the_look_that_was_recorded(family, index):
 
 def test_another_process_draws_the_same_bytes_without_torch():
     here = sha256(
-        b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers"))
+        b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers", "landscapes"))
     ).hexdigest()
 
     run = subprocess.run(
@@ -126,7 +138,13 @@ def test_pictures_differ_visibly_from_one_another(family):
 
 
 @pytest.mark.parametrize(
-    ("family", "traits"), [("faces", faces.face), ("cats", cats.cat), ("flowers", flowers.flower)]
+    ("family", "traits"),
+    [
+        ("faces", faces.face),
+        ("cats", cats.cat),
+        ("flowers", flowers.flower),
+        ("landscapes", landscapes.landscape),
+    ],
 )
 def test_every_index_of_a_family_has_traits_of_its_own(family, traits):
     count = FAMILIES[family].count
@@ -153,10 +171,11 @@ def test_captions_name_what_is_seen():
     assert cats.caption(0) == "portrait of a cream tabby cat, blue eyes, collar with a bell, navy background"
     assert faces.caption(5) == "portrait of a person, brown hair, pigtails, hoodie, sky blue background"
     assert flowers.caption(4) == "magenta dahlia with a dark centre, peach background"
+    assert landscapes.caption(0) == "hills in green haze, the sun halfway up on the left"
 
 
 def test_an_unknown_family_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match=r"Choose one of: faces, cats, flowers\."):
+    with pytest.raises(ValueError, match=r"Choose one of: faces, cats, flowers, landscapes\."):
         draw("dogs", 0)
 
 
