@@ -256,9 +256,9 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:
-    # A fresh image: nothing of the original's metadata can be carried along by a save.
-    clean = Image.new("RGB", image.size)
-    clean.paste(image)
+    # Nothing of the original's metadata can be carried along by a save.
+    clean = image.copy()
+    clean.info = {}
     buffer = io.BytesIO()
     if lossless and image.width * image.height <= LOSSLESS_PIXELS:
         clean.save(buffer, format="PNG", compress_level=6)
