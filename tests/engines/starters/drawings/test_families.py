@@ -71,7 +71,8 @@ DRAW_ELSEWHERE = """
 import sys
 from hashlib import sha256
 from engines.starters.drawings import draw
-print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in ("cats", "faces", "flowers", "landscapes"))).hexdigest())
+families = ("cats", "faces", "flowers", "landscapes")
+print(sha256(b"".join(draw(family, 5, 64).tobytes() for family in families)).hexdigest())
 print("torch" in sys.modules)
 """
 
