@@ -12,6 +12,10 @@ from jobs.testing import run_pending
 from tests.training import crafted
 from tests.training.conftest import fill
 from training import services, tallies
+from training.adding import lock_dataset, put_in, store_image
+from training.alikes import Alikes
+from training.ingest import check_picture
+from training.limits import Limits
 from training.models import Dataset, PicturePrint
 
 
@@ -123,3 +127,19 @@ class TestMeasuringOlderPictures:
         call_command("measure_pictures")
         assert "3 measured" in capsys.readouterr().out
         assert "could not be read" in caplog.text
+
+
+def test_what_another_job_adds_meanwhile_is_known_too(empty_dataset):
+    """Two workers fill one dataset in turns."""
+    alikes = Alikes(), Alikes()
+    limits = Limits()
+    for number, picture in enumerate(
+        [crafted.picture(1), crafted.picture(2), brighter(crafted.picture(1)), brighter(crafted.picture(2))]
+    ):
+        content = crafted.encoded(picture)
+        image = store_image(empty_dataset.pk, f"{number}.png", "", check_picture(io.BytesIO(content), limits))
+        put_in(lock_dataset(empty_dataset.pk), [image], alikes[number in {0, 3}])
+    first, second, third, fourth = groups(empty_dataset)
+    assert first == third is not None
+    assert second == fourth is not None
+    assert first != second
