@@ -129,7 +129,8 @@ def test_a_file_that_is_too_long_is_refused_unread(empty_dataset, settings):
 
 
 def test_bytes_that_vanished_are_reported(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
+    (sent,) = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = sent.upload
     default_storage.delete(upload.files.get().file)
     run_pending("light")
     assert "did not arrive whole" in upload.files.get().reason
@@ -152,7 +153,8 @@ def test_a_second_attempt_goes_on_where_the_first_ended(empty_dataset):
 
 
 def test_a_dataset_that_was_deleted_ends_the_job_plainly(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
+    (sent,) = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = sent.upload
     Dataset.objects.filter(pk=empty_dataset.pk).delete()
     (job,) = run_pending("light")
     assert job.pk == upload.job_id
@@ -173,7 +175,8 @@ def test_files_that_come_while_one_waits_join_its_job(empty_dataset):
 
 
 def test_a_canceled_upload_says_so_at_each_file(empty_dataset):
-    upload = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])[0].upload
+    (sent,) = services.add_files(dataset=empty_dataset, arrived=[ContentFile(crafted.png(1), name="a.png")])
+    upload = sent.upload
     stop_job(job=upload.job)
     file = upload.files.get()
     assert file.status == Status.REFUSED
