@@ -15,6 +15,7 @@ from jobs.files import list_keys
 from jobs.models import EndMail, Job, State
 from jobs.states import ENDED_STATES, may_move
 from tests.chaos import audit
+from training.files import with_copies
 from training.models import DatasetImage, NearestIndex, Snapshot, UploadedFile
 
 
@@ -79,7 +80,7 @@ def _files() -> Iterator[str]:
     """Every row has its file, and after the sweep every file has its row."""
     pictures = set(Picture.objects.values_list("file", flat=True))
     images = DatasetImage.objects.values_list("file", "thumbnail")
-    in_datasets = {key for pair in images for key in pair}
+    in_datasets = with_copies(key for pair in images for key in pair)
     in_datasets.update(NearestIndex.objects.values_list("file", flat=True))
     incoming = set(UploadedFile.objects.exclude(file="").values_list("file", flat=True))
     in_snapshots = set(Snapshot.objects.values_list("grid", flat=True))
