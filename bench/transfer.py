@@ -33,6 +33,7 @@ STARTER = "people64"
 PICTURES = 150
 UNSEEN = 1000  # drawings after those trained on; half of them to compare with, half for the floor
 SECONDS, QUICK_SECONDS = 240.0, 12.0  # at most, for each training
+STEPS = 800  # about 220 seconds on two cores
 QUICK_STEPS = 40
 UNSEEN_QUICK = 200
 POINTS = 4
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, help="folder for grids of the 28 images at each time")
     options = parser.parse_args()
     limit = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    steps = QUICK_STEPS if options.quick else PRESETS[PRESET].transfer_steps
+    steps = QUICK_STEPS if options.quick else STEPS
     count = UNSEEN_QUICK if options.quick else UNSEEN
     unseen = np.stack([np.asarray(draw(FAMILY, PICTURES + number, 64)) for number in range(count)])
     with tempfile.TemporaryDirectory(prefix="atelier-transfer-") as folder:

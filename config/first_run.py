@@ -27,7 +27,7 @@ from training.services import create_sample_dataset, save_model, start_experimen
 
 SAMPLE_FAMILY = "cats"
 STARTER = "emoji-people"  # heads from the front, as the cats are
-STEPS = 1000
+STEPS = 800
 IMAGES = 16
 TRUNCATION_PSI = 0.8
 # The file in the data directory that says that it was done.
