@@ -187,6 +187,7 @@ class Flux(Family):
         self, pipeline: Any, latents: Tensor, timesteps: Tensor, text: Text, guidance: Tensor
     ) -> Tensor:
         """See `Family`."""
+        # How FLUX lays out its tokens stands in the pipeline's private methods alone.
         count, channels, height, width = latents.shape
         transformer = pipeline.transformer
         told = guidance if transformer.config.guidance_embeds else None

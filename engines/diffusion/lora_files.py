@@ -211,9 +211,10 @@ def _with_alpha_one(raw: Tensors, alphas: Mapping[str, float]) -> dict[str, Tens
     for name, tensor in raw.items():
         if name.endswith(".alpha"):
             continue
+        renamed = name
         for old, new in _OLD_ENDINGS.items():
-            name = name.removesuffix(old) + new if name.endswith(old) else name  # noqa: PLW2901
-        tensors[name] = tensor
+            renamed = renamed.removesuffix(old) + new if renamed.endswith(old) else renamed
+        tensors[renamed] = tensor
     for name in [name for name in tensors if name.endswith(f".{UP}")]:
         layer = name.removesuffix(f".{UP}")
         alpha = own_alphas.get(layer, alphas.get(layer.split(".", 1)[0]))

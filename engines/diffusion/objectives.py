@@ -51,6 +51,7 @@ class Noise(Objective):
 
     def __init__(self, config: Any) -> None:
         self._config = config
+        # diffusers leaves its schedulers' constructors untyped.
         chain: Any = DDPMScheduler.from_config(config)  # type: ignore[no-untyped-call]
         self._kept: Tensor = chain.alphas_cumprod.float()
         self._is_v = config.get("prediction_type", "epsilon") == "v_prediction"
