@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
@@ -53,8 +53,8 @@ class _Pipe(io.RawIOBase, IO[bytes]):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        content = bytes(data)  # type: ignore[call-overload]
+    def write(self, data: Any) -> int:
+        content = bytes(data)
         self._waiting += content
         return len(content)
 

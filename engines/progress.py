@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO
 
+_SPEED_DECAY = 0.95  # of the running mean of seconds per step
+
 
 class Control(enum.Enum):
     """What the engine does next, after the step it has just finished."""
@@ -44,6 +46,31 @@ class Snapshot:
     nimg: int
     is_sample: bool = False
     stats: Mapping[str, float] = field(default_factory=dict)
+
+
+class StepClock:
+    """How long steps take lately, from which the rest is estimated."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+
+    def note(self, seconds: float) -> None:
+        """A step took so long."""
+        if self._seconds is None:
+            self._seconds = seconds
+        else:
+            self._seconds = _SPEED_DECAY * self._seconds + (1 - _SPEED_DECAY) * seconds
+
+    def progress(self, *, step: int, total: int, batch: int, losses: Mapping[str, float]) -> Progress:
+        """The state after `step` of `total` steps, of `batch` images each."""
+        seconds = self._seconds or 0.0
+        return Progress(
+            step=step,
+            total=total,
+            losses=losses,
+            images_per_second=batch / seconds if seconds else 0.0,
+            eta_seconds=seconds * (total - step) if seconds else None,
+        )
 
 
 class Host(Protocol):

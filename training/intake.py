@@ -19,7 +19,7 @@ from training.caption_intake import ArchiveCaptions, take_file
 from training.exceptions import FileRefused, StorageFull
 from training.ingest import CheckedPicture, check_picture
 from training.models import Dataset, DatasetImage, Upload, UploadedFile
-from training.quotas import judge_storage, storage_of
+from training.quotas import judge_storage
 from training.withdrawn import is_withdrawn
 
 Status = UploadedFile.Status
@@ -193,9 +193,7 @@ class Intake:
     def _use_room(self, size_bytes: int) -> None:
         """Take bytes off the owner's room, which is looked up when it seems used up. Raises StorageFull."""
         if size_bytes > self._room:
-            owner = self._dataset.owner
-            judge_storage(owner, size_bytes)
-            storage = storage_of(owner)
+            storage = judge_storage(self._dataset.owner, size_bytes)
             self._room = storage.allowed - storage.used
         self._room -= size_bytes
 

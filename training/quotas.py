@@ -74,8 +74,8 @@ def storage_of(user: User) -> Storage:
     )
 
 
-def judge_storage(owner: User, extra_bytes: int = 0) -> None:
-    """Raise StorageFull when the owner's plan has no room for so many bytes more."""
+def judge_storage(owner: User, extra_bytes: int = 0) -> Storage:
+    """Return what the owner has stored. Raises StorageFull when there is no room for so many bytes more."""
     storage = storage_of(owner)
     if storage.is_full or storage.used + extra_bytes > storage.allowed:
         raise StorageFull(
@@ -85,3 +85,4 @@ def judge_storage(owner: User, extra_bytes: int = 0) -> None:
             )
             % {"used": filesizeformat(storage.used), "allowed": filesizeformat(storage.allowed)}
         )
+    return storage

@@ -48,8 +48,7 @@ class Base:
             for name, (library, class_name) in info.components.items()
         }
         pipeline_class = _PIPELINES[info.family]
-        # What a pipeline takes is told nowhere else.
-        absent = set(pipeline_class._get_signature_keys(pipeline_class)[0]) - parts.keys()  # noqa: SLF001
+        absent = set(pipeline_class._get_signature_keys(pipeline_class)[0]) - parts.keys()  # noqa: SLF001 -- told nowhere else
         options = {"requires_safety_checker": False} if info.family == "sd15" else {}
         pipeline = pipeline_class(**parts, **dict.fromkeys(absent), **options)
         pipeline.set_progress_bar_config(disable=True)

@@ -193,17 +193,22 @@ class Flux(Family):
         told = guidance if transformer.config.guidance_embeds else None
         place: Any = {"device": latents.device, "dtype": latents.dtype}
         output = transformer(
-            hidden_states=pipeline._pack_latents(latents, count, channels, height, width),  # noqa: SLF001
+            hidden_states=pipeline._pack_latents(  # noqa: SLF001 -- as above
+                latents, count, channels, height, width
+            ),
             timestep=(timesteps / 1000).to(latents.dtype),
             guidance=told,
             pooled_projections=text["pooled"],
             encoder_hidden_states=text["embeddings"],
             txt_ids=torch.zeros(text["embeddings"].shape[1], 3, **place),
-            img_ids=pipeline._prepare_latent_image_ids(count, height // 2, width // 2, **place),  # noqa: SLF001
+            img_ids=pipeline._prepare_latent_image_ids(  # noqa: SLF001 -- as above
+                count, height // 2, width // 2, **place
+            ),
             return_dict=False,
         )[0]
         factor = pipeline.vae_scale_factor
-        unpacked: Tensor = pipeline._unpack_latents(output, height * factor, width * factor, factor)  # noqa: SLF001
+        size = height * factor, width * factor
+        unpacked: Tensor = pipeline._unpack_latents(output, *size, factor)  # noqa: SLF001 -- as above
         return unpacked
 
 

@@ -100,7 +100,7 @@ def read_lora(path: Path, base: Base, *, relatives: bool = False) -> Lora:
     with _opened(path) as file:
         info = _info(file.metadata() or {}, path)
         alphas = _adapter_alphas(file.metadata() or {})
-        raw = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)
+        raw = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 -- is no mapping
     _refuse_other_base(base, info, relatives=relatives)
     if any(name.endswith(KOHYA_DOWN) for name in raw):
         return Lora(from_kohya(base, raw), info)

@@ -51,8 +51,7 @@ class Noise(Objective):
 
     def __init__(self, config: Any) -> None:
         self._config = config
-        # diffusers leaves its schedulers' constructors untyped.
-        chain: Any = DDPMScheduler.from_config(config)  # type: ignore[no-untyped-call]
+        chain = _made(DDPMScheduler, config)
         self._kept: Tensor = chain.alphas_cumprod.float()
         self._is_v = config.get("prediction_type", "epsilon") == "v_prediction"
 
@@ -87,7 +86,7 @@ class Noise(Objective):
 
     def sampler(self, steps: int, tokens: int) -> Any:
         """DPM-Solver++ of second order (Lu et al. 2022, arXiv 2211.01095)."""
-        scheduler: Any = DPMSolverMultistepScheduler.from_config(self._config)  # type: ignore[no-untyped-call]
+        scheduler = _made(DPMSolverMultistepScheduler, self._config)
         with warnings.catch_warnings():  # of the way diffusers turns tensors into arrays
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             scheduler.set_timesteps(steps)
@@ -130,7 +129,7 @@ class Flow(Objective):
 
     def sampler(self, steps: int, tokens: int) -> Any:
         """Euler steps, with the shift of the base."""
-        scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config(self._config)  # type: ignore[no-untyped-call]
+        scheduler = _made(FlowMatchEulerDiscreteScheduler, self._config)
         options: dict[str, Any] = {"mu": self._mu(tokens)} if self._is_dynamic else {}
         if self._linear_sigmas:
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), **options)
@@ -156,6 +155,11 @@ def objective_of(base: Base) -> Objective:
     if base.family.objective == "noise":
         return Noise(config)
     return Flow(config, linear_sigmas=base.family.name in {"flux", "starter"})
+
+
+def _made(scheduler: Any, config: Any) -> Any:
+    """A scheduler of diffusers, which leaves their constructors untyped."""
+    return scheduler.from_config(config)
 
 
 def _share(timesteps: Tensor, like: Tensor) -> Tensor:

@@ -16,11 +16,10 @@ from engines.diffusion.updates import DIVERGED, Updates
 from engines.diffusion.views import encode_views
 from engines.errors import DatasetError, DivergedError
 from engines.files import sha256_file
-from engines.progress import Control, Host, Progress, Snapshot
+from engines.progress import Control, Host, Progress, Snapshot, StepClock
 from engines.stylegan import hardware
 
 CHECKPOINTS = "checkpoints"
-SPEED_DECAY = 0.95  # of the running mean of seconds per step, from which the rest is estimated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +74,7 @@ class Training:
 
     def __init__(self, config: TrainConfig, state: TrainState, updates: Updates, host: Host) -> None:
         self.config, self.state, self.updates, self.host = config, state, updates, host
-        self._seconds_per_step: float | None = None
+        self._clock = StepClock()
         self._saved_at = time.monotonic()
 
     def run(self) -> TrainResult:
@@ -86,7 +85,7 @@ class Training:
         while state.step < config.steps:
             started = time.perf_counter()
             losses = self.updates.step()
-            self._measure(time.perf_counter() - started)
+            self._clock.note(time.perf_counter() - started)
             control = self.host.progress(self._progress(losses))
             self._keep(control, losses)
             if control is Control.STOP and state.step < config.steps:
@@ -116,20 +115,10 @@ class Training:
         save_checkpoint(self.config.run_dir / CHECKPOINTS, self.state.step, self.state.checkpoint())
         self._saved_at = time.monotonic()
 
-    def _measure(self, seconds: float) -> None:
-        if self._seconds_per_step is None:
-            self._seconds_per_step = seconds
-        else:
-            self._seconds_per_step = SPEED_DECAY * self._seconds_per_step + (1 - SPEED_DECAY) * seconds
-
     def _progress(self, losses: dict[str, float]) -> Progress:
-        seconds = self._seconds_per_step or 0.0
-        return Progress(
-            step=self.state.step,
-            total=self.config.steps,
-            losses=losses,
-            images_per_second=self.config.batch / seconds if seconds else 0.0,
-            eta_seconds=seconds * (self.config.steps - self.state.step) if seconds else None,
+        config = self.config
+        return self._clock.progress(
+            step=self.state.step, total=config.steps, batch=config.batch, losses=losses
         )
 
     def _result(self, outcome: Literal["finished", "stopped"]) -> TrainResult:

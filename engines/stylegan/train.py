@@ -10,7 +10,7 @@ from engines.checkpoint import load_checkpoint, save_checkpoint
 from engines.dataset import PreparedDataset
 from engines.errors import ConfigError, DatasetError, DivergedError
 from engines.metrics.quality import Reference
-from engines.progress import Control, Host, Progress, Snapshot
+from engines.progress import Control, Host, Progress, Snapshot, StepClock
 from engines.stylegan import hardware
 from engines.stylegan.batches import RealImages
 from engines.stylegan.config import TrainConfig
@@ -26,7 +26,6 @@ from engines.stylegan.state import TrainState
 from engines.stylegan.updates import DIVERGED, Updates
 
 CHECKPOINTS = "checkpoints"
-SPEED_DECAY = 0.95  # of the running mean of seconds per step, from which the rest is estimated
 DTYPES = (torch.float32, torch.bfloat16)
 CONTROLS = tuple(Control)
 ALONE = Ranks()
@@ -97,7 +96,7 @@ class Training:
             dataset, batch=config.batch, seed=config.seed, mirror=config.mirror, device=state.device
         )
         self.updates = Updates(config, reals, state, ranks)
-        self._seconds_per_step: float | None = None
+        self._clock = StepClock()
         self._saved_at = time.monotonic()
 
     def run(self) -> TrainResult:
@@ -108,7 +107,7 @@ class Training:
         while state.step < config.steps:
             started = time.perf_counter()
             losses = self.updates.step()
-            self._measure(time.perf_counter() - started)
+            self._clock.note(time.perf_counter() - started)
             control = self._ask_host(losses)
             if ranks.is_first:
                 self._keep(control, losses)
@@ -157,20 +156,13 @@ class Training:
             return {}
         return reference.measure(measured_images(self.state.g_ema, reference.samples), device)
 
-    def _measure(self, seconds: float) -> None:
-        if self._seconds_per_step is None:
-            self._seconds_per_step = seconds
-        else:
-            self._seconds_per_step = SPEED_DECAY * self._seconds_per_step + (1 - SPEED_DECAY) * seconds
-
     def _progress(self, losses: dict[str, float]) -> Progress:
-        seconds = self._seconds_per_step or 0.0
-        return Progress(
+        config = self.config
+        return self._clock.progress(
             step=self.state.step,
-            total=self.config.steps,
+            total=config.steps,
+            batch=config.batch,
             losses={**losses, "ada_p": self.state.ada_p},
-            images_per_second=self.config.batch / seconds if seconds else 0.0,
-            eta_seconds=seconds * (self.config.steps - self.state.step) if seconds else None,
         )
 
     def _checkpoint(self) -> None:
