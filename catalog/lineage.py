@@ -183,7 +183,7 @@ def _entry(
     elif model is not None:
         label = model.title
     elif source.kind == Source.Kind.MODEL:
-        label = _("A model that was deleted")
+        label = source.label if _is_shipped(user_of) else _("A model that was deleted")
     else:
         label = source.label if _may_see_datasets(user_of, viewer) else _("A private dataset")
     return LineageEntry(
@@ -197,7 +197,13 @@ def model_of(source: Source) -> CatalogModel | None:
     return version.model if version else None
 
 
+def _is_shipped(source: Source) -> bool:
+    """Whether the studio ships the model: what that was made from was never in the catalog, unless linked."""
+    model = model_of(source)
+    return model is not None and model.is_starter
+
+
 def _may_see_datasets(user_of: Source, viewer: User | AnonymousUser) -> bool:
     """Whether the viewer made the model that used the dataset (its owner, then), or the studio ships it."""
     model = model_of(user_of)
-    return model is not None and (model.is_starter or model.owner_id == viewer.pk)
+    return _is_shipped(user_of) or (model is not None and model.owner_id == viewer.pk)

@@ -100,16 +100,19 @@ def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:
 
 
 def _source(kind: Source.Kind, lineage: list[dict[str, Any]], texts: dict[str, Any]) -> Source:
-    """Return the node of the nearest ancestor of this kind; another starter has one already."""
-    sha256 = next(entry["sha256"] for entry in lineage if entry["kind"] == kind)
+    """Return the node of another starter among the ancestors of this kind, else that of the nearest one.
+
+    States in between, of a training that was done in stretches, are nothing that anybody could look at.
+    """
+    hashes = [entry["sha256"] for entry in lineage if entry["kind"] == kind]
     # An engine knows a model by its generator alone, the catalog by all its files.
-    files = ModelFile.objects.filter(path=GENERATOR_FILE, sha256=sha256, version__model__is_starter=True)
+    files = ModelFile.objects.filter(path=GENERATOR_FILE, sha256__in=hashes, version__model__is_starter=True)
     starter = files.select_related("version__source").first()
     if starter is not None:
         return starter.version.source
     source, _created = Source.objects.get_or_create(
         kind=kind,
-        sha256=sha256,
+        sha256=hashes[0],
         label=texts["title"],
         defaults={"licence_id": texts["licence"], "attribution": texts.get("attribution", "")},
     )

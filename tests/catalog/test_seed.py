@@ -96,6 +96,8 @@ def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(l
         (Source.Kind.MODEL, "apache-2.0", "starting_point"),
     }
     page = client.get("/catalog/atelier/emoji-people/").content.decode()
+    assert "Emoji people, an earlier state" in page
+    assert "A model that was deleted" not in page
     assert "https://github.com/googlefonts/noto-emoji" in page
     assert "Apache License 2.0" in page
 
@@ -108,7 +110,9 @@ def test_starting_point_that_is_a_starter_itself_is_linked(licences, tmp_path):
     version = ModelVersion.objects.get()
     generator = version.files.get(path="g_ema.safetensors")
     manifest = json.loads((landscapes / "model.json").read_text())
-    manifest["lineage"].append({"kind": "model", "sha256": generator.sha256, "name": "people64"})
+    # An earlier state of its own lies between them.
+    for sha256 in ("e" * 64, generator.sha256):
+        manifest["lineage"].append({"kind": "model", "sha256": sha256, "name": "people64"})
     (landscapes / "model.json").write_text(json.dumps(manifest))
     seed_starter(landscapes, cards["landscapes64"])
     edge = version.source.made_into.get()
