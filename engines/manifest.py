@@ -20,6 +20,9 @@ STATE_FILE = "state.json"  # of a checkpoint: its last file by name, written and
 STYLEGAN2 = "stylegan2"
 STYLEGAN3 = "stylegan3"
 FAMILIES = frozenset({STYLEGAN2, STYLEGAN3})
+# Families of the catalog that engines.diffusion runs: a diffusers folder, and what was trained on one.
+TEXT_TO_IMAGE = "text-to-image"
+LORA = "lora"
 
 
 @dataclass(frozen=True, kw_only=True)

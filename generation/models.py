@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
 from catalog.models import ModelVersion
@@ -14,6 +15,15 @@ from jobs.models import Job
 class Generation(models.Model):
     """An order of pictures. Its state is its job's."""
 
+    class Kind(models.TextChoices):
+        """How the pictures are made."""
+
+        SEEDS = "seeds", _("From seeds")
+        TEXT = "text", _("Text to Image")
+        IMAGE = "image", _("Image to image")
+        INPAINT = "inpaint", _("Inside a mask")
+        UPSCALE = "upscale", _("Upscaled")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="generations")
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="generation")
@@ -22,8 +32,23 @@ class Generation(models.Model):
         ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="generations"
     )
     model_title = models.CharField(max_length=120)
-    # Everything that made the pictures: seeds, truncation_psi; shown, remixed and written into the files.
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.SEEDS)
+    # Everything that made the pictures, by kind: seeds and truncation_psi; or seeds, prompt, negative_prompt,
+    # width, height, steps, guidance, style, adapter_strength, strength. Shown, remixed, written into files.
     settings = models.JSONField()
+    # What the gallery is searched by.
+    prompt = models.TextField(blank=True)
+    # The one trained model (a LoRA on `model_version`) that was used, where one was.
+    adapter = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="adapted_generations"
+    )
+    adapter_title = models.CharField(max_length=120, blank=True)
+    # The picture that this went on from, and the storage keys of the pixels it started from and of the mask.
+    source_picture = models.ForeignKey(
+        "Picture", on_delete=models.SET_NULL, null=True, blank=True, related_name="derived"
+    )
+    source_file = models.CharField(max_length=200, blank=True)
+    mask_file = models.CharField(max_length=200, blank=True)
     count = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -73,3 +98,37 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation.model_title}, seed {self.seed}"
+
+
+class PromptStyle(models.Model):
+    """A look that people choose beside their prompt; an admin edits the list."""
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    title = models.CharField(_("title"), max_length=60)
+    # Holds "{prompt}" once.
+    template = models.CharField(_("template"), max_length=300)
+    negative_prompt = models.CharField(_("negative prompt"), max_length=300, blank=True)
+    # A base that the style was made for; empty: offered for all.
+    base_family = models.CharField(_("kind of base"), max_length=40, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    is_shown = models.BooleanField(_("shown"), default=True)
+
+    class Meta:
+        ordering = ["position", "title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class BlockedWord(models.Model):
+    """A word or phrase that this installation refuses in prompts, in any case, as whole words."""
+
+    text = models.CharField(_("word or phrase"), max_length=100, unique=True)
+    note = models.CharField(_("why"), max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["text"]
+
+    def __str__(self) -> str:
+        return self.text

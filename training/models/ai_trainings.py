@@ -1,0 +1,140 @@
+"""AI trainings (LoRAs on a text-to-image base) and what they leave behind."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from accounts.querysets import OwnedQuerySet
+from catalog.models import CatalogModel, ModelVersion
+from jobs.models import Job
+from training.models.datasets import Dataset, DatasetVersion, Purpose
+
+
+class AITraining(models.Model):
+    """A training of a character, a style or an object on a base model. Its state is its job's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="ai_trainings")
+    name = models.CharField(_("name"), max_length=80)
+    purpose = models.CharField(_("type"), max_length=20, choices=Purpose.choices)
+    # What prompts call it, and what kind of thing it is ("woman", "mug", "drawing").
+    keyword = models.CharField(_("keyword"), max_length=40)
+    subject = models.CharField(_("what it shows"), max_length=60)
+    dataset_version = models.ForeignKey(
+        DatasetVersion, on_delete=models.RESTRICT, related_name="ai_trainings"
+    )
+    base = models.ForeignKey(ModelVersion, on_delete=models.RESTRICT, related_name="ai_trainings")
+    steps = models.PositiveIntegerField(_("steps"))
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    # The prompts whose pictures show with every snapshot what has been learned, keyword filled in.
+    sample_prompts = models.JSONField(default=list)
+    # What was chosen over the preset: fields of engines.diffusion.config.TrainConfig.
+    settings = models.JSONField(default=dict, blank=True)
+    job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="ai_training")
+    saved_model = models.ForeignKey(
+        CatalogModel, on_delete=models.SET_NULL, null=True, blank=True, related_name="ai_trainings"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint("owner", Lower("keyword"), name="training_keyword_once_per_account"),
+            models.CheckConstraint(condition=~Q(purpose=Purpose.EXPERIMENT), name="training_ai_purpose"),
+            models.CheckConstraint(
+                condition=Q(steps__gte=1, steps__lte=20_000), name="training_ai_steps_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AISnapshot(models.Model):
+    """A LoRA as it stood at one step, with a picture for each of the training's sample prompts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="snapshots")
+    step = models.PositiveIntegerField()
+    attempt = models.PositiveIntegerField()
+    # Storage keys; a sample taken between snapshots has a grid and no weights.
+    grid = models.CharField(max_length=200)
+    folder = models.CharField(max_length=200, blank=True)
+    metrics = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [
+            models.UniqueConstraint(fields=["training", "step"], name="training_ai_snapshot_once_per_step")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.training} @ {self.step}"
+
+
+class AITrainingDraft(models.Model):
+    """An AI training that was not started yet: what its owner has chosen so far."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="ai_training_drafts"
+    )
+    # Gone when the dataset goes: the draft then asks for another.
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.SET_NULL, null=True, blank=True, related_name="ai_training_drafts"
+    )
+    # The fields of the setup form as they were typed; the form judges them again before the start.
+    choices = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-changed_at"]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class AITrainingStat(models.Model):
+    """A point of an AI training's loss curve."""
+
+    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="stats")
+    step = models.PositiveIntegerField()
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["step"]
+        constraints = [
+            models.UniqueConstraint(fields=["training", "step"], name="training_ai_stat_once_per_step")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.training} @ {self.step}"
+
+
+class KeywordMeaning(models.Model):
+    """How much a base already means by a name (`engines.diffusion.keywords`): measured once, by a job."""
+
+    base = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="keyword_meanings")
+    keyword = models.CharField(max_length=40)
+    distance = models.FloatField()
+    tokens = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["base", "keyword"], name="training_meaning_once_per_base")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.keyword}: {self.distance:.2f}"
