@@ -1,5 +1,6 @@
 """How long a training will take and what it will cost, said before it starts and before it goes on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from accounts.models import User
@@ -7,7 +8,8 @@ from billing.models import Price
 from billing.selectors import balance_of, plan_limits
 from training.models import Dataset, Experiment
 from training.prices import next_slice_end, quote_steps, quote_training
-from training.speeds import megapixels_of, seconds_of, speed_of
+from training.speeds import MachinesHere, megapixels_of, seconds_of, speed_of
+from training.starts import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,20 @@ class Estimate:
     cost: Cost | None
 
 
-def estimate_training(*, user: User, planned: Experiment, dataset: Dataset | None = None) -> Estimate:
+def estimate_training(
+    *,
+    user: User,
+    planned: Experiment,
+    dataset: Dataset | None = None,
+    machines: MachinesHere | None = None,
+) -> Estimate:
     """Estimate a training that is being set up, a row that is not stored. At most four queries.
 
-    Without a dataset the time is that with pictures that are ready.
+    Without a dataset the time is that with pictures that are ready. `machines` is what is known of them,
+    where it has been asked already.
     """
     price = quote_training(resolution=planned.resolution, steps=planned.steps).price
-    speed = speed_of(planned)
+    speed = (machines or MachinesHere()).speed_of(planned)
     seconds = None
     if speed is not None:
         pictures, megapixels = (dataset.picture_count, megapixels_of(dataset)) if dataset else (0, 0.0)
@@ -72,6 +81,20 @@ def estimate_rest(experiment: Experiment) -> Estimate:
         seconds = seconds_of(experiment, speed, pictures=pictures, done=done)
     cost = _cost(experiment.owner, experiment, experiment.job.price, done=experiment.job.delivered)
     return Estimate(seconds=seconds, cost=cost)
+
+
+def usual_times(starts: Iterable[Start], machines: MachinesHere) -> list[tuple[Start, float | None]]:
+    """Say of each starting point how many seconds its usual steps take on the fastest machine that is here.
+
+    None where no machine has been measured; with pictures that are ready.
+    """
+
+    def seconds(start: Start) -> float | None:
+        planned = start.plan(steps=start.usual_steps)
+        speed = machines.speed_of(planned)
+        return None if speed is None else seconds_of(planned, speed, pictures=0)
+
+    return [(start, seconds(start)) for start in starts]
 
 
 def hours_at_a_time(user: User) -> int | None:

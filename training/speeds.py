@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from django.db import transaction
@@ -66,19 +67,28 @@ class Sizes:
         return step_multiply_adds(self.architecture, config) / step_multiply_adds(architecture, standard)
 
 
+class MachinesHere:
+    """What is known of the machines that take jobs now: one query, when it is first asked."""
+
+    @cached_property
+    def _rows(self) -> list[TrainingSpeed]:
+        here = Machine.objects.filter(seen_at__gte=timezone.now() - AWAY_AFTER, is_draining=False)
+        return list(TrainingSpeed.objects.filter(machine__in=here).select_related("machine"))
+
+    def speed_of(self, experiment: Experiment) -> Speed | None:
+        """Return how fast the fastest machine trains an experiment, stored or not; None: not measured yet."""
+        sizes = replace(PRESETS[experiment.preset], architecture=Sizes.of(experiment).architecture)
+        needed = needs_bytes(sizes, experiment.settings)
+        rows = [row for row in self._rows if row.machine.device_bytes >= needed]
+        return min(_speeds(rows, experiment), key=lambda speed: speed.step, default=None)
+
+
 def speed_of(experiment: Experiment) -> Speed | None:
     """Return how fast the fastest machine that is here trains an experiment; None: not measured yet.
 
     The experiment may be a row that is not stored. One query.
     """
-    sizes = replace(PRESETS[experiment.preset], architecture=Sizes.of(experiment).architecture)
-    needed = needs_bytes(sizes, experiment.settings)
-    here = Machine.objects.filter(
-        seen_at__gte=timezone.now() - AWAY_AFTER, is_draining=False, device_bytes__gte=needed
-    )
-    rows = TrainingSpeed.objects.filter(machine__in=here).select_related("machine")
-    speeds = _speeds(rows, experiment)
-    return min(speeds, key=lambda speed: speed.step, default=None)
+    return MachinesHere().speed_of(experiment)
 
 
 def speed_here(experiment: Experiment, *, machine: Machine, threads: int) -> Speed | None:

@@ -17,11 +17,12 @@ from jobs.claims import claim_job
 from jobs.models import Machine
 from jobs.testing import run_pending
 from training import pace, probes, services
-from training.estimates import estimate_rest, estimate_training
+from training.estimates import estimate_rest, estimate_training, usual_times
 from training.models import Experiment, TrainingSpeed
 from training.pace import Pace, Taken
 from training.probes import Probing, missing_presets
-from training.speeds import Sizes, megapixels_of, refine, seconds_of, speed_of, store_probe
+from training.speeds import MachinesHere, Sizes, megapixels_of, refine, seconds_of, speed_of, store_probe
+from training.starts import find_starts
 
 PLAIN = Speed(start=5.0, step=0.25, snapshot=1.0, picture=0.02)
 CPU64 = PRESETS["cpu64"]
@@ -51,6 +52,16 @@ def planned(steps: int = 1000, preset: str = "cpu64", **settings: object) -> Exp
 class TestEstimates:
     def test_not_measured_yet_is_said(self, machine, owner):
         assert estimate_training(user=owner, planned=planned()).seconds is None
+
+    def test_every_starting_point_says_how_long_its_usual_steps_take(
+        self, measured, owner, django_assert_num_queries
+    ):
+        starts = find_starts(owner)
+        with django_assert_num_queries(1):
+            times = {start.preset_name: seconds for start, seconds in usual_times(starts, MachinesHere())}
+        quick = estimate_training(user=owner, planned=planned(CPU64.scratch_steps)).seconds
+        assert times["cpu64"] == pytest.approx(quick)
+        assert times["cpu64-hq"] is None  # nobody has measured it
 
     def test_start_steps_snapshots_and_pictures_add_up(self, measured, owner):
         seconds = estimate_training(user=owner, planned=planned(1000)).seconds

@@ -21,6 +21,7 @@ from training.exceptions import TrainingError
 from training.forms import DraftDatasetForm, SetupForm
 from training.models import Crop, Dataset, ExperimentDraft, Snapshot
 from training.rights import rights_problem
+from training.speeds import MachinesHere
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, draft_steps
 
@@ -114,15 +115,17 @@ def _show_setup(
 ) -> HttpResponse:
     assert draft.dataset is not None
     room = starts.find_room()
-    offered = [(start, room.judge(start)) for start in form.starts]
+    machines = MachinesHere()
+    times = estimates.usual_times(form.starts, machines)
+    offered = [(start, seconds, room.judge(start)) for start, seconds in times]
     context = {
         "form": form,
         "draft": draft,
         "steps": draft_steps(Stage.SETUP, draft),
-        "models": [(start, warning) for start, warning in offered if not start.is_scratch],
-        "scratch": [(start, warning) for start, warning in offered if start.is_scratch],
+        "models": [offer for offer in offered if not offer[0].is_scratch],
+        "scratch": [offer for offer in offered if offer[0].is_scratch],
         "crops": previews.preview_crops(draft.dataset),
-        **_estimate(request, draft, form),
+        **_estimate(request, draft, form, machines),
     }
     return render(request, "training/draft_setup.html", context, status=status)
 
@@ -220,10 +223,14 @@ def _setup_form(
     return SetupForm(data, starts=found, initial={**proposed, **draft.choices})
 
 
-def _estimate(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) -> dict[str, object]:
+def _estimate(
+    request: StudioRequest, draft: ExperimentDraft, form: SetupForm, machines: MachinesHere | None = None
+) -> dict[str, object]:
     """What the training will take as the form stands, and how long the plan lets it run at a time."""
     planned = form.planned()
-    estimate = estimates.estimate_training(user=request.user, planned=planned, dataset=draft.dataset)
+    estimate = estimates.estimate_training(
+        user=request.user, planned=planned, dataset=draft.dataset, machines=machines
+    )
     return {
         "draft": draft,
         "planned": planned,
