@@ -44,10 +44,18 @@ def read_manifest(folder: Path) -> Manifest:
             family=str(content["family"]),
             resolution=None if resolution is None else int(resolution),
             files={str(name): str(sha256) for name, sha256 in content["files"].items()},
-            parameters=_count_parameters(folder / GENERATOR_FILE),
+            parameters=_parameters(content, folder / GENERATOR_FILE),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenModelError(_("This folder is not a complete model. Save the model again.")) from error
+
+
+def _parameters(content: dict[str, Any], weights: Path) -> int | None:
+    """What model.json counts by component, where it does; else what is in the weights file."""
+    told = content.get("parameters")
+    if told is None:
+        return _count_parameters(weights)
+    return sum(int(count) for count in told.values())
 
 
 def _count_parameters(weights: Path) -> int | None:

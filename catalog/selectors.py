@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
 from accounts.models import User
 from catalog.manifests import SAMPLE_GRID
 from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
-from engines.manifest import DISCRIMINATOR_FILE, STYLEGAN2
+from engines.manifest import DISCRIMINATOR_FILE, LORA, STYLEGAN2, TEXT_TO_IMAGE
 
 # Families whose models the studio can run.
 RUNNABLE_FAMILIES = (STYLEGAN2,)
@@ -27,14 +27,20 @@ def with_latest_version(models: QuerySet[CatalogModel]) -> QuerySet[CatalogModel
     )
 
 
+def _usable(user: User | AnonymousUser, *families: str) -> QuerySet[ModelVersion]:
+    """Newest versions of the models of these families that the user may use here."""
+    visible = CatalogModel.objects.visible_to(user).filter(withdrawn_at__isnull=True)
+    return latest_versions().filter(model__in=visible, model__family__in=families)
+
+
+def _find(versions: QuerySet[ModelVersion], address: str) -> ModelVersion | None:
+    handle, _, name = address.partition("/")
+    return versions.filter(model__owner__handle=handle, model__name=name).first()
+
+
 def runnable_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
     """Newest versions of the models that the user may run here: the user's own first, shipped ones last."""
-    visible = CatalogModel.objects.visible_to(user).filter(withdrawn_at__isnull=True)
-    return (
-        latest_versions()
-        .filter(model__in=visible, model__family__in=RUNNABLE_FAMILIES)
-        .order_by("model__is_starter", "-created_at")
-    )
+    return _usable(user, *RUNNABLE_FAMILIES).order_by("model__is_starter", "-created_at")
 
 
 def starting_points(user: User | AnonymousUser, resolution: int | None = None) -> QuerySet[ModelVersion]:
@@ -48,8 +54,33 @@ def starting_points(user: User | AnonymousUser, resolution: int | None = None) -
 
 def find_runnable(user: User | AnonymousUser, address: str) -> ModelVersion | None:
     """Return the version that `owner/name` stands for, or None when the user may not run such a model."""
-    handle, _, name = address.partition("/")
-    return runnable_models(user).filter(model__owner__handle=handle, model__name=name).first()
+    return _find(runnable_models(user), address)
+
+
+def base_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
+    """Newest versions of the text-to-image bases that the user may use: the shipped one first."""
+    return _usable(user, TEXT_TO_IMAGE).order_by("-model__is_starter", "model__title")
+
+
+def find_base(user: User | AnonymousUser, address: str) -> ModelVersion | None:
+    """Return the base that `owner/name` stands for, or None when the user may not use such a base."""
+    return _find(base_models(user), address)
+
+
+def trained_models(user: User | AnonymousUser, base: ModelVersion | None = None) -> QuerySet[ModelVersion]:
+    """Newest versions of the trained models (LoRAs) that the user may use, newest first.
+
+    With `base` only those that were made on exactly these weights.
+    """
+    found = _usable(user, LORA).order_by("-created_at")
+    if base is None:
+        return found
+    return found.filter(manifest__base__fingerprint=base.manifest["fingerprint"])
+
+
+def find_trained(user: User | AnonymousUser, address: str) -> ModelVersion | None:
+    """Return the trained model that `owner/name` stands for, or None when the user may not use such a one."""
+    return _find(trained_models(user), address)
 
 
 def licence(slug: str) -> Licence:

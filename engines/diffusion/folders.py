@@ -16,9 +16,11 @@ from typing import Any
 
 from engines.errors import ModelError
 from engines.files import sha256_file
+from engines.manifest import MODEL_FILE
 
 INDEX_FILE = "model_index.json"
 MAX_HEADER_BYTES = 100 << 20
+_TEXTS = frozenset({".json", ".txt", ".md", ".model"})
 OPTIONAL = frozenset({"safety_checker", "feature_extractor", "image_encoder"})  # never used here
 PIPELINES: Mapping[str, str] = MappingProxyType(
     {
@@ -72,8 +74,7 @@ def read_base(folder: Path) -> BaseInfo:
             problems += _json_problems(path / "scheduler_config.json", configs, name)
         else:
             problems += _json_problems(path / "config.json", configs, name)
-            stem = "model" if library == "transformers" else "diffusion_pytorch_model"
-            shapes, found = _read_weights(path, stem)
+            shapes, found = _read_weights(path, _stem(library))
             problems += found
             parameters[name] = sum(prod(shape) for shape in shapes.values())
     family = _family(pipeline, components)
@@ -91,6 +92,20 @@ def fingerprint(folder: Path) -> str:
     files = sorted(folder.glob("*/*.safetensors"))
     lines = [f"{path.relative_to(folder).as_posix()} {sha256_file(path)}\n" for path in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def needed_files(info: BaseInfo) -> list[str]:
+    """What of a base's folder is needed, by relative path: no second formats, no safety checker.
+
+    Texts at the folder's top (licence, readme) come along.
+    """
+    paths = [path for path in info.folder.iterdir() if path.is_file() and path.suffix in _TEXTS | {""}]
+    for name, (library, _) in info.components.items():
+        paths += [path for path in (info.folder / name).iterdir() if path.suffix in _TEXTS]
+        if name in info.parameters:
+            paths += _weight_files(info.folder / name, _stem(library))[0]
+    relative = (path.relative_to(info.folder).as_posix() for path in paths)
+    return sorted(path for path in relative if path != MODEL_FILE)
 
 
 def read_header(path: Path) -> dict[str, tuple[int, ...]]:
@@ -164,19 +179,34 @@ def _json_problems(path: Path, configs: dict[str, Mapping[str, Any]], name: str)
     return []
 
 
-def _read_weights(path: Path, stem: str) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Shapes by name of a component's weights, in one file or in shards, and what is wrong with them."""
+def _stem(library: str) -> str:
+    """How the names of a component's weight files begin."""
+    return "model" if library == "transformers" else "diffusion_pytorch_model"
+
+
+def _weight_files(path: Path, stem: str) -> tuple[list[Path], set[tuple[str, str]]]:
+    """A component's weight files, one or shards, and of shards what the index says: tensor and file.
+
+    Raises ModelError where there are none.
+    """
     single, index = path / f"{stem}.safetensors", path / f"{stem}.safetensors.index.json"
     if single.is_file():
-        files, expected = [single], None
-    elif index.is_file():
-        try:
-            expected = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].items())
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return {}, [f"{path.name}/{index.name} is not readable"]
-        files = [path / name for name in sorted({file for _, file in expected})]
-    else:
-        return {}, [f"{path.name}/{single.name} is missing"]
+        return [single], set()
+    if not index.is_file():
+        raise ModelError(f"{path.name}/{single.name} is missing")
+    try:
+        expected = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].items())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path.name}/{index.name} is not readable") from error
+    return [path / name for name in sorted({file for _, file in expected})], expected
+
+
+def _read_weights(path: Path, stem: str) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Shapes by name of a component's weights, and what is wrong with them."""
+    try:
+        files, expected = _weight_files(path, stem)
+    except ModelError as error:
+        return {}, [str(error)]
     shapes: dict[str, tuple[int, ...]] = {}
     problems: list[str] = []
     for file in files:
@@ -187,7 +217,7 @@ def _read_weights(path: Path, stem: str) -> tuple[dict[str, tuple[int, ...]], li
             shapes |= read_header(file)
         except ModelError:
             problems.append(f"{path.name}/{file.name} is damaged")
-    absent = {name for name, _ in expected} - shapes.keys() if expected and not problems else set()
+    absent = {name for name, _ in expected} - shapes.keys() if not problems else set()
     problems += [f"{path.name} lacks {name}" for name in sorted(absent)]
     return shapes, problems
 
