@@ -2,17 +2,17 @@
 
 A job that adds pictures reads the prints of those that are there once, a quarter second for 10,000, and then
 only what others have added meanwhile. Each picture costs one product with the prints and, where it is like
-another, two statements.
+another, two statements. When pictures go, what is left of their groups is compared anew.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
 from uuid import UUID, uuid4
 
 import numpy as np
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Q
 
 from engines.images import UInt8Array
 from engines.likeness import PRINT_SIDE, LikenessIndex
@@ -20,6 +20,8 @@ from training.models import Dataset, DatasetImage, PicturePrint
 
 _SHAPE = (PRINT_SIDE, PRINT_SIDE, 3)
 _CHUNK = 1000
+# A larger group than this stays whole when it loses a picture: comparing it anew could take many seconds.
+_REGROUPED = 200
 # By how much the clocks of two workers may differ.
 _SKEW = timedelta(seconds=10)
 
@@ -81,6 +83,30 @@ class Alikes:
         new = list(added)
         self._ids += new
         self._known.update(new)
+
+
+def regroup(dataset: Dataset, groups: Collection[UUID]) -> None:
+    """Group anew what is left of groups that lost pictures: some were alike only through those that went.
+
+    The dataset's row is locked. The first part of a group keeps its id, a picture that is alone has none. Two
+    queries, and an UPDATE for each part that comes off. Groups of more than 200 pictures stay as they are.
+    """
+    left = dataset.images.filter(likeness_group__in=groups).order_by()
+    sizes = left.values_list("likeness_group").annotate(count=Count("pk"))
+    small = [group for group, count in sizes if count <= _REGROUPED]
+    prints = PicturePrint.objects.filter(image__dataset=dataset, image__likeness_group__in=small)
+    members: dict[UUID, list[tuple[UUID, bytes]]] = defaultdict(list)
+    for group, pk, pixels in prints.order_by("pk").values_list("image__likeness_group", "pk", "pixels"):
+        members[group].append((pk, pixels))
+    alone: list[UUID] = []
+    for pictures in members.values():
+        index = LikenessIndex(np.stack([_pixels(pixels) for _pk, pixels in pictures]))
+        parts = [[pictures[place][0] for place in part] for part in index.parts()]
+        alone += [part[0] for part in parts if len(part) == 1]
+        for part in [part for part in parts if len(part) > 1][1:]:
+            dataset.images.filter(pk__in=part).update(likeness_group=uuid4())
+    if alone:
+        dataset.images.filter(pk__in=alone).update(likeness_group=None)
 
 
 def _pixels(stored: bytes | memoryview) -> UInt8Array:

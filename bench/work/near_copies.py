@@ -16,6 +16,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from bench.work.figures import ratio
 from engines.images import load_rgb
 from engines.likeness import LikenessIndex, picture_print
+from engines.starters.drawings import FAMILIES, draw
 
 _ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 _SEED = 11
@@ -65,6 +66,8 @@ def compare(folder: Path, *, drawings: int) -> list[str]:
     """Print what both find for photographs and for drawings; return the figures."""
     figures = []
     kinds = {"photographs": _photographs(folder), "drawings": _drawings(folder, drawings)}
+    # Our own samples: different pictures of one design, which share their layout.
+    kinds |= {family: [draw(family, index) for index in range(drawings // 4)] for family in FAMILIES}
     for kind, pictures in kinds.items():
         if len(pictures) > 1:
             figures += _compare_kind(kind, pictures)

@@ -58,6 +58,25 @@ def test_different_pictures_are_no_pairs() -> None:
     assert LikenessIndex().add(noise) == []
 
 
+def test_pictures_of_one_layout_are_told_apart_by_their_detail() -> None:
+    prints = np.stack([picture_print(draw("landscapes", number)) for number in range(40)])
+    pairs = LikenessIndex().add(prints)
+    assert len(pairs) <= 0.01 * 40 * 39 / 2
+
+
+def test_parts_hang_together_directly_or_through_others() -> None:
+    one, other = (picture_print(picture) for picture in _drawn(2))
+    between = (0.5 * one + 0.5 * other).astype(np.uint8)
+    near_one, near_other = (
+        (0.6 * one + 0.4 * other).astype(np.uint8),
+        (0.4 * one + 0.6 * other).astype(np.uint8),
+    )
+    prints = np.stack([near_one, one[::-1], near_other, between, one[:, ::-1][::-1]])
+
+    assert [sorted(part) for part in LikenessIndex(prints).parts()] == [[0, 2, 3], [1, 4]]
+    assert LikenessIndex().parts() == []
+
+
 def test_pictures_added_one_by_one_make_the_same_pairs() -> None:
     prints = np.stack([picture_print(picture) for picture in _drawn(12)] * 2)
     together, one_by_one = LikenessIndex(), LikenessIndex()

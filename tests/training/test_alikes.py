@@ -70,6 +70,34 @@ def test_a_picture_whose_likes_were_removed_is_alone(empty_dataset):
     assert groups(empty_dataset) == [None]
 
 
+def test_without_the_picture_between_them_two_are_not_alike(empty_dataset):
+    ends = [Image.blend(crafted.picture(1), crafted.picture(2), share) for share in (0.42, 0.5, 0.58)]
+    send(empty_dataset, *ends)
+    assert len(set(groups(empty_dataset))) == 1
+    services.remove_image(image=empty_dataset.images.get(name="1.png"))
+    assert groups(empty_dataset) == [None, None]
+
+
+def test_a_group_falls_into_its_parts(empty_dataset):
+    steps = [Image.blend(crafted.picture(1), crafted.picture(2), share) for share in (0.42, 0.58, 0.5)]
+    send(empty_dataset, steps[0], brighter(steps[0]), steps[1], brighter(steps[1]), steps[2])
+    before = groups(empty_dataset)
+    assert len(set(before)) == 1
+    services.remove_image(image=empty_dataset.images.get(name="4.png"))
+    one, again, other, anew = groups(empty_dataset)
+    assert one == again
+    assert other == anew
+    assert {one, other} > {before[0]}
+
+
+def test_a_group_that_stays_together_keeps_its_id(empty_dataset):
+    picture = crafted.picture(1)
+    send(empty_dataset, picture, brighter(picture), ImageOps.mirror(picture))
+    before = groups(empty_dataset)
+    services.remove_image(image=empty_dataset.images.get(name="0.png"))
+    assert groups(empty_dataset) == before[1:]
+
+
 def test_what_was_removed_meanwhile_links_nothing(empty_dataset):
     send(empty_dataset, crafted.picture(1))
     services.remove_image(image=empty_dataset.images.get())

@@ -5,9 +5,10 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import F
 
 from training import files, tallies
+from training.alikes import regroup
 from training.models import Dataset, DatasetImage, DatasetVersion
 from training.selectors.pictures import spare_pictures
 
@@ -57,19 +58,12 @@ def take_out(dataset: Dataset, images: Sequence[DatasetImage]) -> None:
         counted = tallies.count_out(counted, image)
     groups = {image.likeness_group for image in images if image.likeness_group}
     DatasetImage.objects.filter(pk__in=[image.pk for image in images]).delete()
-    _dissolve_groups_of_one(dataset, groups)
+    regroup(dataset, groups)
     Dataset.objects.filter(pk=dataset.pk).update(
         picture_count=F("picture_count") - len(images),
         size_bytes=F("size_bytes") - sum(image.size_bytes for image in images),
         tallies=counted,
     )
-
-
-def _dissolve_groups_of_one(dataset: Dataset, groups: Collection[UUID]) -> None:
-    """A picture is alone when all that were like it are gone."""
-    left = dataset.images.filter(likeness_group__in=groups).order_by()
-    alone = left.values("likeness_group").annotate(count=Count("pk")).filter(count=1)
-    dataset.images.filter(likeness_group__in=alone.values("likeness_group")).update(likeness_group=None)
 
 
 def _frozen(dataset: Dataset, keys: Iterable[str]) -> set[str]:
