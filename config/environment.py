@@ -92,6 +92,25 @@ def bucket_options(
     }
 
 
+def payments(*, deployment: str, listen_on: str, secret_key: str, webhook_secret: str) -> str:
+    """Return who takes money: `stripe` where there are keys, else `sandbox` on one's own machine, else `off`.
+
+    PAYMENTS names one of them. Raises ImproperlyConfigured for another name, for Stripe without its keys, and
+    for the sandbox in production: there, whoever clicks would have credits for nothing.
+    """
+    usual = "stripe" if secret_key else "off"
+    if not secret_key and deployment == STUDIO and is_loopback(listen_on):
+        usual = "sandbox"
+    name = os.environ.get("PAYMENTS") or usual
+    if name not in ("stripe", "sandbox", "off"):
+        raise ImproperlyConfigured(f"PAYMENTS must be stripe, sandbox or off, not {name!r}.")
+    if name == "stripe" and not (secret_key and webhook_secret):
+        raise ImproperlyConfigured("Taking payments needs STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET.")
+    if name == "sandbox" and deployment == PRODUCTION:
+        raise ImproperlyConfigured("PAYMENTS=sandbox gives credits for made-up money: not in production.")
+    return name
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address or host name can only be reached from this machine."""
     bare = host.strip("[]").lower()

@@ -111,6 +111,23 @@ CACHES = {
 }
 # "off": a studio for one's own team. Nothing is priced or held; limits and fairness stay.
 CREDITS_ENABLED = environment.flag("CREDITS", default=True)
+# Who takes the money: "stripe" (with keys), "sandbox" (nobody: made-up payments, on this machine) or "off".
+STRIPE_SECRET_KEY = os.environ.get("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
+PAYMENTS = environment.payments(
+    deployment=DEPLOYMENT,
+    listen_on=LISTEN_HOST,
+    secret_key=STRIPE_SECRET_KEY,
+    webhook_secret=STRIPE_WEBHOOK_SECRET,
+)
+# Whether Stripe adds tax to what is bought (Stripe Tax has to be set up in its dashboard first).
+STRIPE_TAX = environment.flag("STRIPE_TAX")
+# So long a plan stays after its renewal could not be paid.
+BILLING_GRACE_DAYS = environment.number("BILLING_GRACE_DAYS", 7)
+# Refunds of this much and more, in cents, wait for a second person.
+REFUND_APPROVAL_CENTS = environment.number("REFUND_APPROVAL_CENTS", 5000)
+# Salts the hashes by which somebody who had the free training is known again: keep it for ever.
+PERSON_MARK_SALT = os.environ.get("PERSON_MARK_SALT") or SECRET_KEY
 # Where engines compute ("cpu", "cuda"; empty: what is there), and how much of its memory jobs may ask for
 # (0: all of it).
 JOBS_DEVICE = os.environ.get("JOBS_DEVICE", "")

@@ -1,6 +1,6 @@
-"""The price list and the ledger.
+"""The ledger.
 
-The ledger is append-only double entry: every `CreditTxn` has entries that sum to zero (a deferred trigger
+It is append-only double entry: every `CreditTxn` has entries that sum to zero (a deferred trigger
 refuses anything else), and no entry is ever changed or deleted (another trigger). What an account holds is
 kept beside it, in `CreditAccount` and `CreditGrant`, and must equal what the entries say.
 """
@@ -8,97 +8,11 @@ kept beside it, in `CreditAccount` and `CreditGrant`, and must equal what the en
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-# Rows that always exist: what everybody starts with, and what everybody has where nothing is sold.
-FREE_PLAN = "free"
-HOUSE_PLAN = "house"
-
-
-class Plan(models.Model):
-    """What a subscriber gets: a row that an admin edits."""
-
-    slug = models.SlugField(primary_key=True, max_length=40)
-    name = models.CharField(_("name"), max_length=60)
-    price_cents = models.PositiveIntegerField(_("price per month, in cents"), default=0)
-    currency = models.CharField(max_length=3, default="usd")
-    credits = models.PositiveIntegerField(_("credits"))
-    # The Free plan's credits come once; the others' come with every paid period.
-    credits_once = models.BooleanField(default=False)
-    free_training = models.BooleanField(_("first upgrade gives one free AI Training"), default=False)
-    storage_bytes = models.PositiveBigIntegerField(_("storage in bytes"))
-    experiments_at_once = models.PositiveIntegerField(_("experiments at once"), default=5)
-    hours_at_a_time = models.PositiveIntegerField(_("hours at a time"), null=True, blank=True)
-    weight = models.PositiveIntegerField(_("priority weight"), default=1, validators=[MinValueValidator(1)])
-    relaxed_queue = models.BooleanField(_("free generations in the relaxed queue"), default=False)
-    position = models.PositiveIntegerField(default=0)
-    is_offered = models.BooleanField(_("offered"), default=True)
-
-    class Meta:
-        ordering = ["position"]
-        verbose_name = _("plan")
-        verbose_name_plural = _("plans")
-        constraints = [models.CheckConstraint(condition=Q(weight__gt=0), name="billing_plan_weight")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Price(models.Model):
-    """What a piece of work costs, in credits: a row that an admin edits. A change makes a new version."""
-
-    code = models.SlugField(max_length=60)
-    version = models.PositiveIntegerField(default=1)
-    label = models.CharField(_("what is sold"), max_length=120)
-    credits = models.PositiveIntegerField(_("credits"))
-    # How much of the work one price buys: 1 picture, or 1,000 steps.
-    per = models.PositiveIntegerField(_("per"), default=1, validators=[MinValueValidator(1)])
-    is_current = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["code", "-version"]
-        verbose_name = _("price")
-        verbose_name_plural = _("prices")
-        constraints = [
-            models.CheckConstraint(condition=Q(per__gt=0), name="billing_price_per"),
-            models.UniqueConstraint(fields=["code", "version"], name="billing_price_version_unique"),
-            models.UniqueConstraint(
-                fields=["code"], condition=Q(is_current=True), name="billing_price_one_current"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.label} (v{self.version})"
-
-    def for_quantity(self, quantity: int) -> int:
-        """Return the credits for this much work, rounded up to a whole credit. Raises ValueError below 0."""
-        if quantity < 0:
-            raise ValueError("No work is less than nothing.")
-        return -(-self.credits * quantity // self.per)
-
-
-class Pack(models.Model):
-    """Credits bought once; they do not expire."""
-
-    slug = models.SlugField(primary_key=True, max_length=40)
-    name = models.CharField(_("name"), max_length=60)
-    price_cents = models.PositiveIntegerField(_("price in cents"))
-    currency = models.CharField(max_length=3, default="usd")
-    credits = models.PositiveIntegerField(_("credits"))
-    position = models.PositiveIntegerField(default=0)
-    is_offered = models.BooleanField(_("offered"), default=True)
-
-    class Meta:
-        ordering = ["position"]
-        verbose_name = _("pack")
-        verbose_name_plural = _("packs")
-
-    def __str__(self) -> str:
-        return self.name
+from billing.models.prices import Plan, Price
 
 
 class CreditAccount(models.Model):
@@ -121,7 +35,10 @@ class CreditAccount(models.Model):
     class Meta:
         verbose_name = _("credit account")
         verbose_name_plural = _("credit accounts")
-        permissions = [("grant_credits", _("Can grant goodwill credits"))]
+        permissions = [
+            ("grant_credits", _("Can grant goodwill credits")),
+            ("export_ledger", _("Can export the ledger")),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(available__gte=0), name="billing_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="billing_held_not_negative"),
@@ -205,6 +122,9 @@ class CreditTxn(models.Model):
         RELEASE = "release", _("Released")
         EXPIRE = "expire", _("Expired")
         SETTLE = "settle", _("Debt settled")
+        CLAW = "claw", _("Taken back")
+        RESTORE = "restore", _("Given back again")
+        WAIVE = "waive", _("Debt waived")
 
     key = models.CharField(max_length=200, unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
