@@ -1,11 +1,16 @@
 """Questions about the catalog that more than one page asks."""
 
+from functools import lru_cache
+
 from django.contrib.auth.models import AnonymousUser
+from django.core.files.storage import default_storage
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
+from catalog.files import weight_key
 from catalog.manifests import SAMPLE_GRID
 from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
+from engines.diffusion.words import Words, read_words
 from engines.manifest import DISCRIMINATOR_FILE, LORA, STYLEGAN2, TEXT_TO_IMAGE
 
 # Families whose models the studio can run.
@@ -65,6 +70,19 @@ def base_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
 def find_base(user: User | AnonymousUser, address: str) -> ModelVersion | None:
     """Return the base that `owner/name` stands for, or None when the user may not use such a base."""
     return _find(base_models(user), address)
+
+
+def words_of(base: ModelVersion) -> Words | None:
+    """What the base knows, as its words.json lists it; None for bases that do not tell."""
+    name = base.manifest.get("words")
+    file = base.files.filter(path=name).first() if name else None
+    return _read_words(file.sha256) if file else None
+
+
+@lru_cache(maxsize=8)
+def _read_words(sha256: str) -> Words:
+    with default_storage.open(weight_key(sha256)) as file:
+        return read_words(file.read())
 
 
 def trained_models(user: User | AnonymousUser, base: ModelVersion | None = None) -> QuerySet[ModelVersion]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from engines.diffusion.folders import BaseInfo, fingerprint, read_base, read_header
+from engines.diffusion.words import WORDS_FILE
 from engines.errors import ModelError
 from engines.files import sha256_file
 from engines.manifest import FORMAT, LORA, MODEL_FILE, TEXT_TO_IMAGE
 
 LORA_FILE = "lora.safetensors"
-WORDS_FILE = "words.json"
 _SIDES: Mapping[str, int] = {"starter": 128, "flux": 1024}  # folders of these do not tell it
 
 
