@@ -235,6 +235,24 @@ if ALLAUTH_TRUSTED_PROXY_COUNT:
 DATA_UPLOAD_MAX_NUMBER_FILES = 200
 # What the wizard proposes for a StyleGAN training, at most 25,000.
 TRAINING_DEFAULT_STEPS = environment.number("TRAINING_DEFAULT_STEPS", 3000)
+# What counts as one generation of the price list: "image", or a whole "order" whatever its number of images.
+GENERATION_UNIT = os.environ.get("GENERATION_UNIT", "image")
+# The most images that one prompt may ask for at once, the most steps for each, and the longest side in pixels
+# that upscaling may reach.
+GENERATION_OUTPUTS_MAX = environment.number("GENERATION_OUTPUTS_MAX", 16)
+GENERATION_STEPS_MAX = environment.number("GENERATION_STEPS_MAX", 60)
+UPSCALE_SIDE_MAX = environment.number("UPSCALE_SIDE_MAX", 2048)
+# How many bytes of trained models a worker keeps inside each loaded base, the least used leave first.
+GENERATION_LORA_BYTES = environment.number("GENERATION_LORA_BYTES", 256 << 20)
+# Below it the admin page looks for diffusers folders that may become bases of Text to Image.
+BASES_DIR = Path(os.environ.get("BASES_DIR") or DATA_DIR / "bases")
+# Folder of a transformers image classifier that looks at every picture of Text to Image (none: nothing does),
+# and the labels that are refused.
+CHECKER_DIR = os.environ.get("CHECKER_DIR", "")
+CHECKER_LABELS = environment.words("CHECKER_LABELS")
+CHECKER_THRESHOLD = environment.number("CHECKER_THRESHOLD", 50) / 100
+# Prompts are people's own: they are written to no log unless this is on, then a line for each order.
+PROMPT_LOG = environment.flag("PROMPT_LOG", default=False)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]

@@ -15,8 +15,14 @@ class GenerationConfig(AppConfig):
         """Tell the floors below what they cannot know."""
         from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
         from generation.dependents import describe_pictures  # noqa: PLC0415 - as above
-        from generation.selectors import keys_in_use  # noqa: PLC0415 - as above
-        from generation.services import JOB_KIND, MAX_TOGETHER  # noqa: PLC0415 - as above
+        from generation.selectors import keys_in_use, starts_in_use  # noqa: PLC0415 - as above
+        from generation.services import (  # noqa: PLC0415 - as above
+            JOB_KIND,
+            MAX_TOGETHER,
+            TEXT_JOB_KIND,
+            TEXT_MAX_TOGETHER,
+        )
+        from generation.starts import PREFIX as STARTS  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
@@ -31,5 +37,16 @@ class GenerationConfig(AppConfig):
                 title=_("Making images"),
             )
         )
+        register(
+            JobKind(
+                name=TEXT_JOB_KIND,
+                queue=Queue.GENERATE,
+                handler="generation.text_jobs.make_from_text",
+                compute="generation.stages.make_together",
+                batch_size=TEXT_MAX_TOGETHER,
+                title=_("Text to Image"),
+            )
+        )
         register_dependents(Dependents(name="pictures", describe=describe_pictures))
         register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))
+        register_files(StoredFiles(name="starts", prefix=STARTS, in_use=starts_in_use))

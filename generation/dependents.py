@@ -1,5 +1,6 @@
 """What the page that deletes a model says of the pictures made with it."""
 
+from django.db.models import Q
 from django.utils.translation import ngettext
 
 from catalog.models import CatalogModel
@@ -8,7 +9,8 @@ from generation.models import Picture
 
 def describe_pictures(model: CatalogModel) -> str:
     """Return how many pictures were made with any version of the model, and what becomes of them."""
-    count = Picture.objects.filter(generation__model_version__model=model).count()
+    used = Q(generation__model_version__model=model) | Q(generation__adapter__model=model)
+    count = Picture.objects.filter(used).count()
     if not count:
         return ""
     sentence = ngettext(

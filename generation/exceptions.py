@@ -5,3 +5,11 @@ class TooManyWaitingError(Exception):
     """The owner has as many orders waiting as one person may have; `retry_after` is in seconds."""
 
     retry_after = 30
+
+
+class StartRefusedError(Exception):
+    """A picture or mask that somebody sent cannot be started from; the text says why."""
+
+
+class CannotUpscaleError(Exception):
+    """A picture cannot be made larger; the text says why."""

@@ -21,6 +21,7 @@ from engines.provenance import write_png
 from engines.stylegan.generate import Generator
 from generation.models import Generation, Picture
 from generation.provenance import Recorder, to_json
+from generation.services import priced_units
 from jobs import warm
 from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
@@ -69,7 +70,7 @@ def make_pictures(context: JobContext) -> Steps:
         made = batch[-1][0] + 1
         with context.fenced():
             Picture.objects.bulk_create(pictures)
-            context.deliver(made)
+            context.deliver(priced_units(made))
             context.touch()
         context.report(step=made, total=order.count)
     return Outcome()

@@ -5,11 +5,15 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
 from catalog.models import ModelVersion
 from jobs.models import Job
+
+
+_TITLE_LENGTH = 70
 
 
 class Generation(models.Model):
@@ -61,6 +65,21 @@ class Generation(models.Model):
         return f"{self.count} x {self.model_title}"
 
     @property
+    def is_from_text(self) -> bool:
+        """Whether a prompt made the pictures, and not seeds alone."""
+        return self.kind != self.Kind.SEEDS
+
+    @property
+    def made_with(self) -> str:
+        """What people say made the pictures: the trained model, else the model itself."""
+        return self.adapter_title or self.model_title
+
+    @property
+    def refused(self) -> list[int]:
+        """Which pictures, counted from 0, the installation's content checker refused."""
+        return list(self.settings.get("refused", ()))
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds, one for each picture, in order."""
         return list(self.settings["seeds"])
@@ -97,7 +116,8 @@ class Picture(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.generation.model_title}, seed {self.seed}"
+        prompt = Truncator(self.generation.prompt).chars(_TITLE_LENGTH)
+        return f"{prompt or self.generation.made_with}, seed {self.seed}"
 
 
 class PromptStyle(models.Model):

@@ -72,3 +72,9 @@ def latest_generations(
 def keys_in_use(keys: Collection[str]) -> set[str]:
     """Return those of the keys below `jobs/` that hold a picture of a gallery."""
     return set(Picture.objects.filter(file__in=keys).values_list("file", flat=True))
+
+
+def starts_in_use(keys: Collection[str]) -> set[str]:
+    """Return those of the keys below `starts/` that an order started from."""
+    orders = Generation.objects.filter(Q(source_file__in=keys) | Q(mask_file__in=keys))
+    return {key for pair in orders.values_list("source_file", "mask_file") for key in pair} & set(keys)

@@ -18,8 +18,10 @@ from jobs.selectors import active_jobs
 from jobs.services import submit_job
 
 JOB_KIND = "generation.pictures"
+TEXT_JOB_KIND = "generation.text"
 # Orders that wait for the same model version are made in batches of up to so many pictures.
 MAX_TOGETHER = 16
+TEXT_MAX_TOGETHER = 8
 # The row of the price list: so many credits for a picture.
 PRICE_CODE = "picture"
 
@@ -31,7 +33,35 @@ def max_waiting() -> int:
 
 def quote_generation(count: int) -> Quote:
     """Return what an order of so many pictures costs now."""
-    return quote_price(PRICE_CODE, count)
+    return quote_price(PRICE_CODE, priced_units(count))
+
+
+def priced_units(count: int) -> int:
+    """Return how many generations so many pictures of one order count as: the setting GENERATION_UNIT."""
+    return count if settings.GENERATION_UNIT == "image" else min(count, 1)
+
+
+def admit_order(owner: User) -> None:
+    """Let nobody have more than `max_waiting` orders under way; call it in the transaction of the order.
+
+    Raises TooManyWaitingError.
+    """
+    # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    kinds = (JOB_KIND, TEXT_JOB_KIND)
+    if active_jobs(owner).filter(kind__in=kinds).count() >= max_waiting():
+        sentence = ngettext(
+            "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",
+            "You have %(count)d orders waiting. Wait until one is done, or stop one, then try again.",
+            max_waiting(),
+        )
+        raise TooManyWaitingError(sentence % {"count": max_waiting()})
+
+
+def order_label(count: int, title: str) -> str:
+    """Return what an order's job is called. Prompts do not stand there: jobs are named in logs."""
+    label = ngettext("%(count)d image from %(model)s", "%(count)d images from %(model)s", count)
+    return label % {"count": count, "model": title}
 
 
 @transaction.atomic
@@ -47,20 +77,11 @@ def start_generation(
     """
     if not 1 <= len(seeds) <= MAX_COUNT:
         raise ValueError(f"1 to {MAX_COUNT} seeds, not {len(seeds)}")
-    # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-    if active_jobs(owner).filter(kind=JOB_KIND).count() >= max_waiting():
-        sentence = ngettext(
-            "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",
-            "You have %(count)d orders waiting. Wait until one is done, or stop one, then try again.",
-            max_waiting(),
-        )
-        raise TooManyWaitingError(sentence % {"count": max_waiting()})
-    label = ngettext("%(count)d image from %(model)s", "%(count)d images from %(model)s", len(seeds))
+    admit_order(owner)
     job = submit_job(
         owner=owner,
         kind=JOB_KIND,
-        label=label % {"count": len(seeds), "model": version.model.title},
+        label=order_label(len(seeds), version.model.title),
         total=len(seeds),
         quote=quote_generation(len(seeds)),
         batch_key=version.sha256,
@@ -83,6 +104,17 @@ def set_favourite(*, picture: Picture, is_favourite: bool) -> None:
 
 @transaction.atomic
 def delete_picture(*, picture: Picture) -> None:
-    """Delete a picture and, once that is committed, its file."""
+    """Delete a picture and, once that is committed, its file.
+
+    With an order's last picture goes what it started from: nothing else shows it.
+    """
     picture.delete()
-    transaction.on_commit(partial(default_storage.delete, picture.file))
+    files = [picture.file]
+    order = (
+        Generation.objects.select_for_update(of=("self",)).select_related("job").get(pk=picture.generation_id)
+    )
+    if not order.job.is_active and not order.pictures.exists():
+        files += [key for key in (order.source_file, order.mask_file) if key]
+        Generation.objects.filter(pk=order.pk).update(source_file="", mask_file="")
+    for key in files:
+        transaction.on_commit(partial(default_storage.delete, key))

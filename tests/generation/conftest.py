@@ -15,9 +15,12 @@ from engines.stylegan.config import Architecture
 from engines.stylegan.networks import Generator
 from engines.stylegan.snapshots import sample_grid
 from generation.models import Generation, Picture
+from generation.orders import TextOrder
 from generation.services import start_generation
+from generation.text_services import start_text_generation
 from jobs import warm
 from jobs.testing import run_pending
+from tests.catalog.bases import publish_tiny_base, publish_tiny_lora
 from tests.wallets import give_credits
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
@@ -97,3 +100,28 @@ def made(order: Callable[..., Generation]) -> Callable[..., list[Picture]]:
 def picture(made: Callable[..., list[Picture]]) -> Picture:
     """One picture of the owner's."""
     return made(seeds=[5])[0]
+
+
+@pytest.fixture
+def base(db: None, stranger: User) -> ModelVersion:
+    """A tiny base with random weights, 16 or so pixels of latents, that everybody may use."""
+    seed_licences()
+    return publish_tiny_base(stranger, attribution="Tiny base by Bo")
+
+
+@pytest.fixture
+def adapter(owner: User, base: ModelVersion, tmp_path: Path) -> ModelVersion:
+    """The owner's trained model on that base; its keyword is mimochi."""
+    return publish_tiny_lora(owner, base, tmp_path / "lora", attribution="Mimochi by Ann")
+
+
+@pytest.fixture
+def text_order(owner: User, base: ModelVersion) -> Callable[..., Generation]:
+    """Return a function that orders pictures from text, small and of few steps; `by` can pay for them."""
+    give_credits(owner, 1000)
+
+    def make(*, by: User = owner, seeds: object = (1, 2), **values: object) -> Generation:
+        defaults = {"base": base, "prompt": "a red cat", "width": 32, "height": 32, "steps": 3}
+        return start_text_generation(owner=by, order=TextOrder(**defaults | values, seeds=list(seeds)))
+
+    return make

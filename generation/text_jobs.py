@@ -1,0 +1,223 @@
+"""Making pictures from prompts, in a generate worker. Imports torch, so nothing in a web process may import it.
+
+The handler is a generator that asks `stages.make_together` for pictures, so that orders of several people on one base
+are made at once (see `jobs.attempts`); each has its own attempt, fence, receipt and end.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+from PIL import Image
+
+from catalog.exceptions import BrokenModelError
+from catalog.files import materialise
+from catalog.models import ModelVersion
+from engines.diffusion import tiles
+from engines.diffusion.generate import Sample
+from engines.diffusion.manifests import LORA_FILE
+from engines.images import UInt8Array
+from engines.provenance import write_png
+from generation.models import Generation, Picture
+from generation.provenance import TextRecorder, to_json
+from generation.screens import Screen
+from generation.services import priced_units
+from generation.stages import AT_ONCE, Made, Wanted
+from jobs.attempts import Steps
+from jobs.context import JobContext, Outcome
+from jobs.exceptions import JobError
+from jobs.files import attempt_prefix
+
+
+def make_from_text(context: JobContext) -> Steps:
+    """Make the pictures of one order, a few at a time; each is in the gallery as soon as it is made.
+
+    An attempt goes on behind the pictures that an earlier one finished. Stopping keeps what is made.
+    """
+    work = _Work(context)
+    try:
+        return (yield from work.enlarged() if work.order.kind == Generation.Kind.UPSCALE else work.pictures())
+    finally:
+        work.screen.clear()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Models:
+    """The files of the models that an order names, laid out on this machine."""
+
+    base: ModelVersion
+    base_folder: Path
+    adapter: ModelVersion | None
+    adapter_file: Path | None
+
+    @classmethod
+    def of(cls, order: Generation) -> "_Models":
+        """Raises JobError where one is gone or broken."""
+        base, adapter = order.model_version, order.adapter
+        if base is None:
+            raise JobError(_("The base model was deleted before the images were made. Choose another base."))
+        if adapter is None and order.adapter_title:
+            raise JobError(
+                _("The trained model “%(title)s” was deleted before the images were made. Choose another.")
+                % {"title": order.adapter_title}
+            )
+        try:
+            return cls(
+                base=base,
+                base_folder=materialise(base),
+                adapter=adapter,
+                adapter_file=None if adapter is None else materialise(adapter) / LORA_FILE,
+            )
+        except BrokenModelError as error:
+            raise JobError(str(error.message)) from error
+
+
+class _Work:
+    """One attempt at one order."""
+
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
+        self.order = _order(context)
+        self.screen = Screen(context, total=self.order.count, has_previews=True)
+        self.models = _Models.of(self.order)
+        self.recorder = TextRecorder(self.order, base=self.models.base, adapter=self.models.adapter)
+        self.told = self.order.settings
+        self.source = _pixels(self.order.source_file, "RGB")
+        self.mask = _pixels(self.order.mask_file, "L")
+
+    def pictures(self) -> Steps:
+        """Make one picture for each seed that has none yet."""
+        while missing := self._missing():
+            if not self.screen.begin(self.order.count - len(missing)):
+                return Outcome(state="stopped")
+            batch = missing[:AT_ONCE]
+            samples = [self._sample(seed, self.source, self.mask) for _index, seed in batch]
+            made: Made | None = yield self._wanted(samples, self.told["width"], self.told["height"])
+            if made is not None:
+                self._keep(batch, made)
+        return Outcome()
+
+    def enlarged(self) -> Steps:
+        """Make one picture twice as large: by Lanczos, then each overlapping tile anew from itself."""
+        if not self._missing():
+            return Outcome()
+        if self.source is None:
+            raise JobError(_("The file of this image is gone. Choose another image."))
+        height, width = self.source.shape[:2]
+        tiling = tiles.tiling_of(width, height, self.models.base.resolution or width)
+        drafts = tiles.cut(tiles.enlarge(self.source, tiling), tiling)
+        [seed] = self.order.seeds
+        finished: list[UInt8Array] = []
+        made: Made | None = None
+        while len(finished) < len(drafts):
+            if not self.screen.begin(0):
+                return Outcome(state="stopped")
+            batch = drafts[len(finished) : len(finished) + AT_ONCE]
+            samples = [self._sample(seed, draft, None) for draft in batch]
+            made = yield self._wanted(samples, tiling.across, tiling.down)
+            if made is not None:
+                finished += made.pictures
+        assert made is not None
+        whole = tiles.blend(finished, tiling)
+        self._keep(
+            [(0, seed)],
+            Made(pictures=[whole], steps=made.steps, guidance=made.guidance, sampler=made.sampler),
+        )
+        return Outcome()
+
+    def _missing(self) -> list[tuple[int, int]]:
+        """Index and seed of each picture that is neither made nor refused."""
+        done = {*self.order.pictures.values_list("index", flat=True), *self.order.refused}
+        return [(index, seed) for index, seed in enumerate(self.order.seeds) if index not in done]
+
+    def _sample(self, seed: int, image: UInt8Array | None, mask: UInt8Array | None) -> Sample:
+        return Sample(
+            prompt=self.told["told"],
+            negative_prompt=self.told["told_negative"],
+            seed=seed,
+            guidance=self.told["guidance"],
+            lora_scale=self.told["adapter_strength"],
+            image=image,
+            mask=mask,
+            strength=self.told["strength"],
+        )
+
+    def _wanted(self, samples: Sequence[Sample], width: int, height: int) -> Wanted:
+        return Wanted(
+            base_key=self.models.base.sha256,
+            base_folder=self.models.base_folder,
+            adapter_file=self.models.adapter_file,
+            samples=samples,
+            width=width,
+            height=height,
+            steps=self.told["steps"],
+            screen=self.screen,
+            threads=self.context.threads,
+            device=self.context.device,
+        )
+
+    def _keep(self, batch: Sequence[tuple[int, int]], made: Made) -> None:
+        """Store the pictures, then have them in the gallery and on the receipt, all at once."""
+        rows = [
+            self._store(index, seed, pixels, made)
+            for (index, seed), pixels in zip(batch, made.pictures, strict=True)
+        ]
+        with self.context.fenced():
+            Picture.objects.bulk_create(rows)
+            self.context.deliver(priced_units(self.order.pictures.count()))
+            self.context.touch()
+
+    def _store(self, index: int, seed: int, pixels: UInt8Array, made: Made) -> Picture:
+        """Write one picture's file under a key of this attempt and return its row, not inserted yet."""
+        height, width = pixels.shape[:2]
+        record = self.recorder.record(
+            seed=seed,
+            width=width,
+            height=height,
+            steps=made.steps,
+            guidance=made.guidance,
+            sampler=made.sampler,
+        )
+        encoded = io.BytesIO()
+        write_png(Image.fromarray(pixels), encoded, record)
+        key = f"{attempt_prefix(self.context.job)}{index:03d}.png"
+        return Picture(
+            owner=self.order.owner,
+            generation=self.order,
+            index=index,
+            seed=seed,
+            file=default_storage.save(key, ContentFile(encoded.getvalue())),
+            width=width,
+            height=height,
+            sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
+            provenance=to_json(record),
+        )
+
+
+def _order(context: JobContext) -> Generation:
+    versions = [
+        f"{role}__{part}"
+        for role in ("model_version", "adapter")
+        for part in ("model__owner", "licence", "source")
+    ]
+    order: Generation = Generation.objects.select_related("owner", "source_picture", *versions).get(
+        job_id=context.job_id
+    )
+    return order
+
+
+def _pixels(key: str, mode: str) -> UInt8Array | None:
+    """Return the stored picture `[H, W, 3]` or mask `[H, W]`, None where the order has none."""
+    if not key:
+        return None
+    try:
+        with default_storage.open(key) as stored, Image.open(stored) as image:
+            return np.asarray(image.convert(mode))
+    except FileNotFoundError as error:
+        raise JobError(_("The picture that this was to start from is gone. Choose it again.")) from error

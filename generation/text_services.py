@@ -1,0 +1,158 @@
+"""Ordering pictures from prompts, from other pictures and inside masks, and larger copies of pictures."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from catalog.selectors import base_models, trained_models
+from engines.diffusion.tiles import FACTOR, tiling_of
+from generation.exceptions import CannotUpscaleError, StartRefusedError
+from generation.models import Generation, Picture
+from generation.orders import Start, TextOrder
+from generation.prompts import with_style
+from generation.services import TEXT_JOB_KIND, admit_order, order_label, quote_generation
+from generation.starts import read_start, store_start
+from jobs.services import submit_job
+
+logger = logging.getLogger(__name__)
+
+# Low enough that nothing changes its place, high enough that edges become edges again.
+UPSCALE_STRENGTH = 0.3
+# More tiles than these take longer than anybody waits.
+MAX_TILES = 64
+
+
+def start_text_generation(*, owner: User, order: TextOrder) -> Generation:
+    """Order pictures from a base that the owner may use, with one of their trained models or none.
+
+    Effect: stores what the pictures start from; inserts the order and its job, which waits in the generate
+    queue, and holds its credits, in one transaction. Pictures that are made are charged, the others' credits
+    come back when the job ends. Raises TooManyWaitingError, CreditsShort and AccountBlocked, and has stored
+    nothing then.
+    """
+    stored = _store(order.start)
+    try:
+        generation = _insert(owner, order, stored)
+    except BaseException:
+        for key in stored.values():
+            default_storage.delete(key)
+        raise
+    if settings.PROMPT_LOG:
+        logger.info("order %s of %s: %r", generation.pk, owner.pk, order.prompt)
+    return generation
+
+
+def start_upscale(*, owner: User, picture: Picture) -> Generation:
+    """Order the picture at twice its size, with the prompt and the models that it was made with.
+
+    Effect and further errors as of `start_text_generation`. Raises CannotUpscaleError where that is not
+    possible, with a sentence that says why.
+    """
+    order = plan_upscale(owner, picture)
+    try:
+        with default_storage.open(picture.file) as file:
+            image = read_start(file, picture.width, picture.height)
+    except (FileNotFoundError, StartRefusedError) as error:
+        raise CannotUpscaleError(_("The file of this image is gone. Choose another image.")) from error
+    return start_text_generation(owner=owner, order=replace(order, start=Start(image=image, picture=picture)))
+
+
+def plan_upscale(user: User, picture: Picture) -> TextOrder:
+    """Return the order that makes a picture larger, still without its pixels. Raises CannotUpscaleError."""
+    made_by = picture.generation
+    base, adapter = made_by.model_version, made_by.adapter
+    if made_by.kind == Generation.Kind.SEEDS:
+        raise CannotUpscaleError(_("Images made from seeds have no prompt, which upscaling follows."))
+    if base is None or not base_models(user).filter(model=base.model_id).exists():
+        raise CannotUpscaleError(_("The base model that made this image is no longer here."))
+    if made_by.adapter_title and (
+        adapter is None or not trained_models(user).filter(model=adapter.model_id).exists()
+    ):
+        raise CannotUpscaleError(_("The trained model that made this image is no longer here."))
+    width, height = picture.width * FACTOR, picture.height * FACTOR
+    tiles = len(tiling_of(picture.width, picture.height, base.resolution or width).corners)
+    if max(width, height) > settings.UPSCALE_SIDE_MAX or tiles > MAX_TILES:
+        raise CannotUpscaleError(_("This image is as large as this studio makes them."))
+    told = made_by.settings
+    return TextOrder(
+        base=base,
+        adapter=adapter,
+        adapter_strength=told.get("adapter_strength", 1.0),
+        prompt=made_by.prompt,
+        negative_prompt=told.get("negative_prompt", ""),
+        told=(told["told"], told["told_negative"]),
+        width=width,
+        height=height,
+        seeds=[picture.seed],
+        steps=told.get("steps"),
+        guidance=told.get("guidance"),
+        strength=UPSCALE_STRENGTH,
+        is_upscale=True,
+    )
+
+
+@transaction.atomic
+def _insert(owner: User, order: TextOrder, stored: dict[str, str]) -> Generation:
+    admit_order(owner)
+    count = len(order.seeds)
+    title = order.adapter.model.title if order.adapter else order.base.model.title
+    job = submit_job(
+        owner=owner,
+        kind=TEXT_JOB_KIND,
+        label=order_label(count, title),
+        total=count,
+        quote=quote_generation(count),
+        batch_key=order.base.sha256,
+    )
+    return Generation.objects.create(
+        owner=owner,
+        job=job,
+        kind=order.kind,
+        model_version=order.base,
+        model_title=order.base.model.title,
+        adapter=order.adapter,
+        adapter_title=order.adapter.model.title if order.adapter else "",
+        prompt=order.prompt,
+        settings=_settings(order),
+        source_picture=order.start.picture if order.start else None,
+        source_file=stored.get("source", ""),
+        mask_file=stored.get("mask", ""),
+        count=count,
+    )
+
+
+def _settings(order: TextOrder) -> dict[str, Any]:
+    """Return what the order's row keeps beside the prompt: all that the form and the worker need again."""
+    told, told_negative = order.told or with_style(order.prompt, order.negative_prompt, order.style)
+    return {
+        "seeds": list(order.seeds),
+        "negative_prompt": order.negative_prompt,
+        "style": order.style.slug if order.style else "",
+        "style_title": order.style.title if order.style else "",
+        "told": told,
+        "told_negative": told_negative,
+        "width": order.width,
+        "height": order.height,
+        "ratio": order.ratio,
+        "resolution": order.resolution,
+        "steps": order.steps,
+        "guidance": order.guidance,
+        "adapter_strength": order.adapter_strength,
+        "strength": order.strength,
+    }
+
+
+def _store(start: Start | None) -> dict[str, str]:
+    """Store what an order starts from. Return the keys."""
+    if start is None:
+        return {}
+    stored = {"source": store_start(start.image, "source")}
+    if start.mask is not None:
+        stored["mask"] = store_start(start.mask, "mask")
+    return stored
