@@ -6,8 +6,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from catalog.bases import found_folders
 from catalog.exceptions import NameTakenError
-from catalog.models import CatalogModel
+from catalog.models import CatalogModel, Licence
 from catalog.services import check_name_free
 
 
@@ -40,3 +41,25 @@ class RenameForm(forms.ModelForm[CatalogModel]):
     def values(self) -> dict[str, Any]:
         """Return what `rename_model` takes."""
         return {"name": self.cleaned_data["name"], "title": self.cleaned_data["title"]}
+
+
+class BaseForm(forms.Form):
+    """Which folder of the server becomes a base, and what it is to be called."""
+
+    folder = forms.ChoiceField(label=_("Folder"))
+    title = forms.CharField(label=_("Title"), max_length=120)
+    name = forms.SlugField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("The last part of the address: small letters, digits and hyphens."),
+    )
+    licence = forms.ModelChoiceField(
+        label=_("Licence of its weights"), queryset=Licence.objects.exclude(slug="own-work")
+    )
+    public = forms.BooleanField(
+        label=_("Let everybody use it"), required=False, help_text=_("Otherwise only you can.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["folder"].choices = [(name, name) for name in found_folders()]  # type: ignore[attr-defined]

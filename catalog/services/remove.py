@@ -33,7 +33,7 @@ def delete_model(*, model: CatalogModel) -> None:
                 transaction.on_commit(partial(_forget_folder, version.sha256))
     except RestrictedError as error:
         raise ModelInUseError(
-            _("An experiment uses this model as its starting point. Delete the experiment first.")
+            _("A training uses this model as its starting point or base. Delete the training first.")
         ) from error
 
 

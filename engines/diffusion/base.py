@@ -1,6 +1,5 @@
 """A base model that is loaded and frozen: text, pictures and latents go in and out of it."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,6 @@ from engines.diffusion.families import FAMILIES, Family, Text
 from engines.diffusion.folders import BaseInfo, fingerprint, read_base
 from engines.errors import ModelError
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # for whatever would ask the network behind our back
 LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
 NAMES_SHOWN = 5
 transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a worker's log is no terminal

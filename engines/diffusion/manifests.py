@@ -14,6 +14,7 @@ from engines.files import sha256_file
 from engines.manifest import FORMAT, LORA, MODEL_FILE, TEXT_TO_IMAGE
 
 LORA_FILE = "lora.safetensors"
+KOHYA_FILE = "lora-kohya.safetensors"  # the same once more, in the names that other programs read
 _SIDES: Mapping[str, int] = {"starter": 128, "flux": 1024}  # folders of these do not tell it
 
 
@@ -67,7 +68,10 @@ def write_base_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_lora_manifest(folder: Path, manifest: LoraManifest) -> dict[str, Any]:
-    """Write model.json beside `lora.safetensors` and return it. Raises ModelError where that is missing."""
+    """Write model.json beside `lora.safetensors`, and what else holds weights, and return it.
+
+    Raises ModelError where it is missing.
+    """
     shapes = read_header(folder / LORA_FILE)
     values = {
         "format": FORMAT,
@@ -85,7 +89,7 @@ def write_lora_manifest(folder: Path, manifest: LoraManifest) -> dict[str, Any]:
         "name": manifest.name,
         "step": manifest.step,
         "parameters": {"lora": sum(prod(shape) for shape in shapes.values())},
-        "files": {LORA_FILE: sha256_file(folder / LORA_FILE)},
+        "files": {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))},
     }
     return _write(folder, values)
 

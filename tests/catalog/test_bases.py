@@ -4,14 +4,23 @@ import shutil
 
 import pytest
 
-from catalog.exceptions import BrokenModelError, NameTakenError
+from catalog.exceptions import BrokenModelError, ModelInUseError, NameTakenError
 from catalog.files import materialise
 from catalog.models import CatalogModel, Visibility
-from catalog.selectors import base_models, find_base, find_trained, runnable_models, trained_models
+from catalog.selectors import (
+    base_models,
+    find_base,
+    find_trained,
+    runnable_models,
+    trained_models,
+    words_of,
+)
+from catalog.services import delete_model
 from engines.diffusion.base import Base
 from engines.diffusion.folders import fingerprint
 from engines.diffusion.lora_files import read_lora
 from engines.diffusion.manifests import LORA_FILE, read_lora_manifest
+from engines.diffusion.words import WORDS_FILE, Words, write_words
 from tests.catalog.bases import publish_tiny_base, publish_tiny_lora, tiny_base_folder
 
 
@@ -86,3 +95,23 @@ def test_a_trained_model_fits_its_base(base, owner, tmp_path):
     assert read_lora_manifest(folder).keyword == "mimochi"
     assert lora.parameters == 128
     assert read_lora(folder / LORA_FILE, Base.open(materialise(base))).info.trigger_phrase == "mimochi"
+
+
+def test_a_base_stays_while_trained_models_need_it(base, owner, stranger, tmp_path):
+    lora = publish_tiny_lora(stranger, base, tmp_path / "lora")
+    with pytest.raises(ModelInUseError, match="1 trained model makes its pictures on this base"):
+        delete_model(model=base.model)
+    same = publish_tiny_base(owner, name="same")
+    delete_model(model=base.model)
+    with pytest.raises(ModelInUseError):
+        delete_model(model=same.model)
+    delete_model(model=lora.model)
+    delete_model(model=same.model)
+    assert not CatalogModel.objects.exists()
+
+
+def test_what_a_base_knows_is_read_from_its_files(licences, owner, tmp_path):
+    folder = shutil.copytree(tiny_base_folder(), tmp_path / "base")
+    write_words(folder / WORDS_FILE, Words({"cat": 3}))
+    assert words_of(publish_tiny_base(owner, folder)) == Words({"cat": 3})
+    assert words_of(publish_tiny_base(owner, name="mute")) is None

@@ -1,7 +1,10 @@
 """Loaded bases: offline, frozen, and the same numbers as the pipelines of diffusers."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -65,3 +68,12 @@ def test_a_tensor_of_another_shape_is_named(base_folders, tmp_path):
     config.write_text(json.dumps({**json.loads(config.read_text()), "num_attention_heads": 4}))
     with pytest.raises(ModelError, match="transformer cannot be loaded"):
         Base.open(folder)
+
+
+def test_libraries_stay_offline_whatever_the_environment_says():
+    """Asked of a new process, as they read the environment once, when they are imported."""
+    script = "import engines.diffusion.base, huggingface_hub as hub; print(hub.constants.HF_HUB_OFFLINE)"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", script]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "True"
