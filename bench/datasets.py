@@ -2,8 +2,8 @@
 
 python -m bench.datasets [--quick]
 
-The page of a dataset with 25,000 pictures, and its first page of near-copies, against those of one whose
-pictures fit on one page; in turns in one process, medians.
+The pages of a dataset with 25,000 pictures (all of them, filtered ones, near-copies, crops) against those of
+one whose pictures fit on one page; in turns in one process, medians.
 """
 
 import argparse

@@ -17,13 +17,14 @@ from training.captions import (
     addition,
     clean_keyword,
     filling,
+    following_purpose,
     replacement,
 )
 from training.exceptions import CaptionRefused
 from training.forms import clean_line
 from training.models import Dataset, Purpose
 
-REPLACE, TEMPLATE, ADD, CLEAR = "replace", "template", "add", "clear"
+REPLACE, TEMPLATE, ADD, CLEAR, FOLLOW = "replace", "template", "add", "clear", "follow"
 ALL, TICKED = "all", "ticked"
 
 
@@ -51,7 +52,7 @@ class WordsForm(forms.ModelForm[Dataset]):
 class ChangeForm(forms.Form):
     """One change to all captions or to those of ticked pictures; `change` holds it once the form is valid."""
 
-    action = forms.ChoiceField(choices=[(name, name) for name in (REPLACE, TEMPLATE, ADD, CLEAR)])
+    action = forms.ChoiceField(choices=[(name, name) for name in (REPLACE, TEMPLATE, ADD, CLEAR, FOLLOW)])
     scope = forms.ChoiceField(
         label=_("Change"),
         choices=[(ALL, _("All captions")), (TICKED, _("Only those that are ticked"))],
@@ -69,6 +70,7 @@ class ChangeForm(forms.Form):
     )
     before = forms.CharField(label=_("At the front"), max_length=200, required=False)
     after = forms.CharField(label=_("At the end"), max_length=200, required=False)
+    was = forms.ChoiceField(label=_("Purpose before"), choices=Purpose.choices, required=False)
 
     def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -106,6 +108,11 @@ class ChangeForm(forms.Form):
             self.change = addition(values.get("before", ""), values.get("after", ""))
         elif action == CLEAR:
             self.change = lambda _caption: ""
+        elif action == FOLLOW:
+            if not values.get("was"):
+                self.add_error("was", gettext("Choose the purpose that the captions were written for."))
+            else:
+                self.change = following_purpose(self._dataset, values["was"])
         if values.get("scope") == TICKED and not self._named():
             self.add_error("scope", gettext("Tick the pictures first, or change all captions."))
         return values

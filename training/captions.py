@@ -84,6 +84,18 @@ def trained_caption(dataset: Dataset, caption: str) -> str:
     return with_keyword(caption, dataset.keyword, dataset.purpose, dataset.subject)
 
 
+def ai_caption(dataset: Dataset, caption: str, *, keyword: str, subject: str) -> str:
+    """Return what an AI training with words of its own reads for a picture of the dataset.
+
+    The dataset's keyword gives way to the training's. An empty caption stays empty: the preset of what is
+    learned knows several that fit.
+    """
+    if not caption:
+        return ""
+    renamed = renaming(dataset.keyword, keyword)(caption)
+    return with_keyword(renamed, keyword, dataset.purpose, subject)
+
+
 def kept_caption(dataset: Dataset, text: str) -> str:
     """Return a text as it is kept for a picture of the dataset: clean, with the keyword; empty stays empty.
 
@@ -145,6 +157,29 @@ def renaming(old: str, new: str) -> Change:
         return lambda caption: caption
     pattern = _word(old)
     return lambda caption: pattern.sub(new, caption)
+
+
+def following_purpose(dataset: Dataset, was: str) -> Change:
+    """The change that follows when a dataset's purpose changes from `was`.
+
+    A line that is what `was` makes of its words becomes what the purpose of now makes of them; one that was
+    written by hand stays.
+    """
+    words = {"keyword": dataset.keyword, "class": dataset.subject}
+    front, around, back = (
+        _PLACEHOLDER.sub(lambda match: words[match[1]], part) if part != "{caption}" else part
+        for part in TEMPLATES[Purpose(was)].partition("{caption}")
+    )
+    shortest = with_keyword("", dataset.keyword, was, dataset.subject)
+
+    def follow(line: str) -> str:
+        if line == shortest:
+            return trained_caption(dataset, "")
+        if around and line.startswith(front) and line.endswith(back):
+            return trained_caption(dataset, line.removeprefix(front).removesuffix(back).strip())
+        return line
+
+    return lambda caption: "\n".join(follow(line) for line in caption.split("\n")) if caption else ""
 
 
 def _line_with_keyword(line: str, keyword: str, purpose: str, subject: str) -> str:

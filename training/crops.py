@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from django.core.files.storage import default_storage
-from django.db.models import F, FloatField, QuerySet
+from django.db.models import F, FloatField, Q, QuerySet
 from django.db.models.functions import Cast, Least
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -26,6 +26,8 @@ from training.models import Crop, Dataset, DatasetImage, DatasetVersion
 
 HAND = "hand"
 WAYS: list[tuple[str, str | Promise]] = [*Crop.choices, (HAND, gettext_lazy("By hand"))]
+# The pictures that are cut in a way of their own.
+OWN_CROP = ~Q(crop="", box__isnull=True)
 RESOLUTIONS = (64, 128, 256, 512)  # those at which a preview is shown
 
 
@@ -141,12 +143,12 @@ def telling_pictures(dataset: Dataset) -> list[TellingPicture]:
 
 def with_own_crop(dataset: Dataset) -> QuerySet[DatasetImage]:
     """The pictures that are cut in a way of their own."""
-    return dataset.images.exclude(crop="", box__isnull=True)
+    return dataset.images.filter(OWN_CROP)
 
 
 def without_own_crop(dataset: Dataset) -> QuerySet[DatasetImage]:
     """The pictures that are cut in the dataset's way."""
-    return dataset.images.filter(crop="", box__isnull=True)
+    return dataset.images.exclude(OWN_CROP)
 
 
 def frozen_crops(version: DatasetVersion) -> tuple[dict[str, CropMode], dict[str, Box]]:

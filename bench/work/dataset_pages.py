@@ -38,6 +38,8 @@ def dataset_pages(*, rounds: int) -> list[str]:
         "dataset_page": ("training:dataset_detail", ""),
         "dataset_filtered": ("training:dataset_detail", "?show=blurred"),
         "dataset_near_copies": ("training:dataset_groups", ""),
+        "dataset_crop": ("training:dataset_crop", ""),
+        "dataset_own_crop": ("training:dataset_crop", "?show=own-crop"),
     }
     figures = []
     for name, (address, query) in pages.items():

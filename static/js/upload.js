@@ -209,7 +209,10 @@ async function askForResults() {
     const response = await fetch(`${form.dataset.results}?${asked}`, { redirect: "error" }).catch(() => null);
     if (!response?.ok) return;
     for (const [number, result] of Object.entries((await response.json()).results)) {
-      unsettled.get(number)?.settled(result);
+      const row = unsettled.get(number);
+      // Of a file that the page's account of refused ones names, that tells.
+      if (document.querySelector(`#filling [data-file="${number}"]`)) row?.element.remove();
+      else row?.settled(result);
       unsettled.delete(number);
     }
   }

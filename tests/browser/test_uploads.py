@@ -63,10 +63,13 @@ def rows(page: Page, text: str) -> Locator:
 def a_dropped_folder_arrives(watched: Watched, folder: Path) -> None:
     page = watched.page
     drop(page, folder)
-    expect(rows(page, "notes.png")).to_contain_text("Use JPEG, PNG", timeout=CHECKED)
+    refused = page.get_by_label("Refused files").get_by_role("listitem")
+    expect(refused).to_contain_text("Use JPEG, PNG", timeout=CHECKED)
+    expect(rows(page, "notes.png")).to_have_count(0)
     expect(rows(page, "Added")).to_have_count(COUNT, timeout=CHECKED)
     expect(rows(page, ".DS_Store")).to_have_count(0)
     expect(page.locator("#pictures img")).to_have_count(COUNT, timeout=CHECKED)
+    expect(page.locator("#picture-count")).to_have_text(str(COUNT))
     watched.look("40-uploads")
 
 

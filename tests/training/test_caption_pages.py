@@ -225,6 +225,28 @@ class TestChanging:
         assert "Shorten it" in response.content.decode()
         assert caption(taught) == "mimochi cat on a roof"
 
+    def test_captions_can_follow_a_changed_purpose(self, taught, owner_client):
+        taught.images.filter(name="0.jpg").update(caption="photo of mimochi cat")
+        changed = {"name": taught.name, "purpose": "style"}
+        response = owner_client.post(url("dataset_edit", taught.pk), changed, follow=True)
+        assert response.redirect_chain[0][0] == url("dataset_captions", taught.pk) + "?was=character"
+        assert b"1 caption is still as it was written for the purpose before." in response.content
+
+        follow = {"scope": "all", "action": "follow", "was": "character"}
+        preview = owner_client.post(url("dataset_caption_change", taught.pk), follow)
+        assert b"1 caption will change" in preview.content
+        assert b'name="was" value="character"' in preview.content
+        assert caption(taught) == "photo of mimochi cat"
+        owner_client.post(url("dataset_caption_change", taught.pk), follow | {"confirmed": "yes"})
+        assert caption(taught) == "cat in the style of mimochi"
+        assert caption(taught, "1.jpg") == "mimochi cat at night"
+
+    @pytest.mark.parametrize("was", ["", "character", "nonsense"])
+    def test_nothing_is_offered_where_nothing_follows(self, was, taught, owner_client):
+        page = owner_client.get(url("dataset_captions", taught.pk), {"was": was})
+        assert page.status_code == 200
+        assert page.context["following"] == 0
+
     def test_foreign_pictures_and_garbage_are_404(self, taught, make_dataset, stranger, owner_client):
         foreign = make_dataset(stranger, 1).images.get()
         for pictures in ([taught.images.first().pk, foreign.pk], ["x"], [""]):

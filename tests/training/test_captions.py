@@ -10,13 +10,14 @@ from training.captions import (
     clean_caption,
     clean_keyword,
     filling,
+    following_purpose,
     has_keyword,
     renaming,
     replacement,
     with_keyword,
 )
 from training.exceptions import CaptionRefused
-from training.models import Purpose
+from training.models import Dataset, Purpose
 
 AI_TRAININGS = (Purpose.CHARACTER, Purpose.STYLE, Purpose.OBJECT)
 captions = st.text(max_size=80).map(clean_caption)
@@ -140,6 +141,23 @@ class TestChanges:
     def test_a_template_is_written_around_a_caption_once(self):
         fill = filling("{caption} in the style of {keyword}", keyword="mimochi", subject="")
         assert fill(fill("a roof")) == "a roof in the style of mimochi"
+
+    @pytest.mark.parametrize(
+        ("was", "now", "caption", "expected"),
+        [
+            ("character", "style", "photo of mimochi cat", "cat in the style of mimochi"),
+            ("character", "object", "photo of mimochi cat", "photo of mimochi cat"),
+            ("style", "character", "a roof in the style of mimochi", "mimochi cat, a roof"),
+            ("style", "character", "a cat asleep in the style of mimochi", "mimochi cat asleep"),
+            ("style", "object", "cat in the style of mimochi", "photo of mimochi cat"),
+            ("experiment", "style", "a roof", "a roof in the style of mimochi"),
+            ("character", "style", "mimochi cat on a roof", "mimochi cat on a roof"),
+            ("character", "style", "", ""),
+        ],
+    )
+    def test_what_a_template_made_follows_the_purpose(self, was, now, caption, expected):
+        dataset = Dataset(purpose=now, keyword="mimochi", subject="cat")
+        assert following_purpose(dataset, was)(caption) == expected
 
     def test_an_unknown_placeholder_is_refused(self):
         with pytest.raises(CaptionRefused, match="colour"):

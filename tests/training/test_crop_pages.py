@@ -104,6 +104,16 @@ class TestAllPictures:
         response = owner_client.get(address, {"after": page.next_cursor}, **HTMX)
         assert response.content.decode().count('class="tile whole"') == 3
 
+    def test_only_those_with_a_crop_of_their_own(self, page, wide, tall, owner_client):
+        assert b"No picture has a crop of its own." in owner_client.get(page).content
+        services.cut_picture(image=wide, crop="squeeze", box=None)
+        assert b"Show the 1 picture that has a crop of its own" in owner_client.get(page).content
+        filtered = owner_client.get(page, {"show": "own-crop"})
+        assert filtered.context["page"].pictures == [wide]
+        listed = owner_client.get(url("dataset_detail", wide.dataset_id), {"show": "own-crop"})
+        assert listed.context["page"].pictures == [wide]
+        assert b'?show=own-crop" aria-current="true"' in listed.content
+
     def test_it_asks_the_database_little(self, dataset, owner_client, django_assert_max_num_queries):
         with django_assert_max_num_queries(MAX_QUERIES):
             owner_client.get(url("dataset_crop", dataset.pk))
@@ -124,7 +134,7 @@ class TestSomePictures:
         text = response.content.decode()
         assert f'id="picture-{wide.pk}" hx-swap-oob="true"' in text
         assert str(tall.pk) not in text
-        assert "1 picture has a crop of its own." in text
+        assert "Show the 1 picture that has a crop of its own" in text
         wide.refresh_from_db()
         assert wide.crop == "squeeze"
 

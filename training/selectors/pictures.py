@@ -8,12 +8,14 @@ from uuid import UUID
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 
+from training.crops import OWN_CROP
 from training.marks import condition, with_marks
 from training.models import Dataset, DatasetImage
 
 PICTURES_PER_PAGE = 60
 GROUPS_PER_PAGE = 20
 SHOWN_OF_A_GROUP = 12
+SHOW_OWN_CROP = "own-crop"
 # Which of a group is offered to be kept: the one with the most pixels, the sharper of two.
 BEST_FIRST = [(F("width") * F("height")).desc(), F("blur").asc(nulls_last=True), F("id").asc()]
 
@@ -26,14 +28,17 @@ class PicturePage:
     next_cursor: str
 
 
-def picture_page(dataset: Dataset, cursor: str, mark: str = "") -> PicturePage:
-    """The pictures after a cursor, the newest first; those with a mark, if one is given. One query.
+def picture_page(dataset: Dataset, cursor: str, show: str = "") -> PicturePage:
+    """The pictures after a cursor, the newest first. One query.
 
-    Raises ValueError for a bad cursor and for what is no mark.
+    `show`: only those with this mark, or those that have a crop of their own (SHOW_OWN_CROP). Raises
+    ValueError for a bad cursor and for what is neither.
     """
     pictures = with_marks(dataset.images.order_by("-created_at", "-id"), dataset.purpose)
-    if mark:
-        pictures = pictures.filter(condition(mark, dataset.purpose))
+    if show == SHOW_OWN_CROP:
+        pictures = pictures.filter(OWN_CROP)
+    elif show:
+        pictures = pictures.filter(condition(show, dataset.purpose))
     if cursor:
         at, last = read_cursor(cursor)
         pictures = pictures.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=last))

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from training.caption_files import CaptionRow, Problem, Reading
-from training.captions import Change, kept_caption, renaming
+from training.captions import Change, following_purpose, kept_caption, renaming
 from training.exceptions import CaptionRefused, PicturesMissing
 from training.models import Dataset, DatasetImage
 from training.picture_names import PictureNames
@@ -66,6 +66,17 @@ def captions_changed_by(
     in the dataset.
     """
     return _changes(dataset, change, only, is_locking=False)
+
+
+def count_following(dataset: Dataset, was: str) -> int:
+    """How many captions still are what the purpose `was` made of them, and would follow the one of now.
+
+    One query. None are said where one would become too long: the change itself tells which.
+    """
+    try:
+        return len(_changes(dataset, following_purpose(dataset, was), None, is_locking=False))
+    except CaptionRefused:
+        return 0
 
 
 @transaction.atomic

@@ -48,7 +48,10 @@ _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
 @require_safe
 @login_required
 def show_captions(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Show a dataset's captions; with `?show=empty` those that are missing, with `?after=` what follows."""
+    """Show a dataset's captions; with `?show=empty` those that are missing, with `?after=` what follows.
+
+    With `?was=`, the purpose before, it offers to have captions follow the one of now.
+    """
     dataset = own_dataset(request, pk)
     if request.htmx and "after" in request.GET:
         return render(request, "training/dataset_captions.html#pages", _table(request, dataset))
@@ -176,6 +179,7 @@ def _show_captions(
 ) -> HttpResponse:
     """The whole page; with a form that was refused, or a problem, as `status`."""
     is_refused = bool(words or change or problem)
+    was = request.GET.get("was", "")
     context = {
         "words": words or WordsForm(instance=dataset),
         "change": change or ChangeForm(dataset=dataset),
@@ -183,6 +187,8 @@ def _show_captions(
         "missing": count_missing(dataset),
         "is_captioned": dataset.purpose != Purpose.EXPERIMENT,
         "layouts": LAYOUTS,
+        "was": was,
+        "following": services.count_following(dataset, was) if was in Purpose.values else 0,
         "ticked": request.POST.getlist("pictures"),
         **_table(request, dataset),
     }

@@ -19,6 +19,7 @@ from training import crops, previews, selectors, services
 from training.crop_forms import BatchCropForm, CutForm, DatasetCropForm, PictureCropForm
 from training.exceptions import PicturesMissing
 from training.models import Dataset, DatasetImage
+from training.selectors.pictures import SHOW_OWN_CROP
 from training.views.access import own_dataset
 from training.views.requests import StudioRequest
 
@@ -32,7 +33,8 @@ _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
 def show_crops(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Show how a dataset's pictures are cut, and change it for all that have no way of their own.
 
-    With `?crop=` it shows what another way would make of them, with `?after=` the pictures that follow.
+    With `?crop=` it shows what another way would make of them, with `?after=` the pictures that follow, with
+    `?show=own-crop` only those that have a crop of their own.
     """
     dataset = own_dataset(request, pk)
     if request.method == "POST":
@@ -44,7 +46,7 @@ def show_crops(request: StudioRequest, pk: UUID) -> HttpResponse:
         chosen = urlencode({"resolution": form.cleaned_data["resolution"]})
         return redirect(f"{reverse('training:dataset_crop', args=[pk])}?{chosen}")
     if request.htmx and "after" in request.GET:
-        context = {"dataset": dataset, "page": _page(request, dataset)}
+        context = {"dataset": dataset, "page": _page(request, dataset), "show": _show(request)}
         return render(request, "training/dataset_crop.html#pages", context)
     return _show_crops(request, dataset, DatasetCropForm({"crop": dataset.crop, **request.GET.dict()}))
 
@@ -62,15 +64,20 @@ def _show_crops(request: StudioRequest, dataset: Dataset, form: DatasetCropForm)
         "own_count": crops.with_own_crop(dataset).count(),
         "batch": BatchCropForm(),
         "page": _page(request, dataset),
+        "show": _show(request),
     }
     return render(request, "training/dataset_crop.html", context, status=status)
 
 
 def _page(request: StudioRequest, dataset: Dataset) -> selectors.PicturePage:
     try:
-        return selectors.picture_page(dataset, request.GET.get("after", ""))
+        return selectors.picture_page(dataset, request.GET.get("after", ""), _show(request))
     except ValueError as error:
         raise BadRequest("a tampered cursor") from error
+
+
+def _show(request: StudioRequest) -> str:
+    return SHOW_OWN_CROP if request.GET.get("show") == SHOW_OWN_CROP else ""
 
 
 @require_POST

@@ -17,8 +17,10 @@ from catalog.licences import OWN_WORK
 from catalog.selectors import licence
 from engines.starters.drawings import FAMILIES
 from training import needs, quotas, reports, selectors, services
+from training.crops import with_own_crop
 from training.forms import DatasetForm
-from training.models import Dataset
+from training.models import Dataset, Purpose
+from training.services.captions import count_following
 from training.uses import uses_of_dataset
 from training.views.access import own_dataset
 from training.views.requests import StudioRequest
@@ -42,7 +44,7 @@ def list_datasets(request: StudioRequest) -> HttpResponse:
 @login_required
 def create_dataset(request: StudioRequest) -> HttpResponse:
     """Make a dataset, empty at first."""
-    form = DatasetForm(request.POST or None)
+    form = DatasetForm(request.POST or None, initial=_asked_purpose(request))
     if request.method == "POST" and form.is_valid():
         # The licence is their own work's until they state another; no training starts before they have.
         dataset = services.create_dataset(owner=request.user, licence=licence(OWN_WORK), **form.cleaned_data)
@@ -50,17 +52,32 @@ def create_dataset(request: StudioRequest) -> HttpResponse:
     return _show_form(request, form)
 
 
+def _asked_purpose(request: StudioRequest) -> dict[str, object]:
+    """The purpose that the address names, as a wizard's link does."""
+    purpose = request.GET.get("purpose", "")
+    return {"purpose": purpose} if purpose in Purpose.values else {}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def edit_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Change what a dataset is called and what it is for."""
     dataset = own_dataset(request, pk)
-    name = dataset.name  # the form writes what was typed into the row
+    name, was = dataset.name, dataset.purpose  # the form writes what was typed into the row
     form = DatasetForm(request.POST or None, instance=dataset)
     if request.method == "POST" and form.is_valid():
         services.describe_dataset(dataset=dataset, **form.cleaned_data)
+        if _has_followers(dataset, was):
+            return redirect(f"{reverse('training:dataset_captions', args=[pk])}?{urlencode({'was': was})}")
         return redirect("training:dataset_detail", pk)
     return _show_form(request, form, {"dataset": dataset, "name": name})
+
+
+def _has_followers(dataset: Dataset, was: str) -> bool:
+    """Whether captions still are what the purpose before made of them."""
+    if dataset.purpose in {was, Purpose.EXPERIMENT}:
+        return False
+    return count_following(dataset, was) > 0
 
 
 def _show_form(
@@ -96,7 +113,7 @@ def _wizard_address(request: StudioRequest) -> str:
 def show_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Show a dataset; with `?rev=` what has changed of it, with `?after=` the pictures that follow.
 
-    With `?show=` only the pictures with that mark are shown.
+    With `?show=` only the pictures with that mark are shown, or those that have a crop of their own.
     """
     dataset = own_dataset(request, pk)
     if request.htmx and "rev" in request.GET:
@@ -140,9 +157,11 @@ def dataset_context(
         "verdicts": selectors.verdicts(dataset),
         "report": report,
         "fits_experiment": needs.readiness(dataset.picture_count).is_enough,
+        "is_for_ai": dataset.purpose != Purpose.EXPERIMENT,
         "page": page,
         "show": show,
         "filters": [(mark, count) for mark, count in counts.items() if count or mark == show],
+        "own_crops": with_own_crop(dataset).count(),
         # A first page that is not full yet grows while pictures come in; further pages stay as they are.
         "shows_all": not after and not page.next_cursor,
     }

@@ -21,6 +21,7 @@ from accounts.files import serve_file
 from training import files, reports, selectors, services
 from training.marks import Mark, advice, marks_of, with_marks
 from training.models import Dataset, DatasetImage
+from training.selectors.pictures import SHOW_OWN_CROP
 from training.views.access import own_dataset
 from training.views.datasets import dataset_context
 from training.views.requests import StudioRequest
@@ -71,7 +72,7 @@ def remove_pictures(request: StudioRequest, pk: UUID) -> HttpResponse:
         return render(request, "training/dataset_detail.html", context, status=status)
     show = request.POST.get("show", "")
     back = reverse("training:dataset_detail", args=[pk])
-    if show in Mark:
+    if show in Mark or show == SHOW_OWN_CROP:
         back += "?" + urlencode({"show": show})
     if "confirmed" in request.POST:
         count = services.remove_pictures(dataset=dataset, pictures=[picture.pk for picture in selected])
