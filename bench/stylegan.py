@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from bench.plain_stylegan import PlainTraining
+from engines import hardware
 from engines.dataset import PreparedDataset, prepare
 from engines.images import UInt8Array, to_uint8
 from engines.metrics.distance import Distance, random_feature_distance
 from engines.starters.drawings import write_family
-from engines.stylegan import hardware
 from engines.stylegan.batches import RealImages
 from engines.stylegan.config import Architecture, TrainConfig
 from engines.stylegan.distributed import Ranks

@@ -13,6 +13,7 @@ Kind = Literal["character", "style", "object"]
 Size = Literal["small", "large"]  # of the base: up to 100 million parameters in its denoiser, or more
 SMALL_PARAMETERS = 100_000_000
 MIN_PICTURES, MAX_STEPS = 5, 20_000
+MEANS_SOMETHING = 1.5  # distance from which on a base knows a name (`keywords.Meaning`)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,11 @@ from torch.nn import functional
 
 from engines.diffusion.base import Base
 from engines.diffusion.families import Text
-from engines.diffusion.lora import NO_LORA, per_sample
+from engines.diffusion.lora import NO_LORA
 from engines.diffusion.objectives import Objective, objective_of
+from engines.diffusion.per_sample import per_sample
 from engines.errors import ConfigError
+from engines.hardware import free_memory, is_out_of_memory
 from engines.images import UInt8Array
 
 TOLERANCE = 2
@@ -85,8 +87,9 @@ def generate(
 ) -> list[UInt8Array]:
     """Pictures uint8 `[height, width, 3]` in the samples' order, at most `batch` of them at once.
 
-    `watcher` is called every `preview_every` steps; it may raise, which ends the call. Raises ConfigError for
-    sizes and settings that cannot be.
+    `watcher` is called every `preview_every` steps; it may raise, which ends the call. Where memory runs out,
+    batches are halved once. Raises ConfigError for sizes and settings that cannot be, and with what would
+    fit where not even halves do.
     """
     steps = steps or base.family.default_steps
     multiple = base.multiple
@@ -94,16 +97,29 @@ def generate(
         raise ConfigError(f"Width and height must be multiples of {multiple}; you gave {width} x {height}.")
     if not 1 <= steps <= MAX_STEPS:
         raise ConfigError(f"Steps go from 1 to {MAX_STEPS}; you gave {steps}.")
-    pictures: dict[int, UInt8Array] = {}
-    for indices in _batches(samples, steps, batch):
-        run = _Batch(base, [samples[index] for index in indices], width, height, steps)
 
-        def shown(step: int, clean: Tensor, indices: tuple[int, ...] = indices) -> None:
+    def made(indices: tuple[int, ...]) -> list[UInt8Array]:
+        def shown(step: int, clean: Tensor) -> None:
             if watcher and step % preview_every == 0:
                 previews = tuple(preview(base, clean))
                 watcher(Preview(step=step, total=steps, indices=indices, pictures=previews))
 
-        pictures |= zip(indices, run.pictures(shown), strict=True)
+        return _Batch(base, [samples[index] for index in indices], width, height, steps).pictures(shown)
+
+    def fits(count: int) -> bool:
+        some = _Batch(base, (samples[0],) * count, width, height, steps=1)
+        return _if_it_fits(base, lambda: some.pictures(lambda *_: None)) is not None
+
+    pictures: dict[int, UInt8Array] = {}
+    parts = 1
+    for indices in _batches(samples, steps, batch):
+        found = _in_parts(base, indices, parts, made)
+        if found is None and parts == 1 < len(indices):
+            parts = 2
+            found = _in_parts(base, indices, parts, made)
+        if found is None:
+            raise ConfigError(_too_many(-(-len(indices) // parts), (width, height), fits))
+        pictures |= found
     return [pictures[index] for index in range(len(samples))]
 
 
@@ -125,20 +141,49 @@ def preview(base: Base, latents: Tensor) -> list[UInt8Array]:
 
 
 def _batches(samples: Sequence[Sample], steps: int, limit: int) -> list[tuple[int, ...]]:
-    """Which samples run together: such that start at the same step and agree on each LoRA's strength."""
-    groups: list[tuple[int, dict[str, float], list[int]]] = []
+    """Which samples run together: such that start at the same step."""
+    starts: dict[int, list[int]] = {}
     for index, sample in enumerate(samples):
-        begin = _first_step(sample, steps)
-        wanted = {sample.lora: sample.lora_scale} if sample.lora else {}
-        for first, scales, members in groups:
-            agrees = all(scales.get(name, scale) == scale for name, scale in wanted.items())
-            if first == begin and agrees and len(members) < limit:
-                scales.update(wanted)
-                members.append(index)
-                break
-        else:
-            groups.append((begin, wanted, [index]))
-    return [tuple(members) for _, _, members in groups]
+        starts.setdefault(_first_step(sample, steps), []).append(index)
+    return [
+        tuple(members[first : first + limit])
+        for members in starts.values()
+        for first in range(0, len(members), limit)
+    ]
+
+
+def _in_parts(
+    base: Base, indices: tuple[int, ...], parts: int, made: Callable[[tuple[int, ...]], list[UInt8Array]]
+) -> dict[int, UInt8Array] | None:
+    """The pictures of a batch that is taken in so many parts; None where memory runs out."""
+    found: dict[int, UInt8Array] = {}
+    for part in range(parts):
+        some = indices[part::parts]
+        pictures = _if_it_fits(base, lambda some=some: made(some))
+        if pictures is None:
+            return None
+        found |= zip(some, pictures, strict=True)
+    return found
+
+
+def _if_it_fits(base: Base, made: Callable[[], list[UInt8Array]]) -> list[UInt8Array] | None:
+    """None where memory runs out; what was reserved is free again when this returns."""
+    try:
+        return made()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    free_memory(base.device)
+    return None
+
+
+def _too_many(at_once: int, size: tuple[int, int], fits: Callable[[int], bool]) -> str:
+    """What to say where `at_once` pictures were too many: how many would fit."""
+    what = f"of {size[0]} x {size[1]} pixels"
+    for fewer in dict.fromkeys((at_once // 2, at_once // 4, 1)):
+        if 0 < fewer < at_once and fits(fewer):
+            return f"{at_once} pictures {what} at once do not fit into memory; {fewer} would. Ask for fewer."
+    return f"Not even one picture {what} fits into memory. Choose a smaller size."
 
 
 def _first_step(sample: Sample, steps: int) -> int:
@@ -171,8 +216,7 @@ class _Batch:
     @torch.no_grad()
     def latents(self, shown: Callable[[int, Tensor], None]) -> Tensor:
         names = [sample.lora or NO_LORA for sample in self.samples]
-        scales = {sample.lora: sample.lora_scale for sample in self.samples if sample.lora}
-        with per_sample(self.base, names, scales):
+        with per_sample(self.base, names, [sample.lora_scale for sample in self.samples]):
             return self._denoised(self._text(), shown)
 
     def _denoised(self, text: Text, shown: Callable[[int, Tensor], None]) -> Tensor:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from engines.diffusion.base import Base
+from engines.diffusion.config import MEANS_SOMETHING
 from engines.diffusion.families import Text
 from engines.errors import ConfigError
 
 SYLLABLES = ("ba", "do", "fi", "gu", "ki", "lo", "mi", "mo", "nu", "po", "ri", "su", "ta", "vo", "xu", "zo")
 INVENTED = 24  # names that the scale is made of
-MEANS_SOMETHING = 1.5
 SENTENCE = "a picture of {}"
 TEXTS_AT_ONCE = 8
 

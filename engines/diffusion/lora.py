@@ -1,4 +1,4 @@
-"""LoRAs inside a loaded base (Hu et al. 2021, arXiv 2106.09685), by peft: add, read, hold, choose per sample.
+"""LoRAs inside a loaded base (Hu et al. 2021, arXiv 2106.09685), by peft: add, put in, take out.
 
 A LoRA's tensors go by the names that diffusers' files give them: component, module, `lora_A` or `lora_B`, for
 example `unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight`. A is `[rank, in]`, B is
@@ -6,9 +6,7 @@ example `unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weig
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -17,7 +15,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from engines.diffusion.base import Base
-from engines.errors import ConfigError, ModelError
+from engines.errors import ModelError
 
 Layers = Literal["attention", "all"]
 Tensors = Mapping[str, Tensor]
@@ -70,7 +68,7 @@ def add_lora(base: Base, name: str, *, rank: int, layers: Layers, text: bool, rn
 def lora_parameters(base: Base, name: str) -> dict[str, nn.Parameter]:
     """The live parameters of a LoRA that is inside the base."""
     found: dict[str, nn.Parameter] = {}
-    for file_name, layer in _lora_layers(base):
+    for file_name, layer in lora_layers(base):
         if name in layer.lora_A:
             found[f"{file_name}.{DOWN}"] = layer.lora_A[name].weight
             found[f"{file_name}.{UP}"] = layer.lora_B[name].weight
@@ -97,7 +95,7 @@ def load_lora(base: Base, name: str, tensors: Tensors) -> None:
 
 def remove_lora(base: Base, name: str) -> None:
     """Take a LoRA out of the base."""
-    for _, layer in _lora_layers(base):
+    for _, layer in lora_layers(base):
         layer.set_adapter([active for active in layer.active_adapters if active != name])
         layer.delete_adapter(name)
     for model in base.adaptable.values():
@@ -122,36 +120,6 @@ def unfitting(base: Base, tensors: Tensors) -> list[str]:
         elif f"lora_{kind}" == UP and f"{name}.{DOWN}" not in tensors:
             wrong.append(f"{name}.{DOWN} is missing")
     return wrong or ([] if tensors else ["it holds no layers"])
-
-
-@contextmanager
-def per_sample(base: Base, names: Sequence[str], scales: Mapping[str, float]) -> Iterator[None]:
-    """Inside, sample i of every batch of that size uses the LoRA `names[i]` (or `NO_LORA`) and no other.
-
-    One pass of the base serves all samples, and each LoRA is added to its own rows alone (the idea of S-LoRA,
-    arXiv 2311.03285). `scales` are the strengths by name, 1 where not given.
-    """
-    handles = []
-    hook = partial(_choose, names=list(names))
-    for _, layer in _lora_layers(base):
-        for name in set(names) & set(layer.lora_A):
-            layer.scaling[name] = scales.get(name, 1.0)
-        handles.append(layer.register_forward_pre_hook(hook, with_kwargs=True))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _choose(
-    _: nn.Module, args: Any, kwargs: dict[str, Any], *, names: list[str]
-) -> tuple[Any, dict[str, Any]]:
-    """Tell peft's layer whose LoRA each row takes. A batch twice as long holds each sample's two prompts."""
-    rows = len(args[0])
-    if rows % len(names):
-        raise ConfigError(f"A batch of {rows} cannot be shared by {len(names)} samples.")
-    return args, {**kwargs, "adapter_names": names * (rows // len(names))}
 
 
 def _inject(base: Base, name: str, ranks: Mapping[str, int], *, trainable: bool) -> None:
@@ -180,7 +148,8 @@ def _inject(base: Base, name: str, ranks: Mapping[str, int], *, trainable: bool)
             inject_adapter_in_model(config, model, adapter_name=name)
 
 
-def _lora_layers(base: Base) -> Iterator[tuple[str, Any]]:
+def lora_layers(base: Base) -> Iterator[tuple[str, Any]]:
+    """The base's layers that hold LoRAs (peft's own), by the names of files."""
     for component, model in base.adaptable.items():
         for path, module in model.named_modules():
             if isinstance(module, LoraLayer):

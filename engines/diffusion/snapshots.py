@@ -9,20 +9,25 @@ import numpy as np
 from PIL import Image
 
 from engines.diffusion.config import TrainConfig
+from engines.diffusion.folders import KOHYA_FAMILIES
 from engines.diffusion.generate import Sample, generate
 from engines.diffusion.lora_files import LoraInfo, save_lora
+from engines.diffusion.manifests import KOHYA_FILE, LORA_FILE
 from engines.diffusion.state import NAME, TrainState
 from engines.files import atomic_folder
 from engines.images import grid
 from engines.progress import Snapshot
 
 SNAPSHOTS, SAMPLES = "snapshots", "samples"
-LORA_FILE, GRID_FILE, STATS_FILE = "lora.safetensors", "grid.png", "stats.json"
+GRID_FILE, STATS_FILE = "grid.png", "stats.json"
 GRID_COLUMNS = 4
 
 
 def write_snapshot(config: TrainConfig, state: TrainState, stats: Mapping[str, float]) -> Snapshot:
-    """Write run_dir/snapshots/<step>: the averaged LoRA, its grid and stats; the oldest go."""
+    """Write run_dir/snapshots/<step>: the averaged LoRA, its grid and stats; the oldest go.
+
+    Where its family has names of kohya's, the LoRA is written in these too.
+    """
     target = config.run_dir / SNAPSHOTS / f"{state.step:06d}"
     info = LoraInfo(
         title=config.name or config.keyword,
@@ -33,6 +38,8 @@ def write_snapshot(config: TrainConfig, state: TrainState, stats: Mapping[str, f
     )
     with atomic_folder(target) as folder:
         save_lora(folder / LORA_FILE, state.base, state.average, info)
+        if state.base.family.name in KOHYA_FAMILIES:
+            save_lora(folder / KOHYA_FILE, state.base, state.average, info, naming="kohya")
         _write_grid_and_stats(folder, config, state, stats)
     for older in sorted(target.parent.glob("[0-9]*"))[: -config.snapshots_kept]:
         shutil.rmtree(older)
@@ -47,15 +54,15 @@ def write_sample(config: TrainConfig, state: TrainState, stats: Mapping[str, flo
     return _snapshot(target, config, state, stats, is_sample=True)
 
 
-def latest_snapshot(config: TrainConfig) -> Snapshot | None:
-    """The last snapshot of a training, or None."""
-    folders = sorted((config.run_dir / SNAPSHOTS).glob(f"[0-9]*/{STATS_FILE}"))
+def latest_snapshot(run_dir: Path) -> Snapshot | None:
+    """The last snapshot in a training's folder, or None."""
+    folders = sorted((run_dir / SNAPSHOTS).glob(f"[0-9]*/{STATS_FILE}"))
     if not folders:
         return None
     folder = folders[-1].parent
     stats = json.loads(folders[-1].read_text(encoding="utf-8"))
-    step = stats.pop("step")
-    return Snapshot(folder=folder, grid=folder / GRID_FILE, step=step, nimg=step * config.batch, stats=stats)
+    step, nimg = stats.pop("step"), stats.pop("nimg")
+    return Snapshot(folder=folder, grid=folder / GRID_FILE, step=step, nimg=nimg, stats=stats)
 
 
 def sample_grid(config: TrainConfig, state: TrainState) -> Image.Image:
@@ -77,7 +84,8 @@ def _write_grid_and_stats(
     folder: Path, config: TrainConfig, state: TrainState, stats: Mapping[str, float]
 ) -> None:
     sample_grid(config, state).save(folder / GRID_FILE)
-    (folder / STATS_FILE).write_text(json.dumps({"step": state.step, **stats}, indent=2), encoding="utf-8")
+    values = {"step": state.step, "nimg": state.step * config.batch, **stats}
+    (folder / STATS_FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
 
 
 def _snapshot(

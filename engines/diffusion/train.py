@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from engines import hardware
 from engines.checkpoint import all_finite, load_checkpoint, save_checkpoint
 from engines.diffusion.base import Base
 from engines.diffusion.config import TrainConfig
@@ -17,7 +18,6 @@ from engines.diffusion.views import encode_views
 from engines.errors import DatasetError, DivergedError
 from engines.files import sha256_file
 from engines.progress import Control, Host, Progress, Snapshot, StepClock
-from engines.stylegan import hardware
 
 CHECKPOINTS = "checkpoints"
 
@@ -122,4 +122,6 @@ class Training:
         )
 
     def _result(self, outcome: Literal["finished", "stopped"]) -> TrainResult:
-        return TrainResult(outcome=outcome, snapshot=latest_snapshot(self.config), step=self.state.step)
+        return TrainResult(
+            outcome=outcome, snapshot=latest_snapshot(self.config.run_dir), step=self.state.step
+        )

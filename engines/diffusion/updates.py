@@ -11,16 +11,19 @@ from engines.diffusion.base import Base
 from engines.diffusion.config import TrainConfig
 from engines.diffusion.families import Text
 from engines.diffusion.generate import generate_latents
-from engines.diffusion.lora import NO_LORA, per_sample
+from engines.diffusion.lora import NO_LORA
 from engines.diffusion.objectives import Objective, objective_of
+from engines.diffusion.per_sample import per_sample
 from engines.diffusion.randomness import Purpose, numpy_rng, torch_rng
 from engines.diffusion.state import TrainState
 from engines.diffusion.views import Size, View, Views
 from engines.errors import ConfigError, DivergedError
+from engines.hardware import free_memory, is_out_of_memory
 
 LARGEST_GRADIENT = 1.0
 TEXTS_AT_ONCE = 8
 PRIOR_AT_ONCE = 4
+PRIOR_FILE = "prior.safetensors"
 DIVERGED = (
     "The training went out of control. Its last snapshot is kept; start again with a lower learning rate."
 )
@@ -66,7 +69,7 @@ class Prior:
         count = config.prior_pictures
         plain = [config.filled(template.replace("{keyword} ", "")) for template in config.templates]
         self.captions = [plain[number % len(plain)] for number in range(count)]
-        path = config.run_dir / "prior.safetensors"
+        path = config.run_dir / PRIOR_FILE
         if count and not path.is_file():
             draft = path.with_suffix(".part")
             config.run_dir.mkdir(parents=True, exist_ok=True)
@@ -149,8 +152,7 @@ class Updates:
 
     def _forget(self) -> None:
         self.state.optimizer.zero_grad(set_to_none=True)
-        if self.base.device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_memory(self.base.device)
 
     def _gradients(self, parts: int) -> dict[str, float]:
         """Gradients of the whole batch, taken in parts; which parts makes no difference to what is drawn."""
@@ -198,17 +200,10 @@ class Updates:
         own = (caption for picture in config.pictures for caption in config.captions_of(picture))
         captions = list(dict.fromkeys(("", *own, *self.prior.captions)))
         for part in _chunks(captions, TEXTS_AT_ONCE):
-            with per_sample(self.base, [NO_LORA] * len(part), {}):
+            with per_sample(self.base, [NO_LORA] * len(part), [1.0] * len(part)):
                 text = self.base.encode_text(part)
             for number, caption in enumerate(part):
                 self._texts[caption] = {name: tensor[number] for name, tensor in text.items()}
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python ran out of memory, on whatever device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 def _parts(order: list[int], size: int) -> Iterator[list[int]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
-from engines.stylegan import hardware
+from engines import hardware
 from engines.stylegan.config import Device
 
 

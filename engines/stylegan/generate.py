@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engines import hardware
 from engines.images import UInt8Array, to_uint8
 from engines.manifest import ModelInfo, read_model_info, verify_files
-from engines.stylegan import hardware, stylegan3
+from engines.stylegan import stylegan3
 from engines.stylegan.config import Precision
 from engines.stylegan.networks import Generator as Network
 from engines.stylegan.randomness import latents

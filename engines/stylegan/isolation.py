@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 
+from engines import hardware
 from engines.errors import EngineError, ModelError
 from engines.files import atomic_folder
 from engines.manifest import read_model_info
-from engines.stylegan import hardware
 from engines.stylegan.convert import NVIDIA_LICENCE, Conversion, convert
 
 PR_SET_PDEATHSIG = 1  # constants of Linux's prctl.h

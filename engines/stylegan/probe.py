@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from engines import hardware
 from engines.dataset import PreparedDataset, prepare
 from engines.progress import Control, Progress, Snapshot
-from engines.stylegan import hardware
 from engines.stylegan.config import PRESETS, Device, TrainConfig
 from engines.stylegan.speed import Speed
 from engines.stylegan.state import TrainState

@@ -6,12 +6,12 @@ from typing import Literal
 
 import torch
 
+from engines import hardware
 from engines.checkpoint import load_checkpoint, save_checkpoint
 from engines.dataset import PreparedDataset
 from engines.errors import ConfigError, DatasetError, DivergedError
 from engines.metrics.quality import Reference
 from engines.progress import Control, Host, Progress, Snapshot, StepClock
-from engines.stylegan import hardware
 from engines.stylegan.batches import RealImages
 from engines.stylegan.config import TrainConfig
 from engines.stylegan.distributed import Ranks

@@ -164,3 +164,46 @@ def test_a_lora_that_is_removed_leaves_the_base_as_it_was(open_base, family):
     remove_lora(base, "own")
     assert not lora_parameters(base, "own")
     np.testing.assert_array_equal(generate(base, [sample], steps=2, **SIZE)[0], before)
+
+
+@pytest.fixture
+def room_for(open_base):
+    """A function: the tiny starter, whose denoiser runs out of memory with more than so many rows."""
+    base = open_base("starter")
+    sizes = []
+
+    def limited(most):
+        def check(_module, _args, options):
+            sizes.append(len(options["hidden_states"]))
+            if sizes[-1] > most:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        handles.append(base.denoiser.register_forward_pre_hook(check, with_kwargs=True))
+        return base, sizes
+
+    handles = []
+    yield limited
+    for handle in handles:
+        handle.remove()
+
+
+def test_where_memory_runs_out_batches_are_halved_once(room_for):
+    samples = [Sample(prompt="a cat", seed=seed) for seed in range(8)]
+    base, sizes = room_for(4)  # two samples with two prompts each
+    pictures = generate(base, samples, steps=1, batch=4, **SIZE)
+    assert sizes == [8, 4, 4, 4, 4]
+    for number in (0, 3, 7):
+        [alone] = generate(base, samples[number : number + 1], steps=1, **SIZE)
+        assert levels(pictures[number], alone) <= TOLERANCE
+
+
+def test_where_halves_do_not_fit_it_says_what_would(room_for):
+    samples = [Sample(prompt="a cat", seed=seed) for seed in range(8)]
+    base, _ = room_for(2)
+    with pytest.raises(
+        ConfigError, match="4 pictures of 24 x 32 pixels at once do not fit into memory; 1 would"
+    ):
+        generate(base, samples, steps=1, batch=8, **SIZE)
+    base, _ = room_for(1)
+    with pytest.raises(ConfigError, match="Not even one picture of 24 x 32 pixels fits"):
+        generate(base, samples[:1], steps=1, **SIZE)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from engines import hardware
 from engines.errors import ConfigError
-from engines.stylegan import hardware
 from engines.stylegan.randomness import Purpose, numpy_rng, torch_rng
 
 CPU = torch.device("cpu")

@@ -5,12 +5,15 @@ import functools
 import os
 import platform
 import time
+from typing import Literal
 
 import torch
 from torch.nn import functional
 
 from engines.errors import ConfigError
-from engines.stylegan.config import Device, Precision
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 M_TRIM_THRESHOLD = -1  # constants of glibc's malloc.h
 M_MMAP_THRESHOLD = -3
@@ -85,6 +88,19 @@ def _convolution_seconds(dtype: torch.dtype, device: torch.device, repeats: int 
         _finish(device)
         best = min(best, time.perf_counter() - start)
     return best
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch or Python ran out of memory, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what torch keeps for later on a graphics card; call it when the failed tensors are gone."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _finish(device: torch.device) -> None:
