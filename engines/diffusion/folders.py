@@ -30,6 +30,8 @@ PIPELINES: Mapping[str, str] = MappingProxyType(
         "FluxPipeline": "flux",
     }
 )
+# Families whose LoRAs other programs know by the names that kohya gave their layers.
+KOHYA_FAMILIES = frozenset({"sd15", "sdxl", "flux"})
 WORKSPACE_BYTES = 512 << 20  # of a process that has loaded torch, before it does anything
 TRAINING_SHARE = 0.5  # of the weights, once more, for activations with gradient checkpointing
 
