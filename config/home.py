@@ -13,7 +13,7 @@ from generation.models import Generation, Picture
 from jobs.models import ACTIVE_STATES, Job
 from jobs.progress import Progress, read_progress
 from jobs.revisions import combined_revision
-from training.models import Dataset, Experiment, Upload
+from training.models import RUN_MODELS, Dataset, Upload
 
 _LATEST_PICTURES = 12
 _WORKS_SHOWN = 6
@@ -44,7 +44,7 @@ class Work:
 
 def home_context(user: User) -> dict[str, Any]:
     """Return what the home page shows; `rev` changes whenever something of it does."""
-    if not any(model.objects.owned_by(user).exists() for model in (Dataset, Experiment, Generation)):
+    if not any(model.objects.owned_by(user).exists() for model in (Dataset, *RUN_MODELS, Generation)):
         # What shows most quickly what a training does comes first.
         samples = sorted(FAMILIES.values(), key=lambda family: family.sample_count)
         return {"is_new": True, "samples": samples, "rev": "new"}
@@ -62,16 +62,16 @@ def works_under_way(user: User) -> list[Work]:
 
 
 def _trainings(user: User) -> Iterator[Work]:
-    experiments = Experiment.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES)
-    for experiment in experiments.select_related("job"):
-        latest = experiment.snapshots.order_by("-step").first()
-        yield Work(
-            job=experiment.job,
-            progress=read_progress(experiment.job),
-            title=experiment.name,
-            url=reverse("training:experiment_detail", args=[experiment.pk]),
-            picture=reverse("training:snapshot_grid", args=[experiment.pk, latest.pk]) if latest else "",
-        )
+    for model in RUN_MODELS:
+        for training in model.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES).select_related("job"):
+            latest = training.snapshots.order_by("-step").first()
+            yield Work(
+                job=training.job,
+                progress=read_progress(training.job),
+                title=training.name,
+                url=training.get_absolute_url(),
+                picture=latest.grid_url if latest else "",
+            )
 
 
 def _orders(user: User) -> Iterator[Work]:

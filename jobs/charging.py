@@ -47,7 +47,16 @@ def quote_next_slice(job: Job) -> Quote:
     """
     if job.price is None:
         return Quote(credits=0, price=None)
-    return Quote(credits=max(0, job.price.for_quantity(_slice_end(job)) - job.price_charged), price=job.price)
+    due = cost_of(job, _slice_end(job)) - job.price_charged
+    return Quote(credits=max(0, due), price=job.price)
+
+
+def cost_of(job: Job, units: int) -> int:
+    """Return the credits for so many delivered units of a job, at the price agreed at its start."""
+    path = registry.get(job.kind).cost
+    if path is not None:
+        return int(import_string(path)(job, units))
+    return job.price.for_quantity(units) if job.price is not None else 0
 
 
 def settle_job(job: Job) -> None:
@@ -63,8 +72,7 @@ def settle_job(job: Job) -> None:
         return
     # The handler's last writes may have delivered something since the row was read.
     job.refresh_from_db(fields=["delivered", "price_charged"])
-    assert job.price is not None
-    due = job.price.for_quantity(job.delivered) - job.price_charged
+    due = cost_of(job, job.delivered) - job.price_charged
     charge = min(max(due, 0), hold.amount)
     settle_hold(work_ref=job.pk, charge=charge, slice_number=hold.slice)
     _write(job, price_charged=job.price_charged + charge)

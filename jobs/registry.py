@@ -30,6 +30,8 @@ class JobKind:
         is_limited: whether the plan's limits apply: jobs at once and hours at a time.
         slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
             many units are to be delivered when its next slice ends. None: it is paid in one.
+        cost: dotted path of `def cost(job: Job, units: int) -> int`: the credits of so many delivered units,
+            where that is not simply the price of as many.
     """
 
     name: str
@@ -45,6 +47,7 @@ class JobKind:
     end_mail: str | None = None
     is_limited: bool = False
     slice_end: str | None = None
+    cost: str | None = None
 
 
 _kinds: dict[str, JobKind] = {}

@@ -76,6 +76,25 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "training:dataset_withdraw": (Whose.THE_OWNERS, SAFE),
     "training:dataset_withdraw_picture": (Whose.THE_OWNERS, FORM),
     "training:dataset_frozen": (Whose.THE_OWNERS, SAFE),
+    "training:ai_training_list": (Whose.ONES_OWN, SAFE),
+    "training:ai_training_create": (Whose.ONES_OWN, SAFE),
+    "training:ai_training_pictures": (Whose.ONES_OWN, FORM),
+    "training:ai_draft_dataset": (Whose.THE_OWNERS, FORM),
+    "training:ai_draft_setup": (Whose.THE_OWNERS, FORM),
+    "training:ai_draft_keyword": (Whose.THE_OWNERS, FORM),
+    "training:ai_draft_start": (Whose.THE_OWNERS, FORM),
+    "training:ai_draft_delete": (Whose.THE_OWNERS, FORM),
+    "training:ai_training_detail": (Whose.THE_OWNERS, SAFE),
+    "training:ai_training_stop": (Whose.THE_OWNERS, POST),
+    "training:ai_training_resume": (Whose.THE_OWNERS, POST),
+    "training:ai_training_sample": (Whose.THE_OWNERS, POST),
+    "training:ai_training_snapshot": (Whose.THE_OWNERS, POST),
+    "training:ai_training_delete": (Whose.THE_OWNERS, FORM),
+    "training:ai_training_compare": (Whose.THE_OWNERS, SAFE),
+    "training:ai_training_nearest": (Whose.THE_OWNERS, SAFE),
+    "training:ai_snapshot_grid": (Whose.THE_OWNERS, SAFE),
+    "training:ai_snapshot_save": (Whose.THE_OWNERS, POST),
+    "training:ai_snapshot_lora": (Whose.THE_OWNERS, SAFE),
     "training:experiment_list": (Whose.ONES_OWN, SAFE),
     "training:experiment_create": (Whose.ONES_OWN, FORM),
     "training:draft_dataset": (Whose.THE_OWNERS, FORM),
@@ -140,7 +159,10 @@ def world(owner, tmp_path) -> World:
 def _address(name: str, world: World) -> str:
     """The address of the owner's thing."""
     model = {"handle": world.owner.handle, "name": world.version.model.name}
+    ai_snapshot = {"pk": world.ai_training.pk, "snapshot_pk": world.ai_snapshot.pk}
     pk = {
+        "ai_training": world.ai_training.pk,
+        "ai_draft": world.ai_draft.pk,
         "dataset": world.dataset.pk,
         "image": world.dataset.pk,
         "experiment": world.experiment.pk,
@@ -163,6 +185,10 @@ def _address(name: str, world: World) -> str:
         "training:image_detail": {"pk": world.dataset.pk, "image_pk": world.image.pk},
         "training:group_settle": {"pk": world.dataset.pk, "group": world.image.likeness_group},
         "training:snapshot_grid": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
+        "training:ai_training_pictures": {"purpose": "object"},
+        "training:ai_snapshot_grid": ai_snapshot,
+        "training:ai_snapshot_save": ai_snapshot,
+        "training:ai_snapshot_lora": {**ai_snapshot, "naming": "diffusers"},
         "training:snapshot_continue": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
         "generation:picture_image": {"pk": world.picture.pk, "ending": "png"},
     }
@@ -172,7 +198,8 @@ def _address(name: str, world: World) -> str:
         return reverse(name)
     if name.startswith("catalog:"):
         return reverse(name, kwargs=model)
-    return reverse(name, kwargs={"pk": pk[name.partition(":")[2].partition("_")[0]]})
+    thing = name.partition(":")[2]
+    return reverse(name, kwargs={"pk": next(key for start, key in pk.items() if thing.startswith(start))})
 
 
 def _ask(client: Client, method: str, address: str):

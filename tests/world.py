@@ -15,14 +15,18 @@ from catalog.services import publish_version
 from catalog.services.seed import seed_licences
 from generation.models import Generation, Picture
 from jobs.models import Job, Queue, State
-from tests.catalog.folders import make_folder
+from tests.catalog.folders import make_base_folder, make_folder
 from training.models import (
+    AISnapshot,
+    AITraining,
+    AITrainingDraft,
     Dataset,
     DatasetImage,
     DatasetVersion,
     Experiment,
     ExperimentDraft,
     Film,
+    Purpose,
     Snapshot,
     Upload,
 )
@@ -33,7 +37,7 @@ TAKEN_OUT = "5" * 64
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What one person owns: a finished experiment, its model, and a picture made with it."""
+    """What one person owns: a finished experiment and AI training, models, and a picture made with one."""
 
     owner: User
     dataset: Dataset
@@ -41,6 +45,9 @@ class World:
     experiment: Experiment
     snapshot: Snapshot
     draft: ExperimentDraft
+    ai_training: AITraining
+    ai_snapshot: AISnapshot
+    ai_draft: AITrainingDraft
     version: ModelVersion
     generation: Generation
     picture: Picture
@@ -95,6 +102,15 @@ def build_world(owner: User, folder: Path) -> World:
     draft = ExperimentDraft.objects.create(
         owner=owner, dataset=dataset, continued_from=snapshot, choices=choices
     )
+    ai_training, ai_draft = _ai_training(owner, dataset, experiment.dataset_version, licence, folder)
+    ai_snapshot = AISnapshot.objects.create(
+        training=ai_training,
+        step=100,
+        attempt=1,
+        grid=_store(f"jobs/{ai_training.job_id}/1/snapshots/000100/grid.png"),
+        folder=f"jobs/{ai_training.job_id}/1/snapshots/000100",
+    )
+    _store(f"jobs/{ai_training.job_id}/1/snapshots/000100/lora.safetensors")
     generation = Generation.objects.create(
         owner=owner,
         job=_job(owner, "generation.pictures", Queue.GENERATE),
@@ -120,6 +136,9 @@ def build_world(owner: User, folder: Path) -> World:
         experiment=experiment,
         snapshot=snapshot,
         draft=draft,
+        ai_training=ai_training,
+        ai_snapshot=ai_snapshot,
+        ai_draft=ai_draft,
         version=version,
         generation=generation,
         picture=picture,
@@ -150,6 +169,31 @@ def _experiment(owner: User, dataset: Dataset, version: ModelVersion, licence: L
         job=_job(owner, "training.experiment", Queue.TRAIN),
         saved_model=version.model,
     )
+
+
+def _ai_training(
+    owner: User, dataset: Dataset, frozen: DatasetVersion, licence: Licence, folder: Path
+) -> tuple[AITraining, AITrainingDraft]:
+    """An AI training that is done, and one that was not started, on a base without weights."""
+    base = publish_version(
+        owner=owner, folder=make_base_folder(folder / "base"), name="base", title="Base", licence=licence
+    )
+    training = AITraining.objects.create(
+        owner=owner,
+        name="Rex",
+        purpose=Purpose.OBJECT,
+        keyword="customrexmodel",
+        subject="mug",
+        dataset_version=frozen,
+        base=base,
+        steps=100,
+        sample_prompts=["customrexmodel mug"],
+        job=_job(owner, "training.ai", Queue.TRAIN),
+    )
+    pictures = Dataset.objects.create(owner=owner, name="Mug", licence=licence, purpose=Purpose.OBJECT)
+    # Every step can be shown: what it needs was chosen.
+    choices = {"base": str(base.pk), "name": "Max", "subject": "mug", "steps": ""}
+    return training, AITrainingDraft.objects.create(owner=owner, dataset=pictures, choices=choices)
 
 
 def _job(owner: User, kind: str, queue: str) -> Job:

@@ -19,7 +19,7 @@ class TrainingConfig(AppConfig):
         from jobs.registry import register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
         from training.data_parts import tell_training_data  # noqa: PLC0415 - as above
-        from training.dependents import describe_experiments  # noqa: PLC0415 - as above
+        from training.dependents import describe_ai_trainings, describe_experiments  # noqa: PLC0415 - as above
         from training.kinds import KINDS  # noqa: PLC0415 - as above
         from training.probes import Probing  # noqa: PLC0415 - as above
         from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415 - as above
@@ -28,8 +28,9 @@ class TrainingConfig(AppConfig):
             register(kind)
         register_idle_work("training speeds", queue=Queue.TRAIN, factory=Probing)
         register_dependents(Dependents(name="experiments", describe=describe_experiments, blocks=True))
+        register_dependents(Dependents(name="AI trainings", describe=describe_ai_trainings, blocks=True))
         register_page_part(
             PagePart(name="training data", template="training/model_data.html", tell=tell_training_data)
         )
         register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
-        register_files(StoredFiles(name="experiments", prefix="jobs", in_use=job_keys_in_use))
+        register_files(StoredFiles(name="trainings", prefix="jobs", in_use=job_keys_in_use))

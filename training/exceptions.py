@@ -59,5 +59,9 @@ class TooManyDrafts(TrainingError):
     """The account has as many experiments that were not started as it may have."""
 
 
+class KeywordTaken(TrainingError):
+    """Another AI training of the account has the keyword already."""
+
+
 class CaptionRefused(TrainingError):
     """A caption, a keyword or a file of captions cannot be taken as it is."""

@@ -93,16 +93,16 @@ def local_path(key: str) -> Path | None:
 
 
 def runs_root() -> Path:
-    """The folder of this machine in which experiments have theirs."""
+    """The folder of this machine in which trainings have theirs."""
     root: Path = settings.DATA_DIR / "runs"
     return root
 
 
-def run_folder(experiment_id: uuid.UUID) -> Path:
-    """The folder of this machine in which an experiment's attempts work; it outlives each of them."""
-    return runs_root() / str(experiment_id)
+def run_folder(run_id: uuid.UUID) -> Path:
+    """The folder of this machine in which a training's attempts work; it outlives each of them."""
+    return runs_root() / str(run_id)
 
 
-def prepared_folder(experiment_id: uuid.UUID) -> Path:
+def prepared_folder(run_id: uuid.UUID) -> Path:
     """The pictures as training reads them, cut and resized; made anew where missing."""
-    return run_folder(experiment_id) / "prepared"
+    return run_folder(run_id) / "prepared"

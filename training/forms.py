@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from engines.stylegan.config import MAX_STEPS
 from training.exceptions import DatasetUnfit, RightsMissing
-from training.models import Crop, Dataset, Experiment, Snapshot
+from training.models import Crop, Dataset, Experiment, Purpose, Snapshot
 from training.selectors import is_being_filled
 from training.services.versions import judge_ready
 from training.starts import Start
@@ -57,7 +57,7 @@ class RowField(forms.ModelChoiceField[Any]):
 
 
 class DraftDatasetForm(forms.Form):
-    """The first step of an experiment: what it learns from."""
+    """What a training learns from."""
 
     dataset = RowField(
         queryset=Dataset.objects.none(),
@@ -68,11 +68,14 @@ class DraftDatasetForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, purpose: str = Purpose.EXPERIMENT, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._purpose = purpose
         field = self.fields["dataset"]
         assert isinstance(field, RowField)
         field.queryset = Dataset.objects.owned_by(user)
+        if purpose != Purpose.EXPERIMENT:
+            field.queryset = field.queryset.filter(purpose=purpose)
 
     @property
     def unstated(self) -> Dataset | None:
@@ -85,7 +88,7 @@ class DraftDatasetForm(forms.Form):
         """Refuse a dataset with too few pictures; one that is still being filled may be chosen already."""
         dataset: Dataset = self.cleaned_data["dataset"]
         if not is_being_filled(dataset):
-            _judge(dataset)
+            _judge(dataset, self._purpose)
         return dataset
 
 
@@ -205,8 +208,8 @@ class SetupForm(forms.Form):
 
         What cannot be used yet is taken as if it had been left as it was.
         """
-        steps = _whole(self["steps"].value(), MIN_STEPS, MAX_STEPS) or settings.TRAINING_DEFAULT_STEPS
-        interval = _whole(self["snapshot_every"].value(), MIN_STEPS, MAX_STEPS)
+        steps = whole_number(self["steps"].value(), MIN_STEPS, MAX_STEPS) or settings.TRAINING_DEFAULT_STEPS
+        interval = whole_number(self["snapshot_every"].value(), MIN_STEPS, MAX_STEPS)
         return self.chosen_start.plan(
             steps=steps,
             mirror=bool(self["mirror"].value()),
@@ -249,15 +252,15 @@ class SetupForm(forms.Form):
         return getattr(start.preset.config(dataset=Path(), run_dir=Path(), start=origin), name)
 
 
-def _judge(dataset: Dataset) -> None:
+def _judge(dataset: Dataset, purpose: str) -> None:
     try:
-        judge_ready(dataset)
+        judge_ready(dataset, purpose)
     except DatasetUnfit as error:
         code = "rights" if isinstance(error, RightsMissing) else "unfit"
         raise ValidationError(str(error), code=code) from error
 
 
-def _whole(value: object, low: int, high: int) -> int | None:
+def whole_number(value: object, low: int, high: int) -> int | None:
     """Return what stands in a number's field; None for what is no whole number within the limits."""
     text = str(value)
     number = int(text) if text.isdecimal() and len(text) < 9 else None

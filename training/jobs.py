@@ -7,45 +7,35 @@ checkpoint goes there as well, with each snapshot.
 """
 
 import shutil
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from PIL import Image
 
 from catalog.exceptions import CatalogError
 from catalog.files import materialise
 from engines.crops import CropMode
 from engines.dataset import PreparedDataset, prepare
 from engines.errors import EngineError
-from engines.progress import Control, Progress
+from engines.progress import Control
 from engines.progress import Snapshot as EngineSnapshot
 from engines.stylegan.config import PRESETS, Architecture, TrainConfig, preset_for
+from engines.stylegan.snapshots import latest_snapshot
 from engines.stylegan.train import train
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
-from jobs.files import attempt_prefix, store_file, store_folder
 from jobs.machines import this_machine
 from training import files, prices
 from training.crops import frozen_crops
-from training.models import Experiment, Snapshot, TrainingStat
+from training.hosts import Stopped, TrainingHost
+from training.models import Experiment
 from training.nearest import NearestPictures
 from training.pace import Pace
-from training.prices import config_of
-from training.runs import RunFolders, local_pictures, share_checkpoint, sweep_runs, sweep_withdrawn
-from training.speeds import megapixels_of, refine, speed_here
-from training.withdrawn import withdrawn_hashes, without_withdrawn
-
-STATS_POINTS = 400  # of a whole training's curves
-
-
-class Stopped(Exception):
-    """The work ends here: told to stop before its first step, or without credits for the next ones."""
+from training.runs import RunFolders, local_pictures, sweep_runs, sweep_withdrawn
+from training.speeds import megapixels_of, plan_of, refine, speed_here
 
 
 def run_experiment(context: JobContext) -> Outcome:
@@ -58,7 +48,7 @@ def run_experiment(context: JobContext) -> Outcome:
     if experiment is None:
         raise JobError(_("The experiment was deleted while it was waiting. Nothing else was touched."))
     sweep_runs()
-    host = ExperimentHost(context, experiment)
+    host = ExperimentHost(context, experiment, _pace(context, experiment))
     try:
         is_finished = _train(context, experiment, host)
     except Stopped:
@@ -77,11 +67,11 @@ def run_experiment(context: JobContext) -> Outcome:
 def _train(context: JobContext, experiment: Experiment, host: "ExperimentHost") -> bool:
     """Train from wherever the attempts before this one came to. Return whether that was to the last step."""
     keep_leftover = partial(host.snapshot, is_leftover=True)
-    run_dir = RunFolders(context, experiment).enter(keep_leftover=keep_leftover)
+    run_dir = RunFolders(context, experiment.pk, latest_snapshot).enter(keep_leftover=keep_leftover)
     dataset = _prepare_pictures(context, experiment, host.pace)
     host.nearest = NearestPictures.of(context, experiment.dataset_version, dataset, run_dir)
     if host.nearest is not None:
-        host.nearest.make_up(context, experiment.pk)
+        host.nearest.make_up(context, experiment)
     config = _config(context, experiment, dataset, run_dir)
     return train(config, host).outcome == "finished"
 
@@ -139,92 +129,24 @@ def _prepare_pictures(context: JobContext, experiment: Experiment, pace: Pace) -
     )
 
 
-class ExperimentHost:
-    """What the engine talks to: passes progress on, keeps the curves' points, stores snapshots."""
+class ExperimentHost(TrainingHost):
+    """Pays a training from snapshot to snapshot, and counts the images it has seen."""
 
-    def __init__(self, context: JobContext, experiment: Experiment) -> None:
-        self._context = context
-        self._experiment = experiment
-        self.pace = _pace(context, experiment)
-        self.nearest: NearestPictures | None = None
-        self._every = max(1, experiment.steps // STATS_POINTS)
-        self._sums: dict[str, list[float]] = {}
-        self._has_stepped = False
-
-    def progress(self, progress: Progress) -> Control:
-        """Called by the engine after every step."""
-        self._has_stepped = True
-        self.pace.note_step()
-        for name, value in progress.losses.items():
-            self._sums.setdefault(name, []).append(value)
-        if progress.step % self._every == 0 or progress.step == progress.total:
-            self._keep_point(progress.step)
-        return self._context.report(
-            step=progress.step,
-            total=progress.total,
-            message=progress.message,
-            eta_seconds=self.pace.seconds_left(progress.step),
-            values={**progress.losses, "images_per_second": progress.images_per_second},
-        )
-
-    def snapshot(self, snapshot: EngineSnapshot, *, is_leftover: bool = False) -> None:
-        """Called by the engine when a snapshot or a sample is completely on disk; stores and records it."""
-        known = Snapshot.objects.filter(experiment=self._experiment, step=snapshot.step).exclude(folder="")
-        # Before its first step the engine makes up for a snapshot that this machine does not have.
-        is_repeated = is_leftover or snapshot.is_sample or not self._has_stepped
-        if is_repeated and known.exists():
-            return
-        folder = f"{attempt_prefix(self._context.job)}snapshots/{snapshot.step:06d}"
-        if snapshot.is_sample:
-            store_file(snapshot.grid, f"{folder}/{snapshot.grid.name}")
-        else:
-            store_folder(snapshot.folder, folder)
-            share_checkpoint(self._context, snapshot.folder.parent.parent)
-            self._drop_older(snapshot.folder)
-        goes_on = self._record(snapshot, folder)
-        if self._has_stepped:
-            self.pace.note_snapshot(is_planned=not snapshot.is_sample)
-        if not goes_on:
-            # The checkpoint of this very step was written before its snapshot: nothing more is to be saved.
-            raise Stopped
+    _training: Experiment
 
     def note_speed(self) -> None:
         """Have estimates learn from what this attempt took."""
         taken = self.pace.taken()
         if taken is not None:
             with self._context.fenced():
-                refine(self._experiment, machine=this_machine(), threads=self._context.threads, taken=taken)
+                refine(self._training, machine=this_machine(), threads=self._context.threads, taken=taken)
 
-    def _record(self, snapshot: EngineSnapshot, folder: str) -> bool:
-        """Write down a stored snapshot and settle its steps. Return whether the training may go on."""
-        values: dict[str, Any] = {
-            "attempt": self._context.attempt,
-            "images_seen": snapshot.nimg,
-            "grid": f"{folder}/{snapshot.grid.name}",
-            "folder": "" if snapshot.is_sample else folder,
-            "metrics": dict(snapshot.stats),
-        }
-        if self.nearest is not None and not snapshot.is_sample:
-            with Image.open(snapshot.grid) as grid:
-                values["nearest"] = self.nearest.of_grid(grid)
-        with self._context.fenced():
-            _experiment_still_there(self._experiment.pk)
-            if "nearest" in values:
-                gone = withdrawn_hashes(self._experiment.dataset_version_id)
-                values["nearest"] = without_withdrawn(values["nearest"], gone)
-            Snapshot.objects.update_or_create(
-                experiment=self._experiment, step=snapshot.step, defaults=values
-            )
-            goes_on = snapshot.is_sample or self._deliver(snapshot.step)
-            self._context.touch()
-        return goes_on
+    def _values(self, snapshot: EngineSnapshot) -> dict[str, Any]:
+        return {"images_seen": snapshot.nimg}
 
     def _deliver(self, step: int) -> bool:
-        """Hand over the steps until here; with a planned snapshot pay them and hold the credits for the next.
-
-        Return whether the training may go on.
-        """
-        experiment = self._experiment
+        """With a planned snapshot pay the steps until here and hold the credits for the next."""
+        experiment = self._training
         if not prices.is_slice_end(experiment, step):
             self._context.deliver(step)
             return True
@@ -232,37 +154,14 @@ class ExperimentHost:
         next_quote = prices.quote_steps(experiment.job.price, after=step, until=until)
         return self._context.deliver_slice(step, next_quote=next_quote)
 
-    def _drop_older(self, snapshot_folder: Path) -> None:
-        """Drop local copies of older snapshots."""
-        for older in snapshot_folder.parent.iterdir():
-            if older != snapshot_folder:
-                shutil.rmtree(older, ignore_errors=True)
-
-    def _keep_point(self, step: int) -> None:
-        means: Mapping[str, float] = {
-            name: round(sum(values) / len(values), 6) for name, values in self._sums.items()
-        }
-        self._sums = {}
-        with self._context.fenced():
-            _experiment_still_there(self._experiment.pk)
-            TrainingStat.objects.update_or_create(
-                experiment=self._experiment, step=step, defaults={"values": means}
-            )
-
 
 def _pace(context: JobContext, experiment: Experiment) -> Pace:
     """The clock of an attempt, which has been running since the worker took the job."""
     version, began = experiment.dataset_version, context.job.started_at or timezone.now()
     return Pace(
-        config_of(experiment),
-        pictures=version.count,
+        plan_of(experiment, version.count),
         megapixels=megapixels_of(version),
         done=context.job.step,
         expected=speed_here(experiment, machine=this_machine(), threads=context.threads),
         waited=(timezone.now() - began).total_seconds(),
     )
-
-
-def _experiment_still_there(experiment_id: UUID) -> None:
-    if not Experiment.objects.filter(pk=experiment_id).exists():
-        raise JobError(_("The experiment was deleted while it ran. Nothing else was touched."))

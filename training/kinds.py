@@ -35,4 +35,21 @@ FILM = JobKind(
     handler="training.film_jobs.run_film",
     title=_("Making a progress video"),
 )
-KINDS = (UPLOAD, SAMPLE, EXPERIMENT, FILM)
+AI_TRAINING = JobKind(
+    name="training.ai",
+    queue=Queue.TRAIN,
+    handler="training.ai_jobs.run_ai_training",
+    title=_("AI Training"),
+    resumable=True,
+    is_limited=True,
+    cost="training.ai_prices.cost_of_steps",
+    on_end="jobs.mail.plan_end_mail",
+    end_mail="training.mail.letter_about_ai_training",
+)
+KEYWORD = JobKind(
+    name="training.keyword",
+    queue=Queue.GENERATE,
+    handler="training.keyword_jobs.run_keyword",
+    title=_("Checking a keyword"),
+)
+KINDS = (UPLOAD, SAMPLE, EXPERIMENT, FILM, AI_TRAINING, KEYWORD)

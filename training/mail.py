@@ -1,13 +1,12 @@
 """What the owner of a training is written when it has ended."""
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from engines.metrics.names import FIGURES, SAMPLES
 from jobs.mail import Letter
 from jobs.models import Job, State
 from jobs.selectors import receipt_of
-from training.models import Experiment, Snapshot
+from training.models import AISnapshot, AITraining, Experiment, Snapshot, TrainingRun
 from training.withdrawn import why_ended
 
 _QUALITY = FIGURES["distance"]
@@ -15,24 +14,36 @@ _QUALITY = FIGURES["distance"]
 
 def letter_about_experiment(job: Job) -> Letter | None:
     """What became of a training, its figures, and what to do next; None when it was deleted."""
-    experiment = (
-        Experiment.objects.select_related("dataset_version")
+    return _letter(job, Experiment, continues=True)
+
+
+def letter_about_ai_training(job: Job) -> Letter | None:
+    """The same of an AI training, whose last snapshot is a model already when it is done."""
+    return _letter(job, AITraining, continues=False)
+
+
+def _letter(job: Job, model: type[TrainingRun], *, continues: bool) -> Letter | None:
+    training = (
+        model.objects.select_related("dataset_version")
         .defer("dataset_version__pictures", "dataset_version__report")
         .filter(job=job)
         .first()
     )
-    if experiment is None:
+    if training is None:
         return None
-    newest = experiment.snapshots.exclude(folder="").order_by("-step").first()
-    subject = _subject(job) % {"name": experiment.name}
+    newest = training.snapshots.exclude(folder="").order_by("-step").first()
+    subject = _subject(job) % {"name": training.name}
     # A job that stopped or failed says why, and what helps.
-    can_go_on = not why_ended(experiment.dataset_version)
-    next_step = _next_step(job, newest, can_go_on=can_go_on)
+    can_go_on = not why_ended(training.dataset_version)
+    if training.saved_model_id and job.state == State.SUCCEEDED and not continues:
+        next_step = _("It is among your models. Compare its snapshots, or make images with it, on its page:")
+    else:
+        next_step = _next_step(job, newest, can_go_on=can_go_on, continues=continues)
     paragraphs = [subject + ".", job.error, _figures(job, newest), next_step]
     return Letter(
         subject=subject,
         paragraphs=[paragraph for paragraph in paragraphs if paragraph],
-        path=reverse("training:experiment_detail", args=[experiment.pk]),
+        path=training.get_absolute_url(),
     )
 
 
@@ -44,7 +55,7 @@ def _subject(job: Job) -> str:
     return _("Your training %(name)s has stopped")
 
 
-def _figures(job: Job, newest: Snapshot | None) -> str:
+def _figures(job: Job, newest: Snapshot | AISnapshot | None) -> str:
     lines = [_("Steps: %(step)s of %(total)s") % {"step": f"{job.step:,}", "total": f"{job.total:,}"}]
     if newest is not None:
         lines.append(_("Newest snapshot: step %(step)s") % {"step": f"{newest.step:,}"})
@@ -55,7 +66,7 @@ def _figures(job: Job, newest: Snapshot | None) -> str:
     return "\n".join(lines)
 
 
-def _quality(snapshot: Snapshot) -> list[str]:
+def _quality(snapshot: Snapshot | AISnapshot) -> list[str]:
     figures = snapshot.metrics
     if _QUALITY.key not in figures:
         return []
@@ -73,13 +84,15 @@ def _quality(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _next_step(job: Job, newest: Snapshot | None, *, can_go_on: bool) -> str:
+def _next_step(job: Job, newest: Snapshot | AISnapshot | None, *, can_go_on: bool, continues: bool) -> str:
     if newest is None and not can_go_on:
         return _("It had made no snapshot yet. See what happened on its page:")
     if newest is None:
         return _("It had made no snapshot yet. See what happened, and resume it, on its page:")
     if job.state == State.SUCCEEDED:
         return _("Compare its snapshots, and save the one you like to your models, on its page:")
+    if not can_go_on and not continues:
+        return _("What it had learned is kept as a snapshot. Save it to your models on its page:")
     if not can_go_on:
         return _("What it had learned is kept as a snapshot. Save it, or continue from it, on its page:")
     return _("What it had learned is kept as a snapshot. Save it, or resume the training, on its page:")

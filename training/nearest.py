@@ -6,6 +6,7 @@ them.
 """
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,42 @@ from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS
 from jobs.context import JobContext
 from jobs.files import store_file
 from training import files
-from training.models import Dataset, DatasetVersion, NearestIndex, Snapshot
+from training.models import Dataset, DatasetVersion, NearestIndex, TrainingRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """How the pictures of a sheet lie: so many of `side` pixels, row by row."""
+
+    side: int
+    columns: int
+    count: int
 
 
 class NearestPictures:
     """Searches a version's pictures for one attempt at a training."""
 
-    def __init__(self, index: Thumbnails, *, resolution: int) -> None:
+    def __init__(self, index: Thumbnails, grid: Grid, *, by_picture: bool) -> None:
         self._index = index
-        self._resolution = resolution
+        self._grid = grid
+        self._by_picture = by_picture
 
     @classmethod
     def of(
-        cls, context: JobContext, version: DatasetVersion, dataset: PreparedDataset, folder: Path
+        cls,
+        context: JobContext,
+        version: DatasetVersion,
+        dataset: PreparedDataset,
+        folder: Path,
+        *,
+        grid: Grid | None = None,
+        by_picture: bool = False,
     ) -> "NearestPictures | None":
         """Fetch the index, or make and store it; None for pictures too small to be compared.
 
-        `folder` is the attempt's own. Raises LeaseLost.
+        `folder` is the attempt's own. `grid` is how samples lie in their sheet, by default that of
+        experiments. With `by_picture` a sample is suspect that is nearer to a training picture than that one
+        is to every other: where there are few pictures, the shares of many tell nothing. Raises LeaseLost.
         """
         if dataset.resolution < SIDE:
             return None
@@ -49,16 +69,20 @@ class NearestPictures:
             build_nearest_index(dataset, path)
             _store(context, version, dataset.resolution, path)
             index = Thumbnails.read(path)
-        return cls(index, resolution=dataset.resolution)
+        default = Grid(side=dataset.resolution, columns=GRID_COLUMNS, count=len(GRID_SEEDS))
+        return cls(index, grid or default, by_picture=by_picture)
 
     def of_grid(self, grid: Image.Image) -> list[dict[str, Any]]:
-        """Return for each picture of a grid what `Snapshot.nearest` keeps of it, in the order of the seeds.
+        """Return for each picture of a grid what a snapshot's `nearest` keeps of it, in their order.
 
         `sha256` of the picture nearest to it and their `distance` (`engines.metrics.nearest.Nearest`); the
         `share` of the training pictures that have another one as near as that or nearer; and whether that is
         so near that it was probably learned by heart (`is_suspect`).
         """
-        found = self._index.search(_cut(grid, self._resolution))
+        found = self._index.search(_cut(grid, self._grid))
+        suspects = found.is_suspect
+        if self._by_picture:
+            suspects = found.distance < self._index.spacing_of(found.index)
         return [
             {
                 "sha256": name,
@@ -67,17 +91,17 @@ class NearestPictures:
                 "is_suspect": bool(suspect),
             }
             for name, distance, closer, suspect in zip(
-                found.names, found.distance, found.closer_than, found.is_suspect, strict=True
+                found.names, found.distance, found.closer_than, suspects, strict=True
             )
         ]
 
-    def make_up(self, context: JobContext, experiment_id: uuid.UUID) -> None:
+    def make_up(self, context: JobContext, training: TrainingRun) -> None:
         """Search for the snapshots that were recorded without it. Raises LeaseLost."""
-        for snapshot in Snapshot.objects.filter(experiment=experiment_id, nearest=[]).exclude(folder=""):
+        for snapshot in training.snapshots.filter(nearest=[]).exclude(folder=""):
             with default_storage.open(snapshot.grid) as stored, Image.open(stored) as grid:
                 nearest = self.of_grid(grid)
             with context.fenced():
-                Snapshot.objects.filter(pk=snapshot.pk).update(nearest=nearest)
+                training.snapshots.filter(pk=snapshot.pk).update(nearest=nearest)
 
 
 def _fetch(version: DatasetVersion, resolution: int, path: Path) -> Thumbnails | None:
@@ -117,9 +141,9 @@ def _store(context: JobContext, version: DatasetVersion, resolution: int, path: 
             transaction.on_commit(lambda: files.remove_files([unused]))
 
 
-def _cut(grid: Image.Image, side: int) -> UInt8Array:
-    """The pictures of a grid, row by row: uint8 `[28, side, side, 3]`."""
-    table = np.asarray(grid.convert("RGB"))
-    rows = len(GRID_SEEDS) // GRID_COLUMNS
-    cells = table.reshape(rows, side, GRID_COLUMNS, side, 3).swapaxes(1, 2)
-    return np.ascontiguousarray(cells.reshape(len(GRID_SEEDS), side, side, 3))
+def _cut(sheet: Image.Image, grid: Grid) -> UInt8Array:
+    """The pictures of a sheet, row by row: uint8 `[count, side, side, 3]`."""
+    table = np.asarray(sheet.convert("RGB"))
+    rows = -(-grid.count // grid.columns)
+    cells = table.reshape(rows, grid.side, grid.columns, grid.side, 3).swapaxes(1, 2)
+    return np.ascontiguousarray(cells.reshape(-1, grid.side, grid.side, 3)[: grid.count])

@@ -1,12 +1,11 @@
-"""The training pictures nearest to a snapshot's samples, as a page shows them to the experiment's owner."""
+"""The training pictures nearest to a snapshot's samples, as a page shows them to the training's owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from engines.stylegan.config import GRID_COLUMNS
-from training.models import DatasetImage, Experiment, Snapshot
+from training.models import AISnapshot, DatasetImage, Snapshot, TrainingRun
 
 # Where fewer than half of the training pictures have another one as near as that.
 _CLOSE = 0.5
@@ -14,7 +13,7 @@ _CLOSE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbour:
-    """One of the 28 samples and the training picture nearest to it.
+    """One of a snapshot's samples and the training picture nearest to it.
 
     `column` and `row` place it in the grid. `picture` is None where it was taken out of the dataset since.
     `usual` is the percentage of training pictures that have another one as near as that.
@@ -30,19 +29,19 @@ class Neighbour:
     sentence: str
 
 
-def neighbours_of(experiment: Experiment, snapshot: Snapshot) -> list[Neighbour]:
-    """What was found for a snapshot, in the order of its seeds; empty before it was measured. One query."""
+def neighbours_of(training: TrainingRun, snapshot: Snapshot | AISnapshot, *, columns: int) -> list[Neighbour]:
+    """What was found for a snapshot, row by row; empty before it was measured. One query."""
     pictures = {
         picture.sha256: picture
         for picture in DatasetImage.objects.filter(
-            dataset=experiment.dataset_version.dataset_id,
-            dataset__owner=experiment.owner_id,
+            dataset=training.dataset_version.dataset_id,
+            dataset__owner=training.owner_id,
             sha256__in={found["sha256"] for found in snapshot.nearest},
         )
     }
     neighbours = []
     for number, found in enumerate(snapshot.nearest):
-        row, column = divmod(number, GRID_COLUMNS)
+        row, column = divmod(number, columns)
         neighbours.append(
             Neighbour(
                 number=number + 1,

@@ -3,8 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from engines.stylegan.config import TrainConfig
-from engines.stylegan.speed import Speed, snapshot_worth, snapshots_worth
+from engines.stylegan.speed import Speed
 
 # The mean of a step's seconds follows a machine whose load changes within so many steps.
 _STEPS_REMEMBERED = 64
@@ -12,6 +11,24 @@ _STEPS_REMEMBERED = 64
 _STEPS_EXPECTED = 8
 # Where nothing is known of a machine but a training that prepared no pictures, and made no snapshot.
 _UNKNOWN_PICTURE, _UNKNOWN_SNAPSHOT = 0.03, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a training does: so many steps, and a snapshot every so many, the last one included.
+
+    `snapshot` is how long one takes, `first` the first one, in units of `Speed.snapshot`.
+    """
+
+    steps: int
+    snapshot_every: int
+    snapshot: float = 1.0
+    first: float = 1.0
+
+    def worth_after(self, done: int) -> float:
+        """How long all snapshots take that are planned after step `done`, in the same units."""
+        count = -(-self.steps // self.snapshot_every) - done // self.snapshot_every
+        return count * self.snapshot + (self.first - self.snapshot if done < self.snapshot_every else 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +59,8 @@ class Pace:
 
     def __init__(
         self,
-        config: TrainConfig,
+        plan: Plan,
         *,
-        pictures: int,
         megapixels: float,
         done: int,
         expected: Speed | None,
@@ -54,7 +70,7 @@ class Pace:
 
         `megapixels`: of all pictures, for the time of preparing them.
         """
-        self._config, self._pictures, self._megapixels = config, pictures, megapixels
+        self._plan, self._megapixels = plan, megapixels
         self._expected = expected
         self._noted = time.monotonic() - waited
         self._start = 0.0
@@ -63,7 +79,7 @@ class Pace:
         self._has_begun = False
         self._steps, self._seconds = 0, 0.0
         self._recent = expected.step if expected else 0.0
-        self._is_first_snapshot = done < config.snapshot_every
+        self._is_first_snapshot = done < plan.snapshot_every
         self._snapshots, self._worth = 0.0, 0.0
 
     def note_loaded(self) -> None:
@@ -93,15 +109,15 @@ class Pace:
         if not is_planned:
             return
         self._snapshots += seconds
-        self._worth += snapshot_worth(self._config, self._pictures, is_first=self._is_first_snapshot)
+        self._worth += self._plan.first if self._is_first_snapshot else self._plan.snapshot
         self._is_first_snapshot = False
 
     def seconds_left(self, step: int) -> float | None:
         """Return how long the training will take after this step; None before anything is known."""
         if not self._recent:
             return None
-        worth = snapshots_worth(self._config, self._pictures, done=step)
-        left = (self._config.steps - step) * self._recent + worth * self._snapshot_seconds()
+        worth = self._plan.worth_after(step)
+        left = (self._plan.steps - step) * self._recent + worth * self._snapshot_seconds()
         return left if self._has_begun else left + self._seconds_until_begun()
 
     def taken(self) -> Taken | None:

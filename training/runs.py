@@ -1,6 +1,6 @@
-"""What an experiment's attempts keep on this machine: their folders, and the pictures that they read.
+"""What a training's attempts keep on this machine: their folders, and the pictures that they read.
 
-An attempt works in `runs/<experiment>/<attempt>/`, which outlives it. The next one goes on from the newest
+An attempt works in `runs/<training>/<attempt>/`, which outlives it. The next one goes on from the newest
 checkpoint there is: of an earlier attempt on this machine, or the one that storage shared by several machines
 holds, whichever is further.
 """
@@ -19,14 +19,13 @@ from django.utils.translation import gettext as _
 from engines.files import atomic_folder
 from engines.manifest import STATE_FILE
 from engines.progress import Snapshot as EngineSnapshot
-from engines.stylegan.snapshots import latest_snapshot
 from engines.stylegan.train import CHECKPOINTS
 from jobs.context import JobContext
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, fetch_folder, list_keys, store_folder
 from jobs.models import State
 from training import files
-from training.models import DatasetVersion, Experiment
+from training.models import RUN_MODELS, DatasetVersion
 from training.withdrawn import why_ended
 
 # A bucket answers many small requests at once much sooner than one after the other.
@@ -34,11 +33,25 @@ _FETCHERS = 8
 
 
 class RunFolders:
-    """The folders of an experiment's attempts on this machine."""
+    """The folders of a training's attempts on this machine."""
 
-    def __init__(self, context: JobContext, experiment: Experiment) -> None:
+    def __init__(
+        self,
+        context: JobContext,
+        run_id: uuid.UUID,
+        find_snapshot: Callable[[Path], EngineSnapshot | None],
+        *,
+        carried: Sequence[str] = (),
+    ) -> None:
+        """Folders of the training `run_id`.
+
+        `find_snapshot` is how its engine finds the last snapshot in an attempt's folder; `carried` are files
+        that the next attempt may take over from there instead of making them anew.
+        """
         self._context = context
-        self._root = files.run_folder(experiment.pk)
+        self._find_snapshot = find_snapshot
+        self._carried = carried
+        self._root = files.run_folder(run_id)
         self._own = self._root / str(context.attempt)
 
     def enter(self, *, keep_leftover: Callable[[EngineSnapshot], None]) -> Path:
@@ -48,13 +61,19 @@ class RunFolders:
         """
         earlier = self._earlier()
         self._take_checkpoint(earlier)
+        self._own.mkdir(parents=True, exist_ok=True)
         for attempt in earlier:
-            leftover = latest_snapshot(attempt)
+            leftover = self._find_snapshot(attempt)
             if leftover is not None:
                 keep_leftover(leftover)
+            self._carry(attempt)
             shutil.rmtree(attempt, ignore_errors=True)
-        self._own.mkdir(parents=True, exist_ok=True)
         return self._own
+
+    def _carry(self, attempt: Path) -> None:
+        for name in self._carried:
+            if (attempt / name).is_file() and not (self._own / name).exists():
+                (attempt / name).rename(self._own / name)
 
     def _earlier(self) -> list[Path]:
         """Folders of earlier attempts, the newest first."""
@@ -103,24 +122,26 @@ def checkpoint_prefix(context: JobContext, attempt: int) -> str:
 
 
 def sweep_runs() -> None:
-    """Remove this machine's folders of experiments that were deleted, or finished on another machine."""
+    """Remove this machine's folders of trainings that were deleted, or finished on another machine."""
     folders = {}
     for folder in files.runs_root().glob("*"):
         with contextlib.suppress(ValueError):
             folders[uuid.UUID(folder.name)] = folder
     sweep_withdrawn(folders)
-    going_on = Experiment.objects.filter(pk__in=folders).exclude(job__state=State.SUCCEEDED)
-    for gone in folders.keys() - set(going_on.values_list("pk", flat=True)):
+    going_on: set[uuid.UUID] = set()
+    for model in RUN_MODELS:
+        unfinished = model.objects.filter(pk__in=folders).exclude(job__state=State.SUCCEEDED)
+        going_on.update(unfinished.values_list("pk", flat=True))
+    for gone in folders.keys() - going_on:
         shutil.rmtree(folders[gone], ignore_errors=True)
 
 
-def sweep_withdrawn(experiments: Collection[uuid.UUID]) -> None:
-    """Remove this machine's prepared pictures of experiments of which one was withdrawn."""
-    affected = Experiment.objects.filter(
-        pk__in=experiments, dataset_version__withdrawals__isnull=False
-    ).distinct()
-    for experiment_id in affected.values_list("pk", flat=True):
-        shutil.rmtree(files.prepared_folder(experiment_id), ignore_errors=True)
+def sweep_withdrawn(run_ids: Collection[uuid.UUID]) -> None:
+    """Remove this machine's prepared pictures of trainings of which one was withdrawn."""
+    for model in RUN_MODELS:
+        affected = model.objects.filter(pk__in=run_ids, dataset_version__withdrawals__isnull=False).distinct()
+        for run_id in affected.values_list("pk", flat=True):
+            shutil.rmtree(files.prepared_folder(run_id), ignore_errors=True)
 
 
 def local_pictures(

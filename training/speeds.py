@@ -18,12 +18,12 @@ from django.db.models import Avg, F
 from django.utils import timezone
 
 from engines.stylegan.config import PRESETS, Architecture, TrainConfig
-from engines.stylegan.speed import Speed, snapshots_worth, step_multiply_adds
+from engines.stylegan.speed import Speed, snapshot_worth, step_multiply_adds
 from jobs.hardware import threads_alone
 from jobs.machines import AWAY_AFTER
 from jobs.models import Machine
 from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, TrainingSpeed
-from training.pace import Taken
+from training.pace import Plan, Taken
 from training.prices import config_of
 from training.services.experiments import needs_bytes
 
@@ -104,10 +104,25 @@ def seconds_of(
 
     `megapixels` is the size of all its pictures (`megapixels_of`). A training that goes on has prepared them.
     """
+    return seconds_of_plan(plan_of(experiment, pictures), speed, megapixels=megapixels, done=done)
+
+
+def plan_of(experiment: Experiment, pictures: int) -> Plan:
+    """Return what a training on so many pictures does; its snapshots are measured against them."""
     config = config_of(experiment)
+    return Plan(
+        steps=config.steps,
+        snapshot_every=config.snapshot_every,
+        snapshot=snapshot_worth(config, pictures),
+        first=snapshot_worth(config, pictures, is_first=True),
+    )
+
+
+def seconds_of_plan(plan: Plan, speed: Speed, *, megapixels: float, done: int) -> float:
+    """Return how long a plan takes from step `done` on, at a speed."""
     preparing = 0.0 if done else megapixels * speed.picture
-    snapshots = snapshots_worth(config, pictures, done=done)
-    return speed.start + preparing + (config.steps - done) * speed.step + snapshots * speed.snapshot
+    snapshots = plan.worth_after(done) * speed.snapshot
+    return speed.start + preparing + (plan.steps - done) * speed.step + snapshots
 
 
 def megapixels_of(pictures: Dataset | DatasetVersion) -> float:
@@ -168,24 +183,44 @@ def refine(experiment: Experiment, *, machine: Machine, threads: int, taken: Tak
     Effect: inserts or updates one row. The newest long training weighs 30 %, so that a machine whose
     surroundings change is known anew after some trainings, and one disturbed training spoils little.
     """
-    if taken.steps < _FEWEST_STEPS:
+    if not is_telling(taken):
         return
     sizes, config = Sizes.of(experiment), config_of(experiment)
     rows = TrainingSpeed.objects.filter(machine=machine, device=machine.device_name, threads=threads)
     known = rows.filter(preset=sizes.key).select_for_update().first()
     preset_row = known or rows.filter(preset=sizes.preset).select_related("machine").first()
     before = _scaled(preset_row, sizes, config) if preset_row else None
-    seen = taken.completed(before)
-    weight = _WEIGHT_OF_NEWEST * min(1.0, taken.steps / _STEPS_OF_FULL_WEIGHT)
-    now = seen if known is None or before is None else _between(before, seen, weight)
+    now = learned(before, taken, is_own=known is not None)
     # As a plain training with these sizes would take it.
     plain = replace(now, step=now.step / sizes.ratio(config, sizes.key))
+    store_speed(machine=machine, preset=sizes.key, threads=threads, speed=plain)
+
+
+def is_telling(taken: Taken) -> bool:
+    """Whether an attempt was long enough to learn from."""
+    return taken.steps >= _FEWEST_STEPS
+
+
+def learned(before: Speed | None, taken: Taken, *, is_own: bool) -> Speed:
+    """Return what is known after an attempt; `before` is what was expected of it.
+
+    Where that was learned from trainings of its own sort (`is_own`), the new one has its share; else it says
+    all that it can.
+    """
+    seen = taken.completed(before)
+    if before is None or not is_own:
+        return seen
+    return _between(before, seen, _WEIGHT_OF_NEWEST * min(1.0, taken.steps / _STEPS_OF_FULL_WEIGHT))
+
+
+def store_speed(*, machine: Machine, preset: str, threads: int, speed: Speed) -> None:
+    """Write down what is known now. One row."""
     TrainingSpeed.objects.update_or_create(
         machine=machine,
         device=machine.device_name,
-        preset=sizes.key,
+        preset=preset,
         threads=threads,
-        defaults=_columns(plain),
+        defaults=_columns(speed),
     )
 
 

@@ -77,6 +77,14 @@ class Start:
         return self.preset.scratch_steps if self.is_scratch else self.preset.transfer_steps
 
     @property
+    def in_words(self) -> str:
+        """What a training from here begins with."""
+        if self.is_scratch:
+            return _("From scratch")
+        sentence = _("Continued from %(name)s") if self.snapshot else _("From %(name)s")
+        return sentence % {"name": self.title}
+
+    @property
     def needs(self) -> str:
         """The device memory that it takes, in words; "" where any machine will do."""
         return gibibytes(self.needed_bytes) if self.needed_bytes else ""

@@ -1,4 +1,4 @@
-"""Which stored files datasets and experiments have in use: what the sweep must leave alone."""
+"""Which stored files datasets and trainings have in use: what the sweep must leave alone."""
 
 import contextlib
 import uuid
@@ -8,9 +8,10 @@ from engines.manifest import STATE_FILE
 from jobs.models import State
 from training import files
 from training.models import (
+    RUN_MODELS,
+    AISnapshot,
     DatasetImage,
     DatasetVersion,
-    Experiment,
     Film,
     NearestIndex,
     Snapshot,
@@ -55,7 +56,11 @@ def job_keys_in_use(keys: Collection[str]) -> set[str]:
 
     `keys` are all that are stored of the jobs they name. Only a training that can go on has a checkpoint.
     """
-    snapshots = Snapshot.objects.filter(experiment__job__in=_ids(keys)).values_list("grid", "folder")
+    jobs = _ids(keys)
+    snapshots = [
+        *Snapshot.objects.filter(experiment__job__in=jobs).values_list("grid", "folder"),
+        *AISnapshot.objects.filter(training__job__in=jobs).values_list("grid", "folder"),
+    ]
     grids = {grid for grid, _folder in snapshots}
     folders = tuple(f"{folder}/" for _grid, folder in snapshots if folder)
     shown = {key for key in keys if key in grids or key.startswith(folders)}
@@ -64,9 +69,12 @@ def job_keys_in_use(keys: Collection[str]) -> set[str]:
 
 def _checkpoints(keys: Collection[str]) -> set[str]:
     """Return the keys of the newest complete checkpoint, and what is newer, of trainings that may go on."""
-    going_on = Experiment.objects.filter(job__in=_ids(keys)).exclude(job__state=State.SUCCEEDED)
+    going_on: set[uuid.UUID] = set()
+    for model in RUN_MODELS:
+        unfinished = model.objects.filter(job__in=_ids(keys)).exclude(job__state=State.SUCCEEDED)
+        going_on.update(unfinished.values_list("job_id", flat=True))
     kept: set[str] = set()
-    for job_id in going_on.values_list("job_id", flat=True):
+    for job_id in going_on:
         found = [key for key in keys if key.startswith(f"jobs/{job_id}/") and "/checkpoints/" in key]
         newest = max((int(key.split("/")[2]) for key in found if key.endswith(f"/{STATE_FILE}")), default=0)
         kept.update(key for key in found if int(key.split("/")[2]) >= newest)

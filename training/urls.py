@@ -4,6 +4,8 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from training.views import (
+    ai_trainings,
+    ai_wizard,
     captions,
     crops,
     datasets,
@@ -39,7 +41,21 @@ class CaptionLayout(StringConverter):
     regex = "txt|jsonl|csv"
 
 
+class AIPurpose(StringConverter):
+    """What can be taught in an AI training."""
+
+    regex = "character|style|object"
+
+
+class LoraNaming(StringConverter):
+    """The names in which a LoRA's file may hold its layers."""
+
+    regex = "diffusers|kohya"
+
+
 register_converter(PictureSize, "picture_size")
+register_converter(AIPurpose, "ai_purpose")
+register_converter(LoraNaming, "lora_naming")
 register_converter(CaptionLayout, "caption_layout")
 
 app_name = "training"
@@ -87,6 +103,37 @@ urlpatterns = [
         name="dataset_withdraw_picture",
     ),
     path("datasets/<uuid:pk>/frozen/<slug:sha256>/", withdrawals.show_frozen, name="dataset_frozen"),
+    path("ai-training/", ai_trainings.list_ai_trainings, name="ai_training_list"),
+    path("ai-training/new/", ai_wizard.choose_type, name="ai_training_create"),
+    path("ai-training/new/<ai_purpose:purpose>/", ai_wizard.choose_pictures, name="ai_training_pictures"),
+    path("ai-training/drafts/<uuid:pk>/", ai_wizard.edit_dataset, name="ai_draft_dataset"),
+    path("ai-training/drafts/<uuid:pk>/setup/", ai_wizard.edit_setup, name="ai_draft_setup"),
+    path("ai-training/drafts/<uuid:pk>/keyword/", ai_wizard.check_keyword, name="ai_draft_keyword"),
+    path("ai-training/drafts/<uuid:pk>/start/", ai_wizard.start_training, name="ai_draft_start"),
+    path("ai-training/drafts/<uuid:pk>/delete/", ai_wizard.delete_draft, name="ai_draft_delete"),
+    path("ai-training/<uuid:pk>/", ai_trainings.show_ai_training, name="ai_training_detail"),
+    path("ai-training/<uuid:pk>/stop/", ai_trainings.stop_ai_training, name="ai_training_stop"),
+    path("ai-training/<uuid:pk>/resume/", ai_trainings.resume_ai_training, name="ai_training_resume"),
+    path("ai-training/<uuid:pk>/sample/", ai_trainings.request_sample, name="ai_training_sample"),
+    path("ai-training/<uuid:pk>/snapshot/", ai_trainings.request_snapshot, name="ai_training_snapshot"),
+    path("ai-training/<uuid:pk>/delete/", ai_trainings.delete_ai_training, name="ai_training_delete"),
+    path("ai-training/<uuid:pk>/compare/", ai_trainings.compare_snapshots, name="ai_training_compare"),
+    path("ai-training/<uuid:pk>/nearest/", ai_trainings.show_nearest, name="ai_training_nearest"),
+    path(
+        "ai-training/<uuid:pk>/snapshots/<uuid:snapshot_pk>/grid.png",
+        ai_trainings.show_grid,
+        name="ai_snapshot_grid",
+    ),
+    path(
+        "ai-training/<uuid:pk>/snapshots/<uuid:snapshot_pk>/save/",
+        ai_trainings.save_snapshot,
+        name="ai_snapshot_save",
+    ),
+    path(
+        "ai-training/<uuid:pk>/snapshots/<uuid:snapshot_pk>/<lora_naming:naming>.safetensors",
+        ai_trainings.download_lora,
+        name="ai_snapshot_lora",
+    ),
     path("experiments/", experiments.list_experiments, name="experiment_list"),
     path("experiments/new/", wizard.create_experiment, name="experiment_create"),
     path("experiments/drafts/<uuid:pk>/", wizard.edit_dataset, name="draft_dataset"),

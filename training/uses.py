@@ -1,4 +1,4 @@
-"""What was made with a dataset or with one picture of it: experiments, models, and all that came of these."""
+"""What was made with a dataset or with one picture of it: trainings, models, and all that came of these."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,34 +11,45 @@ from accounts.models import User
 from catalog.lineage import LineageEntry, descendants, made_of_any
 from catalog.models import Source
 from training.exceptions import PictureUnknown
-from training.models import Dataset, DatasetImage, DatasetVersion, Experiment, ExperimentDraft, Withdrawal
+from training.models import (
+    RUN_MODELS,
+    AITrainingDraft,
+    Dataset,
+    DatasetImage,
+    DatasetVersion,
+    Experiment,
+    ExperimentDraft,
+    TrainingRun,
+    Withdrawal,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uses:
     """What depends on frozen versions.
 
-    `experiments` were trained on them; `later` ones, of the same owner, began with a model that came of them.
-    `models` are all that came of them, as their owner may see them. `drafts`: experiments not started yet.
+    `trainings` are the experiments and AI trainings on them; `later` ones, of the same owner, began with a
+    model that came of them. `models` are all that came of them, as their owner may see them. `drafts`:
+    trainings not started yet.
     """
 
-    experiments: Sequence[Experiment]
+    trainings: Sequence[TrainingRun]
     later: Sequence[Experiment]
     models: Sequence[LineageEntry]
     drafts: int = 0
 
     @property
-    def active(self) -> list[Experiment]:
+    def active(self) -> list[TrainingRun]:
         """Those that wait or run."""
-        return [one for one in self.experiments if one.job.is_active]
+        return [one for one in self.trainings if one.job.is_active]
 
     @property
-    def ended(self) -> list[Experiment]:
+    def ended(self) -> list[TrainingRun]:
         """Those that have ended: none of them can be resumed afterwards."""
-        return [one for one in self.experiments if not one.job.is_active]
+        return [one for one in self.trainings if not one.job.is_active]
 
     def __bool__(self) -> bool:
-        return bool(self.experiments or self.later or self.models or self.drafts)
+        return bool(self.trainings or self.later or self.models or self.drafts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +85,11 @@ def find_picture(dataset: Dataset, sha256: str) -> FoundPicture:
 
 
 def versions_with(owner_id: UUID, sha256: str) -> QuerySet[DatasetVersion]:
-    """The frozen versions of a person's datasets and experiments that have a picture, without `pictures`.
+    """The frozen versions of a person's datasets and trainings that have a picture, without `pictures`.
 
     Each says whether the picture `is_withdrawn` from it.
     """
-    owned = Q(dataset__owner=owner_id) | Q(experiments__owner=owner_id)
+    owned = Q(dataset__owner=owner_id) | Q(experiments__owner=owner_id) | Q(ai_trainings__owner=owner_id)
     found = DatasetVersion.objects.filter(owned, pictures__contains=[{"sha256": sha256}]).values("pk")
     withdrawn = Withdrawal.objects.filter(version=OuterRef("pk"), picture_sha256=sha256)
     versions: QuerySet[DatasetVersion] = DatasetVersion.objects.filter(pk__in=found).annotate(
@@ -88,22 +99,25 @@ def versions_with(owner_id: UUID, sha256: str) -> QuerySet[DatasetVersion]:
 
 
 def uses_of_versions(versions: Collection[DatasetVersion], owner: User) -> Uses:
-    """What was made with frozen versions. Five queries."""
+    """What was made with frozen versions. Six queries."""
     sources = [version.source_id for version in versions]
     made = {one.source.pk for one in descendants(sources) if one.source.kind == Source.Kind.MODEL}
-    owned = (
-        Experiment.objects.owned_by(owner)
-        .select_related("job", "dataset_version")
-        .defer("dataset_version__pictures", "dataset_version__report")
-    )
-    trained = owned.filter(dataset_version__in=[version.pk for version in versions])
-    later = owned.filter(starting_point__source__in=made).exclude(pk__in=trained.values("pk"))
-    return Uses(experiments=list(trained), later=list(later), models=made_of_any(sources, owner))
+    keys = [version.pk for version in versions]
+    trained = [one for model in RUN_MODELS for one in _owned(model, owner).filter(dataset_version__in=keys)]
+    later = _owned(Experiment, owner).filter(starting_point__source__in=made)
+    later = later.exclude(pk__in=[one.pk for one in trained])
+    return Uses(trainings=trained, later=list(later), models=made_of_any(sources, owner))
+
+
+def _owned(model: type[TrainingRun], owner: User) -> QuerySet[Any]:
+    found: QuerySet[Any] = model.objects.owned_by(owner).select_related("job", "dataset_version")
+    return found.defer("dataset_version__pictures", "dataset_version__report")
 
 
 def uses_of_dataset(dataset: Dataset) -> Uses:
-    """What was made with a dataset, and the experiments with it that were not started. Seven queries."""
+    """What was made with a dataset, and the trainings with it that were not started. Nine queries."""
     versions = list(dataset.versions.only("pk", "source"))
     found = uses_of_versions(versions, dataset.owner)
     drafts = ExperimentDraft.objects.filter(dataset=dataset).count()
-    return Uses(experiments=found.experiments, later=found.later, models=found.models, drafts=drafts)
+    drafts += AITrainingDraft.objects.filter(dataset=dataset).count()
+    return Uses(trainings=found.trainings, later=found.later, models=found.models, drafts=drafts)

@@ -57,12 +57,15 @@ def count_withdrawals(dataset: Dataset) -> int:
 
 
 def withdrawals_of(user: User) -> QuerySet[Withdrawal]:
-    """What a person has withdrawn, the newest first: each with how many `experiments` had the version."""
+    """What a person has withdrawn, the newest first: each with how many `trainings` had the version."""
     return (
         Withdrawal.objects.filter(withdrawn_by=user)
         .select_related("version__dataset")
         .defer("version__pictures", "version__report")
-        .annotate(experiments=Count("version__experiments"))
+        .annotate(
+            trainings=Count("version__experiments", distinct=True)
+            + Count("version__ai_trainings", distinct=True)
+        )
         .order_by("-withdrawn_at", "-pk")
     )
 

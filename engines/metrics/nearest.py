@@ -93,6 +93,21 @@ class NearestIndex:
             is_suspect=distance < self._suspect_below,
         )
 
+    def spacing_of(self, index: npt.NDArray[np.int64]) -> FloatArray:
+        """How far each of these training images is from the nearest other one, reversed or not: `[N]`.
+
+        Its copies say nothing about how different pictures are, so they do not count; infinite where there
+        is no other.
+        """
+        chosen = self.thumbnails[index]
+        upright, mirrored = (_standardised(each) for each in (chosen, _reversed(chosen)))
+        nearest = np.full(len(index), np.inf, np.float32)
+        for _first, training in self._standardised_chunks():
+            distance = _distance(np.maximum(upright @ training.T, mirrored @ training.T))
+            distance[distance < SAME] = np.inf
+            nearest = np.minimum(nearest, distance.min(axis=1))
+        return nearest
+
     @property
     def _suspect_below(self) -> float:
         if not len(self.spacings):
@@ -158,12 +173,5 @@ def _distance(correlation: FloatArray) -> FloatArray:
 def _spacings(small: UInt8Array) -> FloatArray:
     """Distances of some images, chosen evenly, to the nearest other one that is not the same, ascending."""
     chosen = np.unique(np.linspace(0, len(small) - 1, SPACINGS).astype(int))
-    upright, mirrored = (_standardised(each[chosen]) for each in (small, _reversed(small)))
-    nearest = np.full(len(chosen), np.inf, np.float32)
-    for first in range(0, len(small), CHUNK):
-        training = _standardised(small[first : first + CHUNK])
-        distance = _distance(np.maximum(upright @ training.T, mirrored @ training.T))
-        # An image itself is left out with its copies; they say nothing about how different pictures are.
-        distance[distance < SAME] = np.inf
-        nearest = np.minimum(nearest, distance.min(axis=1))
+    nearest = NearestIndex(small, np.empty(0, np.float32), ()).spacing_of(chosen)
     return np.sort(nearest[np.isfinite(nearest)])

@@ -57,10 +57,3 @@ def snapshot_worth(config: TrainConfig, pictures: int, *, is_first: bool = False
     samples = min(config.quality_samples, pictures // 2)
     figures = (1 - _FIXED_SHARE) * samples / max(1, config.quality_samples)
     return _FIXED_SHARE + figures * (2 if is_first else 1)
-
-
-def snapshots_worth(config: TrainConfig, pictures: int, *, done: int = 0) -> float:
-    """The same for all snapshots that are planned after step `done`."""
-    count = -(-config.steps // config.snapshot_every) - done // config.snapshot_every
-    one, first = (snapshot_worth(config, pictures, is_first=is_first) for is_first in (False, True))
-    return count * one + (first - one if done < config.snapshot_every else 0.0)

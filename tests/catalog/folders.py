@@ -39,3 +39,22 @@ def make_folder(folder: Path, *, seed: int = 0, resolution: int = 64, discrimina
     }
     (folder / "model.json").write_text(json.dumps(manifest))
     return folder
+
+
+def make_base_folder(folder: Path) -> Path:
+    """A base of text to image as the catalog knows it, with a file in place of its weights."""
+    folder.mkdir(parents=True)
+    weights = folder / "weights.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, weights)
+    manifest = {
+        "format": 1,
+        "family": "text-to-image",
+        "kind": "starter",
+        "resolution": 128,
+        "fingerprint": "b" * 64,
+        "parameters": {"transformer": 3},
+        "memory_bytes": {"generate": 1000, "train": 1000},
+        "files": {weights.name: hashlib.sha256(weights.read_bytes()).hexdigest()},
+    }
+    (folder / "model.json").write_text(json.dumps(manifest))
+    return folder

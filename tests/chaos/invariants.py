@@ -11,12 +11,13 @@ from django.db.models import Sum
 from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
 from generation.models import Picture
+from jobs.charging import cost_of
 from jobs.files import list_keys
 from jobs.models import EndMail, Job, State
 from jobs.states import ENDED_STATES, may_move
 from tests.chaos import audit
 from training.files import with_copies
-from training.models import DatasetImage, NearestIndex, Snapshot, UploadedFile
+from training.models import AISnapshot, DatasetImage, NearestIndex, Snapshot, UploadedFile
 
 
 def broken() -> list[str]:
@@ -55,8 +56,7 @@ def _money() -> Iterator[str]:
     for job in Job.objects.all():
         holds = CreditHold.objects.filter(work_ref=job.pk).select_related("price")
         charged = sum(hold.charged for hold in holds)
-        price = holds[0].price if holds else None
-        due = price.for_quantity(_delivered(job)) if price else 0
+        due = cost_of(job, _delivered(job)) if holds else 0
         if not charged == job.price_charged == due:
             yield f"{job}: {charged} credits charged, {job.price_charged} on its receipt, {due} due"
 
@@ -70,8 +70,9 @@ def _delivered(job: Job) -> int:
     """How much of the work its owner has: pictures, or steps up to the last snapshot."""
     if hasattr(job, "generation"):
         return job.generation.pictures.count()
-    if hasattr(job, "experiment"):
-        last = job.experiment.snapshots.exclude(folder="").order_by("-step").first()
+    training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
+    if training is not None:
+        last = training.snapshots.exclude(folder="").order_by("-step").first()
         return last.step if last else 0
     return 0
 
@@ -84,7 +85,13 @@ def _files() -> Iterator[str]:
     in_datasets.update(NearestIndex.objects.values_list("file", flat=True))
     incoming = set(UploadedFile.objects.exclude(file="").values_list("file", flat=True))
     in_snapshots = set(Snapshot.objects.values_list("grid", flat=True))
-    for folder in Snapshot.objects.exclude(folder="").values_list("folder", flat=True):
+    in_snapshots.update(AISnapshot.objects.values_list("grid", flat=True))
+    folders = [
+        folder
+        for model in (Snapshot, AISnapshot)
+        for folder in model.objects.exclude(folder="").values_list("folder", flat=True)
+    ]
+    for folder in folders:
         in_snapshots.update(list_keys(folder))
     expected = {"jobs": pictures | in_snapshots, "datasets": in_datasets | incoming}
     for prefix, keys in expected.items():
@@ -93,7 +100,6 @@ def _files() -> Iterator[str]:
                 yield f"{key} is missing"
         for key in set(list_keys(prefix)) - keys:
             yield f"{key} is in the storage, and no row points to it"
-    folders = [folder for folder in Snapshot.objects.values_list("folder", flat=True) if folder]
     if any(len(list_keys(folder)) < 3 for folder in folders):
         yield "a snapshot is not whole"
 
@@ -102,15 +108,16 @@ def _results() -> Iterator[str]:
     for job in Job.objects.filter(state=State.SUCCEEDED):
         if hasattr(job, "generation") and job.generation.pictures.count() != job.generation.count:
             yield f"{job} succeeded with {job.generation.pictures.count()} of {job.generation.count} pictures"
-        if hasattr(job, "experiment") and _delivered(job) != job.experiment.steps:
-            yield f"{job} succeeded at step {_delivered(job)} of {job.experiment.steps}"
+        training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
+        if training is not None and _delivered(job) != training.steps:
+            yield f"{job} succeeded at step {_delivered(job)} of {training.steps}"
         if hasattr(job, "upload") and job.upload.files.filter(status=UploadedFile.Status.WAITING).exists():
             yield f"{job} succeeded, and a file of it still waits"
 
 
 def _letters() -> Iterator[str]:
     """Each end that is news is told; twice at most where an attempt was killed while it told it."""
-    for job in Job.objects.filter(kind="training.experiment", state=State.SUCCEEDED):
+    for job in Job.objects.filter(kind__in=("training.experiment", "training.ai"), state=State.SUCCEEDED):
         if not job.end_mails.filter(attempt=job.attempt, state=job.state).exists():
             yield f"nobody was to be told that {job} succeeded"
     sent = Counter(_message_ids())

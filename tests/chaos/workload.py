@@ -26,7 +26,7 @@ from training.services import (
     create_dataset,
     create_sample_dataset,
     delete_dataset,
-    resume_experiment,
+    resume_training,
     start_experiment,
 )
 
@@ -73,7 +73,7 @@ class Workload:
             return
         try:
             if job.state in (State.STOPPED, State.FAILED):
-                resume_experiment(experiment=Experiment.objects.get(job=job))
+                resume_training(training=Experiment.objects.get(job=job))
             elif job.queue == Queue.TRAIN:
                 self.rng.choice([stop_job, request_sample, request_snapshot])(job=job)
             else:

@@ -15,10 +15,12 @@ from engines.manifest import DISCRIMINATOR_FILE, GENERATOR_FILE, STYLEGAN2, Mode
 from engines.stylegan.config import Architecture
 from engines.stylegan.networks import Discriminator, Generator
 from jobs.testing import run_pending
+from tests.catalog.bases import publish_tiny_base
 from tests.training import crafted
+from tests.wallets import set_credits
 from training import files, services
 from training.ingest import make_thumbnail, pixel_sha256
-from training.models import Dataset, DatasetImage, Experiment, People
+from training.models import AITraining, Dataset, DatasetImage, Experiment, People, Purpose
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 
@@ -157,3 +159,39 @@ def _stored(dataset: Dataset, picture: Image.Image) -> DatasetImage:
         height=picture.height,
         size_bytes=len(content) + len(thumbnail),
     )
+
+
+@pytest.fixture
+def ai_dataset(make_dataset: Callable[..., Dataset], owner: User) -> Dataset:
+    """The owner's dataset of six pictures of an object, one of them with a caption."""
+    dataset = make_dataset(owner, 6, name="Mug")
+    dataset.purpose, dataset.subject = Purpose.OBJECT, "mug"
+    dataset.save()
+    dataset.images.filter(pk=dataset.images.first().pk).update(caption="a mug on a table")
+    return dataset
+
+
+@pytest.fixture
+def base(licence: Licence, make_user: Callable[..., User]) -> ModelVersion:
+    """A tiny base of text to image that everybody may use."""
+    return publish_tiny_base(make_user())
+
+
+@pytest.fixture
+def start_ai(ai_dataset: Dataset, base: ModelVersion, owner: User) -> Callable[..., AITraining]:
+    """Return a function that starts an AI training of 8 quick steps, with a snapshot every 4."""
+
+    def start(keyword: str = "customrexmodel", **values: object) -> AITraining:
+        settings = {
+            "snapshot_every": 4, "batch": 2, "rank": 2, "views": 1, "prior_pictures": 0, "sample_steps": 1,
+            **values.pop("settings", {}),
+        }  # fmt: skip
+        chosen = {"dataset": ai_dataset, "name": "Rex", "subject": "mug", "steps": 8, **values}
+        set_credits(owner, chosen.pop("credits", 1000))
+        prompts = chosen.pop("sample_prompts", ["{keyword} mug", "a mug"])
+        return services.start_ai_training(
+            owner=owner, base=base, keyword=keyword, settings=settings,
+            sample_prompts=[prompt.replace("{keyword}", keyword) for prompt in prompts], **chosen,
+        )  # fmt: skip
+
+    return start

@@ -212,6 +212,7 @@ class TestDetail:
         assert response.status_code == 200
         assert b'hx-trigger="every 2s"' not in response.content
         assert b'id="pictures"' in response.content
+        assert b'<span class="num" id="picture-count" hx-swap-oob="true">1</span>' in response.content
         assert b'alt="a.png"' in response.content
 
     def test_says_what_training_needs(self, make_dataset, owner, owner_client):
@@ -225,7 +226,7 @@ class TestDetail:
 class TestDelete:
     def test_names_what_depends_on_it(self, experiment, dataset, owner_client):
         page = owner_client.get(url("dataset_delete", dataset.pk)).content
-        assert b"1 experiment with it is waiting or running" in page
+        assert b"1 training with it is waiting or running" in page
         assert Dataset.objects.exists()
 
     def test_deletes_after_the_answer(self, experiment, dataset, owner_client):

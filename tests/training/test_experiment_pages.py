@@ -95,7 +95,7 @@ class TestList:
         assert "In progress" in page
         assert "Not started" not in page
         services.create_draft(owner=experiment.owner, dataset=experiment.dataset_version.dataset)
-        services.stop_experiment(experiment=experiment)
+        services.stop_training(training=experiment)
         page = owner_client.get(url("experiment_list")).content.decode()
         assert "In progress" not in page
         assert page.index("Not started") < page.index("Next: the setup") < page.index("Completed")
@@ -168,7 +168,7 @@ class TestDetail:
             owner=owner, dataset=dataset, starting_point=starting_point, steps=8
         )
         page = owner_client.get(url("experiment_detail", second.pk)).content.decode()
-        assert "It waits until one of your experiments ends." in page
+        assert "It waits until one of your trainings ends." in page
 
     def test_a_poll_is_204_until_something_changes(self, experiment, owner_client):
         address = url("experiment_detail", experiment.pk)

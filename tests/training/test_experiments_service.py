@@ -51,28 +51,28 @@ def test_too_few_pictures_leave_nothing_behind(make_dataset, owner):
 
 
 def test_a_waiting_experiment_is_canceled_at_once(experiment):
-    services.stop_experiment(experiment=experiment)
+    services.stop_training(training=experiment)
     experiment.job.refresh_from_db()
     assert experiment.job.state == State.CANCELED
 
 
 def test_only_a_running_training_gives_samples(experiment):
     with pytest.raises(MoveRefusedError):
-        services.request_experiment_sample(experiment=experiment)
+        services.request_training_sample(training=experiment)
     with pytest.raises(MoveRefusedError):
-        services.request_experiment_snapshot(experiment=experiment)
+        services.request_training_snapshot(training=experiment)
 
 
 def test_a_training_without_pictures_cannot_be_resumed(trained, dataset):
     services.delete_dataset(dataset=dataset)
     trained = Experiment.objects.get(pk=trained.pk)
     with pytest.raises(DatasetUnfit, match="were deleted"):
-        services.resume_experiment(experiment=trained)
+        services.resume_training(training=trained)
 
 
 def test_a_done_training_cannot_be_resumed(trained):
     with pytest.raises(MoveRefusedError):
-        services.resume_experiment(experiment=trained)
+        services.resume_training(training=trained)
 
 
 def test_saving_makes_a_private_model_with_its_lineage(trained, owner, starting_point):
@@ -115,7 +115,7 @@ def test_nothing_to_save_is_said(experiment):
 def test_deleting_removes_files_and_keeps_the_model(trained, django_capture_on_commit_callbacks):
     version = services.save_model(experiment=trained)
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete_experiment(experiment=trained)
+        services.delete_experiment(training=trained)
     assert not Experiment.objects.exists()
     assert list_keys(f"jobs/{trained.job_id}") == []
     file = version.files.first()
@@ -123,7 +123,7 @@ def test_deleting_removes_files_and_keeps_the_model(trained, django_capture_on_c
 
 
 def test_deleting_a_waiting_experiment_cancels_it(experiment):
-    services.delete_experiment(experiment=experiment)
+    services.delete_experiment(training=experiment)
     experiment.job.refresh_from_db()
     assert experiment.job.state == State.CANCELED
 
@@ -132,7 +132,7 @@ def test_a_running_experiment_is_not_deleted(experiment):
     claim_job(queue="train", worker="w")
     experiment.refresh_from_db()
     with pytest.raises(ExperimentBusy, match="Stop it first"):
-        services.delete_experiment(experiment=experiment)
+        services.delete_experiment(training=experiment)
 
 
 def test_a_starting_point_knows_who_depends_on_it(experiment, starting_point):

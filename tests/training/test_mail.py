@@ -76,7 +76,7 @@ def test_one_that_was_stopped_at_the_plans_hours(experiment, monkeypatch):
 
 def test_one_that_its_owner_stopped(experiment, monkeypatch):
     def stop() -> None:
-        services.stop_experiment(experiment=experiment)
+        services.stop_training(training=experiment)
 
     stop_at(monkeypatch, 5, stop)
     (job,) = run_pending("train")
@@ -86,7 +86,7 @@ def test_one_that_its_owner_stopped(experiment, monkeypatch):
 
 
 def test_one_that_was_deleted_before_it_was_told(trained):
-    services.delete_experiment(experiment=trained)
+    services.delete_experiment(training=trained)
     run_pending("light")
     assert not Experiment.objects.exists()
     assert not mail.outbox

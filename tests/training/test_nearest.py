@@ -72,12 +72,12 @@ def test_an_index_that_cannot_be_read_is_made_again(trained, dataset, starting_p
 def test_a_snapshot_that_was_recorded_without_is_searched_for_later(experiment, monkeypatch):
     def forget() -> None:
         Snapshot.objects.update(nearest=[])
-        services.stop_experiment(experiment=experiment)
+        services.stop_training(training=experiment)
 
     stop_at(monkeypatch, 6, forget)
     run_pending("train")
     experiment.job.refresh_from_db()
-    services.resume_experiment(experiment=experiment)
+    services.resume_training(training=experiment)
     run_pending("train")
     assert all(len(snapshot.nearest) == 28 for snapshot in experiment.snapshots.all())
 

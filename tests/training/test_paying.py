@@ -102,7 +102,7 @@ def test_a_stop_is_charged_up_to_its_own_snapshot_and_resume_pays_the_rest(start
     stop_at(monkeypatch, 6, lambda: Control.STOP)
     run_pending("train")
     assert money(experiment) == (94, 0, 6)
-    services.resume_experiment(experiment=experiment)
+    services.resume_training(training=experiment)
     assert money(experiment) == (92, 2, 6)
     run_pending("train")
     assert money(experiment) == (92, 0, 8)
@@ -143,7 +143,7 @@ def test_a_killed_attempt_pays_nothing_twice(start, monkeypatch):
 
 def test_a_canceled_training_costs_nothing(start):
     experiment = start()
-    services.stop_experiment(experiment=experiment)
+    services.stop_training(training=experiment)
     assert money(experiment) == (100, 0, 0)
 
 

@@ -27,7 +27,7 @@ def run_out_and_go_on(experiment: Experiment, *, steps: int) -> None:
     run_pending("light")
     assert "Add credits, then press Resume." in mail.outbox[-1].body
     give_credits(experiment.owner, steps)
-    services.resume_experiment(experiment=experiment)
+    services.resume_training(training=experiment)
     (job,) = run_pending("train")
     run_pending("light")
     assert (job.state, job.step) == (State.SUCCEEDED, steps)

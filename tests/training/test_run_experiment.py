@@ -93,7 +93,7 @@ def test_stop_keeps_a_snapshot_and_resume_equals_uninterrupted(
     (job,) = run_pending("train")
     assert job.state == State.STOPPED
     assert [snapshot.step for snapshot in again.snapshots.all()] == [3]
-    services.resume_experiment(experiment=again)
+    services.resume_training(training=again)
     (job,) = run_pending("train")
     assert job.state == State.SUCCEEDED
     assert [snapshot.step for snapshot in again.snapshots.all()] == [3, 4, 8]
@@ -203,7 +203,7 @@ def test_another_machine_goes_on_from_storage(experiment, monkeypatch):
     run_pending("train")
     assert list_keys(f"jobs/{experiment.job_id}/1/checkpoints")
     shutil.rmtree(files.run_folder(experiment.pk))
-    services.resume_experiment(experiment=experiment)
+    services.resume_training(training=experiment)
     first_steps = []
     report = jobs.JobContext.report
 

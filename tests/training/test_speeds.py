@@ -19,7 +19,7 @@ from jobs.testing import run_pending
 from training import pace, probes, services
 from training.estimates import estimate_rest, estimate_training, usual_times
 from training.models import Experiment, TrainingSpeed
-from training.pace import Pace, Taken
+from training.pace import Pace, Plan, Taken
 from training.probes import Probing, missing_presets
 from training.speeds import MachinesHere, Sizes, megapixels_of, refine, seconds_of, speed_of, store_probe
 from training.starts import find_starts
@@ -190,8 +190,15 @@ class TestPace:
         return Clock(monkeypatch)
 
     def make(self, *, expected: Speed | None = PLAIN, done: int = 0) -> Pace:
-        config = CPU64.config(dataset=Path(), run_dir=Path(), steps=500, snapshot_every=250)
-        return Pace(config, pictures=512, megapixels=10.0, done=done, expected=expected, waited=2.0)
+        plan = Plan(steps=500, snapshot_every=250, first=1.85)
+        return Pace(plan, megapixels=10.0, done=done, expected=expected, waited=2.0)
+
+    @pytest.mark.parametrize(
+        ("steps", "done", "count"), [(500, 0, 2), (501, 0, 3), (500, 250, 1), (500, 499, 1)]
+    )
+    def test_planned_snapshots_are_counted(self, steps, done, count):
+        plan = Plan(steps=steps, snapshot_every=250, first=1.85)
+        assert plan.worth_after(done) == pytest.approx(count + (0.85 if done == 0 else 0))
 
     def test_it_takes_an_attempt_apart(self, clock):
         watch = self.make()

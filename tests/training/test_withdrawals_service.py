@@ -116,7 +116,7 @@ def test_a_stopped_training_cannot_be_resumed(experiment, withdraw):
     experiment.job.save()
     withdraw()
     with pytest.raises(DatasetUnfit, match="A picture of this training was withdrawn"):
-        services.resume_experiment(experiment=experiment)
+        services.resume_training(training=experiment)
 
 
 def test_a_worker_that_comes_too_late_is_told(experiment, dataset, withdraw):
@@ -188,7 +188,7 @@ def test_all_that_was_made_with_it_is_found(trained, dataset, owner, withdraw, d
     found = uses.find_picture(dataset, withdraw.image.sha256)
     with django_assert_max_num_queries(6):
         made = uses.uses_of_versions(found.versions, owner)
-    assert set(made.experiments) == {trained, later}
+    assert set(made.trainings) == {trained, later}
     assert apart not in made.later
     assert [str(entry.role_label) for entry in made.models] == ["Dataset", "Parent of a mix"]
 

@@ -29,7 +29,12 @@ from training.models.experiments import (
     TrainingStat,
 )
 
+# What trains and can be watched, stopped and resumed: both have owner, job, frozen version, snapshots, stats.
+TrainingRun = Experiment | AITraining
+RUN_MODELS: tuple[type[Experiment], type[AITraining]] = (Experiment, AITraining)
+
 __all__ = [
+    "RUN_MODELS",
     "AISnapshot",
     "AITraining",
     "AITrainingDraft",
@@ -47,6 +52,7 @@ __all__ = [
     "PicturePrint",
     "Purpose",
     "Snapshot",
+    "TrainingRun",
     "TrainingSpeed",
     "TrainingStat",
     "Upload",

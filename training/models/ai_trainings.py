@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
@@ -56,6 +57,10 @@ class AITraining(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """Its live page."""
+        return reverse("training:ai_training_detail", args=[self.pk])
+
 
 class AISnapshot(models.Model):
     """A LoRA as it stood at one step, with a picture for each of the training's sample prompts."""
@@ -68,6 +73,8 @@ class AISnapshot(models.Model):
     grid = models.CharField(max_length=200)
     folder = models.CharField(max_length=200, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
+    # For each picture of the grid the training picture nearest to it (its SHA-256), and how near that is.
+    nearest = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -78,6 +85,12 @@ class AISnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.training} @ {self.step}"
+
+    @property
+    def grid_url(self) -> str:
+        """The address of its pictures, another one when a resumed training writes the step again."""
+        address = reverse("training:ai_snapshot_grid", args=[self.training_id, self.pk])
+        return f"{address}?attempt={self.attempt}"
 
 
 class AITrainingDraft(models.Model):
@@ -123,12 +136,16 @@ class AITrainingStat(models.Model):
 
 
 class KeywordMeaning(models.Model):
-    """How much a base already means by a name (`engines.diffusion.keywords`): measured once, by a job."""
+    """How much a base already means by a name (`engines.diffusion.keywords`): measured once, by a job.
+
+    `distance` and `tokens` are null until the job has told them.
+    """
 
     base = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="keyword_meanings")
     keyword = models.CharField(max_length=40)
-    distance = models.FloatField()
-    tokens = models.PositiveIntegerField()
+    distance = models.FloatField(null=True)
+    tokens = models.PositiveIntegerField(null=True)
+    job = models.OneToOneField(Job, on_delete=models.SET_NULL, null=True, related_name="keyword_meaning")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -137,4 +154,4 @@ class KeywordMeaning(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.keyword}: {self.distance:.2f}"
+        return self.keyword

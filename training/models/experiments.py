@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
@@ -54,6 +55,10 @@ class Experiment(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """Its live page."""
+        return reverse("training:experiment_detail", args=[self.pk])
+
 
 class Snapshot(models.Model):
     """A model as it stood at one step, with the pictures of the same 28 seeds."""
@@ -79,6 +84,12 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.experiment} @ {self.step}"
+
+    @property
+    def grid_url(self) -> str:
+        """The address of its pictures, another one when a resumed training writes the step again."""
+        address = reverse("training:snapshot_grid", args=[self.experiment_id, self.pk])
+        return f"{address}?attempt={self.attempt}"
 
 
 class ExperimentDraft(models.Model):

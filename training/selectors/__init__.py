@@ -15,9 +15,12 @@ from training.selectors.datasets import (
     verdicts,
 )
 from training.selectors.experiments import (
+    LOSSES,
     ExperimentParts,
     Frame,
     LogLine,
+    ai_drafts_with_covers,
+    ai_trainings_with_covers,
     drafts_with_covers,
     experiments_with_covers,
     log_lines,
@@ -39,6 +42,7 @@ from training.selectors.pictures import (
 __all__ = [
     "COVERS",
     "GROUPS_PER_PAGE",
+    "LOSSES",
     "PICTURES_PER_PAGE",
     "REFUSED_SHOWN",
     "SHOWN_OF_A_GROUP",
@@ -51,6 +55,8 @@ __all__ = [
     "LogLine",
     "PicturePage",
     "Verdicts",
+    "ai_drafts_with_covers",
+    "ai_trainings_with_covers",
     "datasets_rev",
     "datasets_to_list",
     "datasets_to_train_on",

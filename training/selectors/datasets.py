@@ -111,9 +111,15 @@ class DatasetChoice:
     readiness: Readiness
 
 
-def datasets_to_train_on(user: User) -> list[DatasetChoice]:
-    """The user's datasets with covers, as the wizard offers them for an experiment. One query."""
-    return [_judged(dataset, Purpose.EXPERIMENT) for dataset in datasets_with_covers(user)]
+def datasets_to_train_on(user: User, purpose: str = Purpose.EXPERIMENT) -> list[DatasetChoice]:
+    """The user's datasets with covers, as a wizard offers them. One query.
+
+    An experiment may be made with any; what has captions and a keyword is of one purpose.
+    """
+    datasets = datasets_with_covers(user)
+    if purpose != Purpose.EXPERIMENT:
+        datasets = datasets.filter(purpose=purpose)
+    return [_judged(dataset, purpose) for dataset in datasets]
 
 
 def datasets_to_list(user: User) -> list[DatasetChoice]:

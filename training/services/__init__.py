@@ -1,5 +1,11 @@
 """What can be done with datasets and experiments; other apps call these functions through this package."""
 
+from training.services.ai_trainings import (
+    create_ai_draft,
+    save_ai_model,
+    start_ai_draft,
+    start_ai_training,
+)
 from training.services.crops import choose_crop, cut_picture, cut_pictures
 from training.services.datasets import (
     create_dataset,
@@ -10,16 +16,19 @@ from training.services.datasets import (
 from training.services.drafts import change_draft, continue_from, create_draft, delete_draft, start_draft
 from training.services.experiments import (
     delete_experiment,
-    request_experiment_sample,
-    request_experiment_snapshot,
-    resume_experiment,
     save_model,
     start_experiment,
-    stop_experiment,
 )
 from training.services.films import make_film
 from training.services.pictures import keep_alike, keep_one_of_each, remove_image, remove_pictures
 from training.services.rights import state_rights
+from training.services.steering import (
+    delete_training,
+    request_training_sample,
+    request_training_snapshot,
+    resume_training,
+    stop_training,
+)
 from training.services.uploads import add_files, note_upload_end
 from training.services.versions import freeze_version
 from training.services.withdrawals import withdraw_picture
@@ -29,6 +38,7 @@ __all__ = [
     "change_draft",
     "choose_crop",
     "continue_from",
+    "create_ai_draft",
     "create_dataset",
     "create_draft",
     "create_sample_dataset",
@@ -37,6 +47,7 @@ __all__ = [
     "delete_dataset",
     "delete_draft",
     "delete_experiment",
+    "delete_training",
     "describe_dataset",
     "freeze_version",
     "keep_alike",
@@ -45,13 +56,16 @@ __all__ = [
     "note_upload_end",
     "remove_image",
     "remove_pictures",
-    "request_experiment_sample",
-    "request_experiment_snapshot",
-    "resume_experiment",
+    "request_training_sample",
+    "request_training_snapshot",
+    "resume_training",
+    "save_ai_model",
     "save_model",
+    "start_ai_draft",
+    "start_ai_training",
     "start_draft",
     "start_experiment",
     "state_rights",
-    "stop_experiment",
+    "stop_training",
     "withdraw_picture",
 ]

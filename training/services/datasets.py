@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,8 +17,8 @@ from jobs.services import stop_job, submit_job
 from training import files
 from training.kinds import SAMPLE
 from training.models import (
+    RUN_MODELS,
     Dataset,
-    Experiment,
     NearestIndex,
     People,
     Purpose,
@@ -80,19 +81,21 @@ def create_sample_dataset(*, owner: User, family: str, count: int | None = None)
 def delete_dataset(*, dataset: Dataset) -> None:
     """Delete a dataset with its pictures.
 
-    What was made from it stays as a record: frozen versions keep their fingerprint, experiments their
-    snapshots, models their lineage. But the pictures themselves go everywhere, so experiments that wait are
+    What was made from it stays as a record: frozen versions keep their fingerprint, trainings their
+    snapshots, models their lineage. But the pictures themselves go everywhere, so trainings that wait are
     canceled, running ones stop with a snapshot, and none can be resumed. One transaction; files go after its
     commit.
     """
     explanation = _("The dataset was deleted, so this training ended. What it had learned by then is kept.")
-    experiments = Experiment.objects.filter(dataset_version__dataset=dataset)
+    trained = [model.objects.filter(dataset_version__dataset=dataset) for model in RUN_MODELS]
+    of_trainings = Q(experiment__dataset_version__dataset=dataset)
+    of_trainings |= Q(ai_training__dataset_version__dataset=dataset)
     jobs = Job.objects.filter(state__in=ACTIVE_STATES)
     for job in jobs.filter(upload__dataset=dataset):
         stop_job(job=job, cause="the dataset was deleted", explanation=explanation)
-    for job in jobs.filter(experiment__in=experiments):
+    for job in jobs.filter(of_trainings):
         stop_job(job=job, cause="the dataset was deleted", explanation=explanation)
-    prepared = [files.prepared_folder(pk) for pk in experiments.values_list("pk", flat=True)]
+    prepared = [files.prepared_folder(pk) for runs in trained for pk in runs.values_list("pk", flat=True)]
     prefix = files.dataset_prefix(dataset.pk)
     NearestIndex.objects.filter(version__dataset=dataset).delete()
     dataset.delete()

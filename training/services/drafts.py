@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from training.exceptions import DatasetUnfit, ExperimentBusy, SnapshotMissing, TooManyDrafts
-from training.models import Dataset, Experiment, ExperimentDraft, Snapshot
+from training.models import AITrainingDraft, Dataset, Experiment, ExperimentDraft, Snapshot
 from training.services.experiments import save_model, start_experiment
 
 MAX_DRAFTS = 30
@@ -27,16 +27,21 @@ def create_draft(
     Effect: inserts one row. The caller has made sure that dataset and snapshot are the owner's.
     Raises TooManyDrafts.
     """
-    User.objects.select_for_update().get(pk=owner.pk)
-    if ExperimentDraft.objects.owned_by(owner).count() >= MAX_DRAFTS:
-        raise TooManyDrafts(
-            _("You have %(count)d experiments that were not started. Start or delete one of them first.")
-            % {"count": MAX_DRAFTS}
-        )
+    refuse_too_many(owner, ExperimentDraft)
     draft: ExperimentDraft = ExperimentDraft.objects.create(
         owner=owner, dataset=dataset, continued_from=continued_from, choices=dict(choices or {})
     )
     return draft
+
+
+def refuse_too_many(owner: User, drafts: type[ExperimentDraft | AITrainingDraft]) -> None:
+    """Raise TooManyDrafts where an account has as many as it may; holds the account's row from then on."""
+    User.objects.select_for_update().get(pk=owner.pk)
+    if drafts.objects.owned_by(owner).count() >= MAX_DRAFTS:
+        raise TooManyDrafts(
+            _("You have %(count)d trainings that were not started. Start or delete one of them first.")
+            % {"count": MAX_DRAFTS}
+        )
 
 
 def continue_from(*, snapshot: Snapshot) -> ExperimentDraft:
@@ -66,7 +71,7 @@ def continue_from(*, snapshot: Snapshot) -> ExperimentDraft:
 
 def change_draft(
     *,
-    draft: ExperimentDraft,
+    draft: ExperimentDraft | AITrainingDraft,
     dataset: Dataset | None = None,
     choices: Mapping[str, str] | None = None,
 ) -> None:
@@ -98,6 +103,6 @@ def start_draft(*, draft: ExperimentDraft, continues: bool, **values: Any) -> Ex
     return experiment
 
 
-def delete_draft(*, draft: ExperimentDraft) -> None:
-    """Delete what was chosen for an experiment that was not started. Nothing else goes."""
+def delete_draft(*, draft: ExperimentDraft | AITrainingDraft) -> None:
+    """Delete what was chosen for a training that was not started. Nothing else goes."""
     draft.delete()

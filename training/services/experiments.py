@@ -1,6 +1,5 @@
-"""Starting, steering, saving and deleting experiments."""
+"""Starting, saving and deleting experiments."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -18,14 +17,14 @@ from engines.errors import ConfigError
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from engines.stylegan.memory import training_bytes
 from jobs.files import fetch_folder
-from jobs.services import request_sample, request_snapshot, resume_job, stop_job, submit_job
+from jobs.services import stop_job, submit_job
 from training import files
-from training.exceptions import DatasetUnfit, ExperimentBusy, SettingsRefused, SnapshotMissing
+from training.exceptions import SettingsRefused, SnapshotMissing
 from training.kinds import EXPERIMENT
-from training.models import Crop, Dataset, DatasetVersion, Experiment, Film, Snapshot
+from training.models import Crop, Dataset, Experiment, Film, Snapshot, TrainingRun
 from training.prices import next_slice_end, quote_steps, quote_training
+from training.services.steering import delete_training
 from training.services.versions import freeze_version
-from training.withdrawn import why_ended
 
 SCRATCH_PRESET = "cpu64"
 _ANYWHERE_BYTES = 2 << 30
@@ -129,37 +128,6 @@ def default_name(dataset: Dataset, starting_point: ModelVersion | None) -> str:
     return full[:80]
 
 
-def stop_experiment(*, experiment: Experiment) -> None:
-    """Stop the training: it keeps what it has learned, as a snapshot. One that waits is canceled."""
-    stop_job(job=experiment.job)
-
-
-def resume_experiment(*, experiment: Experiment) -> None:
-    """Let a stopped or failed training go on from its checkpoint, as if it had never stopped.
-
-    Effect: the credits for the steps until its next snapshot are held. Raises DatasetUnfit when its pictures
-    were deleted or one was withdrawn, MoveRefusedError when it is neither stopped nor failed, CreditsShort
-    and AccountBlocked.
-    """
-    with transaction.atomic():
-        # Whoever withdraws a picture locks the version too, and then stops what is active.
-        version = DatasetVersion.objects.select_for_update().defer("pictures", "report")
-        ended = why_ended(version.get(pk=experiment.dataset_version_id))
-        if ended:
-            raise DatasetUnfit(ended)
-        resume_job(job=experiment.job)
-
-
-def request_experiment_sample(*, experiment: Experiment) -> None:
-    """Have a running training show its samples now. Raises MoveRefusedError when it does not run."""
-    request_sample(job=experiment.job)
-
-
-def request_experiment_snapshot(*, experiment: Experiment) -> None:
-    """Have a running training keep a snapshot now. Raises MoveRefusedError when it does not run."""
-    request_snapshot(job=experiment.job)
-
-
 def save_model(
     *, experiment: Experiment, snapshot: Snapshot | None = None, name: str | None = None
 ) -> ModelVersion:
@@ -199,12 +167,13 @@ def _publish(experiment: Experiment, folder: Path, title: str) -> ModelVersion:
         type=CatalogModel.Type.GENERATE,
         parents=parents,
         saved_from=experiment.job_id,
-        training_data=_describe_data(experiment),
+        training_data=describe_data(experiment),
     )
 
 
-def _describe_data(experiment: Experiment) -> str:
-    version = experiment.dataset_version
+def describe_data(training: TrainingRun) -> str:
+    """What a model's page says of the pictures that it was trained on."""
+    version = training.dataset_version
     return _("%(count)d pictures of the dataset %(name)s, SHA-256 %(sha256)s.") % {
         "count": version.count,
         "name": version.name,
@@ -217,20 +186,10 @@ def _last_snapshot(experiment: Experiment) -> Snapshot | None:
 
 
 @transaction.atomic
-def delete_experiment(*, experiment: Experiment) -> None:
-    """Delete an experiment with its snapshots; a model that was saved from it stays, and so does the receipt.
-
-    One that waits is canceled. One transaction; files go after its commit. Raises ExperimentBusy while it
-    runs.
-    """
-    job = stop_job(job=experiment.job) if experiment.job.state == "queued" else experiment.job
-    if job.is_active:
-        raise ExperimentBusy(_("This experiment is running. Stop it first, then delete it."))
-    run = files.run_folder(experiment.pk)
-    film = Film.objects.select_related("job").filter(experiment=experiment).first()
+def delete_experiment(*, training: Experiment) -> None:
+    """Delete an experiment with its film and all that `delete_training` takes. Raises ExperimentBusy."""
+    film = Film.objects.select_related("job").filter(experiment=training).first()
     if film is not None:
         stop_job(job=film.job, cause="the experiment was deleted")
         transaction.on_commit(partial(files.remove_files, [film.file] if film.file else []))
-    experiment.delete()
-    transaction.on_commit(partial(files.remove_prefix, f"jobs/{job.pk}/"))
-    transaction.on_commit(partial(shutil.rmtree, run, ignore_errors=True))
+    delete_training(training=training)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Source
 from training import reports
-from training.captions import trained_caption
 from training.exceptions import DatasetUnfit
 from training.models import Dataset, DatasetVersion, Purpose, Withdrawal
 from training.needs import NEEDS
@@ -22,17 +21,24 @@ _OVERRIDES = ("crop", "box", "caption")
 
 
 @transaction.atomic
-def freeze_version(*, dataset: Dataset, crop: str, purpose: str = Purpose.EXPERIMENT) -> DatasetVersion:
+def freeze_version(
+    *,
+    dataset: Dataset,
+    crop: str,
+    purpose: str = Purpose.EXPERIMENT,
+    caption: Callable[[str], str] | None = None,
+) -> DatasetVersion:
     """Return the frozen version of the dataset as it stands now, for a training of this purpose.
 
-    `crop` holds for the pictures without one of their own. Captions are frozen for AI Trainings alone.
+    `crop` holds for the pictures without one of their own. `caption` turns what is kept of a picture into
+    what the training reads; without it captions do not count.
     Effect: inserts the version with the dataset's report, and its node of the lineage, in one transaction, or
     returns the one that has the same pictures, crops, captions and licence already. Raises DatasetUnfit while
     files are being checked, for too few pictures and for one that was withdrawn, and RightsMissing.
     """
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     judge_ready(dataset, purpose)
-    pictures = _frozen_pictures(dataset, purpose)
+    pictures = _frozen_pictures(dataset, caption)
     _judge_withdrawn(dataset, pictures)
     sha256 = fingerprint(pictures, crop=crop)
     same = DatasetVersion.objects.filter(dataset=dataset, sha256=sha256, licence=dataset.licence_id).first()
@@ -88,7 +94,7 @@ def fingerprint(pictures: Iterable[Mapping[str, Any]], *, crop: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _frozen_pictures(dataset: Dataset, purpose: str) -> list[dict[str, Any]]:
+def _frozen_pictures(dataset: Dataset, caption: Callable[[str], str] | None) -> list[dict[str, Any]]:
     """What a version keeps of every picture, in the order of their hashes.
 
     So the same pictures make the same version, however they arrived. One query.
@@ -97,8 +103,8 @@ def _frozen_pictures(dataset: Dataset, purpose: str) -> list[dict[str, Any]]:
     for image in dataset.images.order_by("sha256").only("sha256", "file", "crop", "box", "caption"):
         entry = {"sha256": image.sha256, "file": image.file}
         own = {"crop": image.crop, "box": image.box}
-        if purpose != Purpose.EXPERIMENT:
-            own["caption"] = trained_caption(dataset, image.caption)
+        if caption is not None:
+            own["caption"] = caption(image.caption)
         frozen.append(entry | {name: value for name, value in own.items() if value})
     return frozen
 

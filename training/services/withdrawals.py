@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -15,10 +16,11 @@ from jobs.models import ACTIVE_STATES, Job
 from jobs.services import stop_job
 from training import files
 from training.models import (
+    RUN_MODELS,
+    AISnapshot,
     Dataset,
     DatasetImage,
     DatasetVersion,
-    Experiment,
     NearestIndex,
     Snapshot,
     Withdrawal,
@@ -81,8 +83,8 @@ def _note(versions: Sequence[DatasetVersion], sha256: str, actor: User) -> None:
 
 def _stop_trainings(versions: Collection[DatasetVersion]) -> None:
     explanation = _("One of its pictures was withdrawn, so this training ended. What it had learned is kept.")
-    active = Job.objects.filter(state__in=ACTIVE_STATES, experiment__dataset_version__in=versions)
-    for job in active.order_by("pk"):
+    trained = Q(experiment__dataset_version__in=versions) | Q(ai_training__dataset_version__in=versions)
+    for job in Job.objects.filter(trained, state__in=ACTIVE_STATES).order_by("pk"):
         stop_job(job=job, cause="a picture was withdrawn", explanation=explanation)
 
 
@@ -91,15 +93,16 @@ def _drop_traces(versions: Collection[DatasetVersion], sha256: str) -> list[str]
     indexes = NearestIndex.objects.filter(version__in=versions)
     keys = list(indexes.values_list("file", flat=True))
     indexes.delete()
-    shown = Snapshot.objects.filter(
-        experiment__dataset_version__in=versions, nearest__contains=[{"sha256": sha256}]
-    )
-    for snapshot in shown:
+    shown = Q(nearest__contains=[{"sha256": sha256}])
+    for snapshot in [
+        *Snapshot.objects.filter(shown, experiment__dataset_version__in=versions),
+        *AISnapshot.objects.filter(shown, training__dataset_version__in=versions),
+    ]:
         snapshot.nearest = without_withdrawn(snapshot.nearest, {sha256})
         snapshot.save(update_fields=["nearest"])
     return keys
 
 
 def _prepared_folders(versions: Collection[DatasetVersion]) -> list[Path]:
-    experiments = Experiment.objects.filter(dataset_version__in=versions).values_list("pk", flat=True)
-    return [files.prepared_folder(pk) for pk in experiments]
+    trained = (model.objects.filter(dataset_version__in=versions) for model in RUN_MODELS)
+    return [files.prepared_folder(pk) for runs in trained for pk in runs.values_list("pk", flat=True)]

@@ -1,10 +1,10 @@
-"""Whose dataset and whose experiment it is: what their pages have in common."""
+"""Whose dataset and whose training it is: what their pages have in common."""
 
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
 
-from training.models import Dataset, Experiment
+from training.models import AITraining, Dataset, Experiment
 from training.views.requests import StudioRequest
 
 
@@ -32,4 +32,23 @@ def own_experiment(request: StudioRequest, pk: UUID, *, is_live: bool = False) -
             "continued_from__experiment",
         )
     found: Experiment = get_object_or_404(experiments, pk=pk)
+    return found
+
+
+def own_ai_training(request: StudioRequest, pk: UUID) -> AITraining:
+    """Return the user's AI training, or raise Http404."""
+    trainings = (
+        AITraining.objects.owned_by(request.user)
+        .select_related(
+            "owner",
+            "job__price",
+            "dataset_version__dataset",
+            "dataset_version__licence",
+            "base__model__owner",
+            "base__source",
+            "saved_model__owner",
+        )
+        .defer("dataset_version__pictures")
+    )
+    found: AITraining = get_object_or_404(trainings, pk=pk)
     return found

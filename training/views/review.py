@@ -7,18 +7,19 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog.exceptions import CatalogError
 from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS
-from training import neighbours, quality, selectors, services
+from training import quality, selectors, services
 from training.exceptions import TrainingError
 from training.forms import SaveModelForm
 from training.models import Experiment, Snapshot
 from training.views.access import own_experiment
+from training.views.comparing import comparison, find_snapshot, nearest_pictures
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, experiment_steps
 
@@ -65,21 +66,11 @@ def compare_snapshots(request: StudioRequest, pk: UUID) -> HttpResponse:
     experiment = own_experiment(request, pk)
     snapshots = list(experiment.snapshots.all())
     context = _frame(experiment, snapshots, "compare")
-    if len(snapshots) >= 2:
-        first = _find(snapshots, request.GET.get("a", "")) or snapshots[0]
-        second = _find(snapshots, request.GET.get("b", "")) or snapshots[-1]
-        context |= {
-            "sides": [
-                ("a", selectors.Frame.of(experiment, first)),
-                ("b", selectors.Frame.of(experiment, second)),
-            ],
-            "figures": zip(quality.figures_of(first), quality.figures_of(second), strict=True),
-            "snapshots": snapshots,
-            "address": f"a={first.pk}&b={second.pk}",
-            "cells": _cells(),
-            "pair": _picture_number(request.GET.get("picture", "")),
-            "with_divider": request.GET.get("view") == "divider",
-        }
+    found = comparison(request, snapshots, columns=GRID_COLUMNS, count=len(GRID_SEEDS))
+    if found:
+        first, second = found["compared"]
+        pairs = zip(quality.figures_of(first), quality.figures_of(second), strict=True)
+        context |= {**found, "figures": pairs}
     return render(request, "training/experiment_compare.html", context)
 
 
@@ -89,18 +80,8 @@ def show_nearest(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Show the training picture nearest to each sample of a snapshot, to the owner alone."""
     experiment = own_experiment(request, pk)
     snapshots = list(experiment.snapshots.all())
-    measured = [snapshot for snapshot in snapshots if snapshot.nearest]
     context = _frame(experiment, snapshots, "nearest")
-    if measured:
-        snapshot = _find(measured, request.GET.get("snapshot", "")) or measured[-1]
-        found = neighbours.neighbours_of(experiment, snapshot)
-        context |= {
-            "snapshot": snapshot,
-            "measured": measured,
-            "frame": selectors.Frame.of(experiment, snapshot),
-            "neighbours": found,
-            "suspects": neighbours.suspects(found),
-        }
+    context |= nearest_pictures(request, experiment, snapshots, columns=GRID_COLUMNS)
     return render(request, "training/experiment_nearest.html", context)
 
 
@@ -109,12 +90,12 @@ def _review(experiment: Experiment, wanted: str) -> dict[str, Any]:
     context = _frame(experiment, snapshots, "review")
     if not snapshots:
         return context
-    snapshot = _find(snapshots, wanted) or snapshots[-1]
+    snapshot = find_snapshot(snapshots, wanted) or snapshots[-1]
     form = SaveModelForm(experiment=experiment, initial={"snapshot": snapshot.pk})
     return context | {
         "snapshot": snapshot,
-        "frame": selectors.Frame.of(experiment, snapshot),
-        "frames": [(one, selectors.Frame.of(experiment, one)) for one in snapshots],
+        "frame": selectors.Frame.of(snapshot),
+        "frames": [(one, selectors.Frame.of(one)) for one in snapshots],
         "figures": quality.figures_of(snapshot),
         "form": form,
         "newest": snapshots[-1],
@@ -131,24 +112,7 @@ def _frame(experiment: Experiment, snapshots: Sequence[Snapshot], tab: str) -> d
         "count": len(snapshots),
         "columns": GRID_COLUMNS,
         "rows": len(GRID_SEEDS) // GRID_COLUMNS,
+        "picture_count": len(GRID_SEEDS),
+        "width": GRID_COLUMNS * 128,
+        "height": len(GRID_SEEDS) // GRID_COLUMNS * 128,
     }
-
-
-def _find(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot | None:
-    """Return the snapshot with an id, None where none is named. Raises Http404 for one that is not there."""
-    if not wanted:
-        return None
-    for snapshot in snapshots:
-        if str(snapshot.pk) == wanted:
-            return snapshot
-    raise Http404
-
-
-def _cells() -> list[tuple[int, int, int]]:
-    """Number, column and row of each picture of a grid."""
-    return [(seed + 1, seed % GRID_COLUMNS, seed // GRID_COLUMNS) for seed in range(len(GRID_SEEDS))]
-
-
-def _picture_number(text: str) -> tuple[int, int, int] | None:
-    """Return the cell of the picture that was asked for, None for what is no number of one."""
-    return next((cell for cell in _cells() if str(cell[0]) == text), None)

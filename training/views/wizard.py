@@ -1,5 +1,6 @@
 """The wizard: dataset, setup, start. What was chosen so far is a draft, so nothing is lost between steps."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -8,83 +9,40 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from billing.exceptions import AccountBlocked, CreditsShort
-from catalog.exceptions import CatalogError
-from engines.starters.drawings import FAMILIES
-from training import estimates, needs, previews, selectors, services, starts
+from training import estimates, previews, services, starts
 from training.exceptions import TrainingError
-from training.forms import DraftDatasetForm, SetupForm
-from training.models import Crop, Dataset, ExperimentDraft, Snapshot
-from training.rights import rights_problem
+from training.forms import SetupForm
+from training.models import Crop, ExperimentDraft, Purpose, Snapshot
 from training.speeds import MachinesHere
+from training.views.drafts import (
+    Wizard,
+    ask_and_delete_draft,
+    choose_dataset,
+    dataset_summary,
+    review_and_start,
+)
+from training.views.pages import EXPERIMENTS
 from training.views.requests import StudioRequest
 from training.views.steps import Stage, draft_steps
 
 _FORM_METHODS = ["GET", "HEAD", "POST"]
+WIZARD = Wizard(pages=EXPERIMENTS, templates="draft_", steps=draft_steps, begin=services.create_draft)
 
 
 @require_http_methods(_FORM_METHODS)
 @login_required
 def create_experiment(request: StudioRequest) -> HttpResponse:
     """Begin an experiment: choose what it learns from."""
-    return _choose_dataset(request, None)
+    return choose_dataset(request, WIZARD, None, Stage.DATASET)
 
 
 @require_http_methods(_FORM_METHODS)
 @login_required
 def edit_dataset(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Choose another dataset for an experiment that was not started."""
-    return _choose_dataset(request, _own_draft(request, pk))
-
-
-def _choose_dataset(request: StudioRequest, draft: ExperimentDraft | None) -> HttpResponse:
-    form = DraftDatasetForm(request.POST if request.method == "POST" else None, user=request.user)
-    if form.is_valid():
-        dataset = form.cleaned_data["dataset"]
-        try:
-            if draft is None:
-                draft = services.create_draft(owner=request.user, dataset=dataset)
-            else:
-                services.change_draft(draft=draft, dataset=dataset)
-        except TrainingError as error:
-            form.add_error(error.field or None, str(error))
-        else:
-            return redirect("training:draft_setup", draft.pk)
-    choices = selectors.datasets_to_train_on(request.user)
-    rev = selectors.datasets_rev(choices)
-    if request.htmx and request.GET.get("rev") == rev:
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    drawn = {choice.dataset.sample_family for choice in choices}
-    kept = str(draft.dataset_id) if draft and draft.dataset_id else ""
-    chosen = form.data.get("dataset", "") if form.is_bound else request.GET.get("dataset", kept)
-    context = {
-        "form": form,
-        "draft": draft,
-        "steps": draft_steps(Stage.DATASET, draft),
-        "choices": choices,
-        "chosen": chosen,
-        "samples": [family for family in FAMILIES.values() if family.name not in drawn],
-        "rev": rev,
-        "is_active": any(choice.is_filling for choice in choices),
-        "rights_url": _rights_address(request, form.unstated) if form.is_bound else "",
-    }
-    template = "training/draft_dataset.html#datasets" if request.htmx else "training/draft_dataset.html"
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
-    return render(request, template, context, status=status)
-
-
-def _rights_address(request: StudioRequest, dataset: Dataset | None) -> str:
-    """Where the rights to a dataset are stated, and from where one comes back here with it."""
-    if dataset is None:
-        return ""
-    back = f"{request.path}?{urlencode({'dataset': str(dataset.pk)})}"
-    address = reverse("training:dataset_rights", args=[dataset.pk])
-    return f"{address}?{urlencode({'next': back})}"
+    return choose_dataset(request, WIZARD, _own_draft(request, pk), Stage.DATASET)
 
 
 @require_http_methods(_FORM_METHODS)
@@ -140,48 +98,28 @@ def start_experiment(request: StudioRequest, pk: UUID) -> HttpResponse:
     form = _setup_form(request, draft)
     if not form.is_valid():
         return redirect("training:draft_setup", pk)
-    if request.method == "POST":
-        return _start(request, draft, form)
-    if request.htmx:
-        filling = selectors.filling(draft.dataset)
-        if request.GET.get("rev") == filling.rev:
-            return HttpResponse(status=HTTPStatus.NO_CONTENT)
-        context = _summary(request, draft, form) | {"is_live": True}
-        return render(request, "training/draft_start.html#live", context)
-    return render(request, "training/draft_start.html", _summary(request, draft, form))
-
-
-def _start(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) -> HttpResponse:
-    status, problem, refusal = HTTPStatus.UNPROCESSABLE_ENTITY, None, ""
-    try:
-        experiment = services.start_draft(draft=draft, **form.values())
-    except (TrainingError, CatalogError) as error:
-        refusal = str(error)
-    except (CreditsShort, AccountBlocked) as error:
-        status, problem = HTTPStatus.PAYMENT_REQUIRED, error
-    else:
-        return redirect("training:experiment_detail", experiment.pk)
-    context = _summary(request, draft, form) | {"problem": problem, "refusal": refusal}
-    return render(request, "training/draft_start.html", context, status=status)
+    return review_and_start(
+        request,
+        WIZARD,
+        draft,
+        summary=partial(_summary, request, draft, form),
+        start=lambda: services.start_draft(draft=draft, **form.values()),
+    )
 
 
 def _summary(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) -> dict[str, Any]:
     """What the last page before the start shows."""
-    assert draft.dataset is not None
     return {
-        "draft": draft,
-        "dataset": draft.dataset,
-        "covers": list(draft.dataset.images.values_list("pk", flat=True)[: selectors.COVERS]),
+        **dataset_summary(draft, EXPERIMENTS, Purpose.EXPERIMENT),
         "steps": draft_steps(Stage.TRAINING, draft),
         "form": form,
         "start": form.chosen_start,
+        "origin": form.chosen_start.in_words,
+        "origin_picture": form.chosen_start.picture,
         "chosen": form.cleaned_data,
         "crop_title": Crop(form.cleaned_data["crop"]).label,
         "overrides": form.overrides,
         "warning": starts.find_room().judge(form.chosen_start),
-        "filling": selectors.filling(draft.dataset),
-        "readiness": needs.readiness(draft.dataset.picture_count),
-        "rights_problem": rights_problem(draft.dataset),
         **_estimate(request, draft, form),
     }
 
@@ -190,12 +128,7 @@ def _summary(request: StudioRequest, draft: ExperimentDraft, form: SetupForm) ->
 @login_required
 def delete_draft(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Ask, then delete an experiment that was not started."""
-    draft = _own_draft(request, pk)
-    if request.method == "POST":
-        services.delete_draft(draft=draft)
-        messages.success(request, _("What was chosen is deleted. Nothing had been started."))
-        return redirect("training:experiment_list")
-    return render(request, "training/draft_delete.html", {"draft": draft})
+    return ask_and_delete_draft(request, WIZARD, _own_draft(request, pk))
 
 
 @require_POST

@@ -9,7 +9,7 @@ from engines.__main__ import main
 from engines.progress import Control
 from engines.stylegan import probe
 from engines.stylegan.config import PRESETS, Architecture, Preset
-from engines.stylegan.speed import snapshot_worth, snapshots_worth, step_multiply_adds
+from engines.stylegan.speed import snapshot_worth, step_multiply_adds
 
 TINY = Preset(
     title="tiny",
@@ -44,12 +44,6 @@ def test_snapshots_cost_by_their_figures():
     assert snapshot_worth(config(), 5000) == pytest.approx(1.0)
     assert snapshot_worth(config(), 50) < 0.3
     assert snapshot_worth(config(quality_samples=0), 5000) < 0.3
-
-
-@pytest.mark.parametrize(("steps", "done", "count"), [(500, 0, 2), (501, 0, 3), (500, 250, 1), (500, 499, 1)])
-def test_planned_snapshots_are_counted(steps, done, count):
-    first = snapshot_worth(config(), 512, is_first=True) - 1 if done == 0 else 0
-    assert snapshots_worth(config(steps=steps), 512, done=done) == pytest.approx(count + first)
 
 
 def test_the_probe_measures_all_parts_and_leaves_nothing_behind(tmp_path, monkeypatch):
