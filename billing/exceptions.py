@@ -75,3 +75,56 @@ class ReasonMissing(BillingError):
 
     def __init__(self) -> None:
         super().__init__(_("Write the reason: it stays in the ledger."))
+
+
+class FreeTrainingGone(BillingError):
+    """There is no free training to use."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The free training was used already. This one is paid with credits."))
+
+
+class NothingSold(BillingError):
+    """What somebody wants to buy is not offered (any more), or this studio takes no payments."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This cannot be bought now. Reload the page to see what can."))
+
+
+class PaymentsAway(BillingError):
+    """The payment service does not answer: whatever was asked may be asked again, with the same key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The payment service does not answer. Nothing was charged; try again in a minute.")
+        )
+
+
+class PaymentRefused(BillingError):
+    """The payment service answered no. `code` and `detail` are for the log and for staff."""
+
+    def __init__(self, *, code: str = "", detail: str = "") -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(
+            _("The payment service refused this. Reload the page and try again, or write to us.")
+        )
+
+
+class CardRefused(PaymentRefused):
+    """A card was declined."""
+
+    def __init__(self, *, code: str = "", detail: str = "") -> None:
+        super().__init__(code=code, detail=detail)
+        self.args = (_("The card was declined. Use another one under Manage payment."),)
+
+
+class BadEvent(BillingError):
+    """What came as a webhook is not one: answered with 400."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+
+
+class RefundRefused(BillingError):
+    """A refund cannot be made as it was asked for; the sentence says why."""

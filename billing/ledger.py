@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import F
 
 from accounts.models import User
-from billing.exceptions import ReferenceReused
+from billing.exceptions import AccountBlocked, ReferenceReused
 from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditHold, CreditTxn
 
 Bucket = CreditEntry.Bucket
@@ -53,6 +53,12 @@ def lock_account(account_id: int) -> CreditAccount:
     Whoever needs the lock of a job too takes that first; nobody takes two accounts' locks at once.
     """
     return CreditAccount.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
+def refuse_blocked(account: CreditAccount) -> None:
+    """Raise AccountBlocked while a debt or a payment under dispute blocks spending."""
+    if account.debt or account.billing_hold:
+        raise AccountBlocked(debt=account.debt)
 
 
 def record(

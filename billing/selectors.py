@@ -14,10 +14,13 @@ from billing.exceptions import UnknownPrice
 from billing.models import (
     FREE_PLAN,
     HOUSE_PLAN,
+    Checkout,
     CreditAccount,
     CreditEntry,
     CreditGrant,
     CreditHold,
+    FreeTraining,
+    Invoice,
     Pack,
     Plan,
     Price,
@@ -126,6 +129,41 @@ def receipt_of(work_ref: uuid.UUID) -> QuerySet[CreditHold]:
     return CreditHold.objects.filter(work_ref=work_ref).order_by("slice")
 
 
+def free_training_of(user: User) -> bool:
+    """Return whether the user has a free AI Training to use now.
+
+    It goes with the payment that gave it: while that is refunded or disputed in full there is none.
+    """
+    if not settings.CREDITS_ENABLED:
+        return False
+    whole_grant_taken = Q(payment__grant__clawed__gte=F("payment__grant__amount"))
+    offered = FreeTraining.objects.filter(account__user=user, state=FreeTraining.State.OFFERED)
+    return offered.exclude(whole_grant_taken).exists()
+
+
+def first_upgrade_gives_training(user: User, plan: Plan) -> bool:
+    """Return whether buying this plan would bring the free training, as far as this account says."""
+    return plan.free_training and not FreeTraining.objects.filter(account__user=user).exists()
+
+
+def unfinished_checkout(account: CreditAccount) -> Checkout | None:
+    """Return the newest purchase while its payment is on its way."""
+    pending = account.checkouts.filter(state=Checkout.State.PENDING)
+    return pending.select_related("offer__plan", "offer__pack").first()
+
+
+def unpaid_invoice(account: CreditAccount) -> Invoice | None:
+    """Return the newest invoice that somebody has to see to themselves."""
+    return account.invoices.filter(needs_attention=True).first()
+
+
+def invoices_of(account: CreditAccount) -> QuerySet[Invoice]:
+    """Return the account's invoices, the newest first, each with what went back of it in `refunded_cents`."""
+    is_made = ~Q(payments__refunds__status__in=("failed", "canceled"))
+    refunded = Sum("payments__refunds__amount_cents", filter=is_made, default=0)
+    return account.invoices.exclude(status="draft").annotate(refunded_cents=refunded)
+
+
 def grants_left(account: CreditAccount) -> QuerySet[CreditGrant]:
     """Return the grants of which something is left, in the order in which they are used up."""
     lasts = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()) | Q(held__gt=0)
@@ -142,6 +180,42 @@ def offered_packs() -> QuerySet[Pack]:
     return Pack.objects.filter(is_offered=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """A plan or pack that would bring what is missing."""
+
+    kind: str
+    slug: str
+    name: str
+    credits: int
+    price_cents: int
+    currency: str
+
+
+def offers_that_fit(user: User, missing: int) -> list[Fitting]:
+    """Return the cheapest pack and the cheapest larger plan that bring so many credits.
+
+    Where no pack has as many it is the largest one.
+    """
+    packs = offered_packs().filter(price_cents__gt=0)
+    pack = packs.filter(credits__gte=missing).order_by("price_cents").first()
+    pack = pack or packs.order_by("-credits").first()
+    larger = offered_plans().filter(price_cents__gt=plan_of(user).price_cents, credits__gte=missing)
+    found = (("pack", pack), ("plan", larger.order_by("price_cents").first()))
+    return [
+        Fitting(
+            kind=kind,
+            slug=sold.slug,
+            name=sold.name,
+            credits=sold.credits,
+            price_cents=sold.price_cents,
+            currency=sold.currency,
+        )
+        for kind, sold in found
+        if sold is not None
+    ]
+
+
 def current_prices() -> QuerySet[Price]:
     """Return the price list as it is now."""
     return Price.objects.filter(is_current=True).order_by("credits")
@@ -156,8 +230,12 @@ def ledger_differences(account: CreditAccount) -> dict[str, int]:
     account = CreditAccount.objects.get(pk=account.pk)
     of_account = CreditEntry.objects.filter(txn__account=account)
     entries = dict(of_account.values_list("bucket").annotate(total=Sum("amount")))
-    grants = account.grants.aggregate(remaining=Sum("remaining", default=0), held=Sum("held", default=0))
+    grants = account.grants.aggregate(
+        remaining=Sum("remaining", default=0), held=Sum("held", default=0), clawed=Sum("clawed", default=0)
+    )
     open_holds = Q(state=CreditHold.State.HELD)
+    of_grants = CreditEntry.objects.filter(grant__account=account, bucket=bucket.CLAWED)
+    clawed = of_grants.aggregate(total=Sum("amount", default=0))["total"]
     holds = account.holds.aggregate(
         held=Sum("amount", filter=open_holds, default=0), charged=Sum("charged", default=0)
     )
@@ -168,6 +246,7 @@ def ledger_differences(account: CreditAccount) -> dict[str, int]:
         "available in grants": account.available - (grants["remaining"] - grants["held"]),
         "held in grants": account.held - grants["held"],
         "held for work": account.held - holds["held"],
+        "taken back": clawed - grants["clawed"],
         "charged for work": entries.get(bucket.CONSUMED, 0) - holds["charged"],
     }
     return {name: value for name, value in differences.items() if value}

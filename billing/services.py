@@ -16,18 +16,20 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing import ledger
 from billing.exceptions import (
-    AccountBlocked,
     CreditsShort,
     ReasonMissing,
     ReferenceReused,
     RefundTooLarge,
 )
+from billing.free_training import return_free_training as return_free_training  # noqa: PLC0414 -- offered here
+from billing.free_training import use_free_training as use_free_training  # noqa: PLC0414 -- as above
 from billing.ledger import SYSTEM, Actor, Bucket, Kind
 from billing.models import (
     FREE_PLAN,
     CreditAccount,
     CreditGrant,
     CreditHold,
+    CreditTxn,
     HoldPart,
     Plan,
     Price,
@@ -119,6 +121,24 @@ def grant_goodwill(
 
 
 @transaction.atomic
+def waive_debt(*, account: CreditAccount, reason: str, actor: Actor, token: uuid.UUID) -> int:
+    """Let an account off what it owes; return how many credits that was, 0 when it owes nothing.
+
+    Effect: one ledger transaction, once per `token`. Transaction: its own or the caller's. Errors:
+    ReasonMissing.
+    """
+    reason = _required(reason)
+    account = ledger.lock_account(account.pk)
+    key = f"waive:{token}:{account.pk}"
+    if account.debt == 0 or CreditTxn.objects.filter(key=key).exists():
+        return 0
+    waived = account.debt
+    legs = [ledger.Leg(bucket=Bucket.WAIVED, amount=-waived), ledger.Leg(bucket=Bucket.DEBT, amount=waived)]
+    ledger.record(account, key=key, kind=Kind.WAIVE, legs=legs, reason=reason, actor=actor)
+    return waived
+
+
+@transaction.atomic
 def refund_work(*, work_ref: uuid.UUID, amount: int, reason: str, actor: Actor) -> CreditGrant:
     """Give back credits of work in which a fault was found after it was charged; once per work.
 
@@ -177,8 +197,7 @@ def hold_credits(
         ):
             raise ReferenceReused(f"{work_ref}:{slice_number}")
         return existing
-    if account.debt or account.billing_hold:
-        raise AccountBlocked(debt=account.debt)
+    ledger.refuse_blocked(account)
     # What is past its date lapses now, whether or not the sweep has been here.
     ledger.lapse(account, timezone.now())
     if account.available < amount:

@@ -12,7 +12,9 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have idle workers that compute find out how fast their machine is; register what writes e-mails."""
+        """Have idle workers that compute measure their machine; register e-mails and what Stripe tells."""
+        from billing.inbox import call_on_arrival  # noqa: PLC0415 - apps must be loaded
+        from jobs.billing_inbox import BILLING_INBOX, wake_for_event  # noqa: PLC0415 - as above
         from jobs.idle import register_idle_work  # noqa: PLC0415 - apps must be loaded
         from jobs.mail import END_MAIL  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
@@ -22,3 +24,5 @@ class JobsConfig(AppConfig):
         for queue in (Queue.TRAIN, Queue.GENERATE):
             register_idle_work(f"speed of {queue}", queue=queue, factory=Measurement)
         register(END_MAIL)
+        register(BILLING_INBOX)
+        call_on_arrival(wake_for_event)

@@ -6,7 +6,9 @@ from django import template
 from django.conf import settings
 from django.utils.formats import number_format
 
-from billing.selectors import Balance, balance_of
+from billing.exceptions import CreditsShort
+from billing.selectors import Balance, balance_of, offers_that_fit
+from billing.views.requests import here_and_filled
 
 register = template.Library()
 
@@ -18,6 +20,22 @@ def own_balance(context: dict[str, Any]) -> Balance | None:
     if not settings.CREDITS_ENABLED or user is None or not user.is_authenticated:
         return None
     return balance_of(user)
+
+
+@register.simple_tag
+def payments_mode() -> str:
+    """Return who takes the money: "stripe", "sandbox" or "off"."""
+    return str(settings.PAYMENTS)
+
+
+@register.simple_tag(takes_context=True)
+def what_fits(context: dict[str, Any], problem: CreditsShort) -> dict[str, Any]:
+    """Return the plan and the pack that bring what is missing, and where to come back to afterwards."""
+    request = context.get("request")
+    if settings.PAYMENTS == "off" or request is None or not request.user.is_authenticated:
+        return {"offers": []}
+    offers = offers_that_fit(request.user, problem.missing)
+    return {"offers": offers, "return_to": here_and_filled(request)}
 
 
 @register.filter

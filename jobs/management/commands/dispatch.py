@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import DatabaseError, connections
 
 from billing.services import expire_grants
 from jobs import conf
+from jobs.billing_inbox import sweep_hourly, sweep_inbox, sweep_nightly
 from jobs.reconcile import reconcile
 from jobs.sweeps import sweep_files
 
@@ -29,9 +31,15 @@ class Command(BaseCommand):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # What is done now and then besides, and how often, in seconds. Each is safe to do twice.
-        self._periodic = ((expire_grants, _HOUR), (self._sweep_beside, 24 * _HOUR))
+        self._periodic: tuple[tuple[Callable[[], object], float], ...] = (
+            (expire_grants, _HOUR),
+            (self._beside("sweep", sweep_files), 24 * _HOUR),
+            (self._beside("inbox", sweep_inbox), _HOUR / 60),
+            (self._beside("payments", sweep_hourly), _HOUR),
+            (self._beside("billing", sweep_nightly), 24 * _HOUR),
+        )
         self._due_at = dict.fromkeys((task for task, _every in self._periodic), 0.0)
-        self._sweeping: threading.Thread | None = None
+        self._sweeping: dict[str, threading.Thread] = {}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the way of running."""
@@ -45,8 +53,8 @@ class Command(BaseCommand):
             self._go_round()
             time.sleep(conf.seconds("JOBS_RECONCILE_SECONDS"))
         self._go_round()
-        if self._sweeping is not None:
-            self._sweeping.join()
+        for thread in self._sweeping.values():
+            thread.join()
 
     def _go_round(self) -> None:
         try:
@@ -66,17 +74,27 @@ class Command(BaseCommand):
                 task()
                 self._due_at[task] = time.monotonic() + every
 
-    def _sweep_beside(self) -> None:
-        """Sweep on a thread of its own: a large bucket takes its time, and jobs must not wait for it."""
-        self._sweeping = threading.Thread(target=_sweep, name="sweep", daemon=True)
-        self._sweeping.start()
+    def _beside(self, name: str, sweep: Callable[[], object]) -> Callable[[], None]:
+        """Return what starts a sweep on a thread of its own: a bucket and a network take their time.
+
+        Jobs must not wait for it. One that is not through yet is not started again.
+        """
+
+        def start() -> None:
+            running = self._sweeping.get(name)
+            if running is None or not running.is_alive():
+                thread = threading.Thread(target=_sweep, args=(name, sweep), name=name, daemon=True)
+                self._sweeping[name] = thread
+                thread.start()
+
+        return start
 
 
-def _sweep() -> None:
+def _sweep(name: str, sweep: Callable[[], object]) -> None:
     try:
-        sweep_files()
+        sweep()
     except Exception:
-        logger.exception("The sweep of stored files broke off; the next one begins anew")
+        logger.exception("The sweep %s broke off; the next one begins anew", name)
     finally:
         connections.close_all()
 

@@ -1,46 +1,31 @@
 """What somebody has, what it was spent on, and what can be had. Nothing of it exists in house mode."""
 
-from collections.abc import Callable
-from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.middleware import AccountHttpRequest
-from accounts.models import User
 from billing import history, selectors
+from billing.buying import current_subscription
 from billing.services import open_account
-
-View = Callable[[AccountHttpRequest], HttpResponse]
+from billing.standing import grace_ends
+from billing.views.requests import safe_return, user_of, where_credits_are_used
 
 RECEIPTS_SHOWN_FIRST = 5
 
 
-def _where_credits_are_used(view: View) -> View:
-    """Answer 404 in house mode (CREDITS=off)."""
-
-    @wraps(view)
-    def guarded(request: AccountHttpRequest) -> HttpResponse:
-        if not settings.CREDITS_ENABLED:
-            raise Http404
-        return view(request)
-
-    return guarded
-
-
 @require_safe
 @login_required
-@_where_credits_are_used
+@where_credits_are_used
 def show_account(request: AccountHttpRequest) -> HttpResponse:
     """Show balance, plans, packs and the latest receipts; `?rev=` polls the balance while some is held."""
-    user = _user(request)
+    user = user_of(request)
     account = open_account(user=user)
     balance = selectors.balance_of(user)
     context = {"balance": balance, "grants": selectors.grants_left(account)}
@@ -48,8 +33,16 @@ def show_account(request: AccountHttpRequest) -> HttpResponse:
         if request.GET.get("rev") == balance.rev:
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return render(request, "billing/account_detail.html#balance", context)
+    subscription = current_subscription(account)
     context |= {
         "plan": selectors.plan_of(user),
+        "subscription": subscription,
+        "grace_ends": grace_ends(subscription) if subscription else None,
+        "open_checkout": selectors.unfinished_checkout(account),
+        "unpaid": selectors.unpaid_invoice(account),
+        "has_free_training": selectors.free_training_of(user),
+        "has_bought": account.customers.exists(),
+        "return_to": safe_return(request.GET.get("return_to", "")),
         "plans": selectors.offered_plans(),
         "packs": selectors.offered_packs(),
         "prices": selectors.current_prices(),
@@ -60,19 +53,19 @@ def show_account(request: AccountHttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
-@_where_credits_are_used
+@where_credits_are_used
 def list_receipts(request: AccountHttpRequest) -> HttpResponse:
     """Show what each piece of work held, was charged and gave back."""
-    page = history.receipts_of(open_account(user=_user(request)), before=_cursor(request))
+    page = history.receipts_of(open_account(user=user_of(request)), before=_cursor(request))
     return render(request, "billing/receipt_list.html", {"receipts": page, **_pages(request, page)})
 
 
 @require_safe
 @login_required
-@_where_credits_are_used
+@where_credits_are_used
 def list_movements(request: AccountHttpRequest) -> HttpResponse:
     """Show every movement of credits, the newest first."""
-    page = history.movements_of(open_account(user=_user(request)), before=_cursor(request))
+    page = history.movements_of(open_account(user=user_of(request)), before=_cursor(request))
     return render(request, "billing/movement_list.html", {"movements": page, **_pages(request, page)})
 
 
@@ -91,8 +84,3 @@ def _pages(request: AccountHttpRequest, page: history.Page[Any]) -> dict[str, st
         "previous_url": request.path if "before" in request.GET else "",
         "next_url": f"{request.path}?before={page.next_before}" if page.next_before else "",
     }
-
-
-def _user(request: AccountHttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
