@@ -29,7 +29,7 @@ class Order:
     truncation_psi: float
 
 
-def _sentence(text: Any, **values: object) -> dict[str, Any]:
+def sentence(text: Any, **values: object) -> dict[str, Any]:
     """Return one sentence for everything that can be wrong with a number, translated when it is shown."""
     return dict.fromkeys(("required", "invalid", "min_value", "max_value"), format_lazy(text, **values))
 
@@ -38,21 +38,21 @@ class GenerateForm(forms.Form):
     """Which model, how many pictures, how daring."""
 
     model = forms.CharField(
-        label=_("Model"), max_length=120, error_messages=_sentence(_("Choose one of the models shown."))
+        label=_("Model"), max_length=120, error_messages=sentence(_("Choose one of the models shown."))
     )
     count = forms.IntegerField(
         label=_("How many images"),
         min_value=1,
         max_value=MAX_COUNT,
         initial=DEFAULT_COUNT,
-        error_messages=_sentence(_("Choose a whole number from 1 to {max}."), max=MAX_COUNT),
+        error_messages=sentence(_("Choose a whole number from 1 to {max}."), max=MAX_COUNT),
     )
     first_seed = forms.IntegerField(
         label=_("First seed"),
         min_value=0,
         max_value=MAX_SEED,
         required=False,
-        error_messages=_sentence(_("A seed is a whole number from 0 to {max}."), max=MAX_SEED),
+        error_messages=sentence(_("A seed is a whole number from 0 to {max}."), max=MAX_SEED),
         help_text=_("A seed is the number an image grows from. Leave it empty for new images each time."),
     )
     seeds = forms.CharField(
@@ -67,7 +67,7 @@ class GenerateForm(forms.Form):
         max_value=MAX_TRUNCATION,
         initial=DEFAULT_TRUNCATION,
         widget=forms.NumberInput(attrs={"step": "0.05", "data-slider": ""}),
-        error_messages=_sentence(_("Choose a number from 0 to {max}."), max=MAX_TRUNCATION),
+        error_messages=sentence(_("Choose a number from 0 to {max}."), max=MAX_TRUNCATION),
         help_text=_("Low: safe and alike. 1: all that the model has learned. Higher: daring, often broken."),
     )
 
@@ -114,7 +114,7 @@ class GenerateForm(forms.Form):
         )
 
 
-def remix_values(generation: Generation, seeds: Sequence[int] | None = None) -> dict[str, str]:
+def seed_values(generation: Generation, seeds: Sequence[int] | None = None) -> dict[str, str]:
     """Return the query that puts an order's settings (or some of its seeds) back into the form."""
     version = generation.model_version
     return {

@@ -1,5 +1,6 @@
 """The gallery: everything ever made, and each picture with what made it."""
 
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -17,15 +18,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
+from accounts.models import User
 from accounts.zips import zip_response
 from generation import services
 from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, zip_entries
-from generation.forms import remix_values
+from generation.exceptions import CannotUpscaleError
 from generation.models import Picture
 from generation.provenance import from_json
-from generation.selectors import BadCursorError, Cursor, newer_than, older_than
+from generation.remix import USES, picture_url, remix_url
+from generation.selectors import BadCursorError, Cursor, newer_than, older_than, searched
+from generation.text_services import plan_upscale
 
 PAGE_SIZE = 48
+MAX_SEARCH_LENGTH = 200
 
 
 @require_safe
@@ -36,6 +41,9 @@ def list_pictures(request: AccountHttpRequest) -> HttpResponse:
     only_favourites = request.GET.get("show") == "favourites"
     if only_favourites:
         pictures = pictures.filter(is_favourite=True)
+    sought = request.GET.get("q", "").replace("\0", "").strip()[:MAX_SEARCH_LENGTH]
+    if sought:
+        pictures = searched(pictures, sought)
     after = request.GET.get("after")
     if after is not None:
         pictures = older_than(pictures, _cursor(after))
@@ -43,16 +51,24 @@ def list_pictures(request: AccountHttpRequest) -> HttpResponse:
     next_url = ""
     if len(page) > PAGE_SIZE:
         page.pop()
-        query = {"after": str(Cursor.of(page[-1]))} | ({"show": "favourites"} if only_favourites else {})
-        next_url = f"{reverse('generation:picture_list')}?{urlencode(query)}"
+        query = {
+            "after": str(Cursor.of(page[-1])),
+            "show": "favourites" if only_favourites else "",
+            "q": sought,
+        }
+        kept = {name: value for name, value in query.items() if value}
+        next_url = f"{reverse('generation:picture_list')}?{urlencode(kept)}"
     context = {
         "pictures": page,
         "next_url": next_url,
         "only_favourites": only_favourites,
+        "sought": sought,
         "is_first_page": after is None,
     }
     template = "generation/picture_list.html"
-    return render(request, f"{template}#tiles" if request.htmx and after else template, context)
+    if request.htmx:
+        template += "#tiles" if after else "#found"
+    return render(request, template, context)
 
 
 def _cursor(text: str) -> Cursor:
@@ -70,17 +86,28 @@ def show_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     place = Cursor.of(picture)
     record = from_json(picture.provenance)
     version = picture.generation.model_version
-    remix = remix_values(picture.generation, [picture.seed])
     context = {
         "picture": picture,
         "record": record,
         "version": version,
         "formats": list(FORMATS),
-        "remix_query": urlencode(remix) if version else "",
+        "remix_url": remix_url(picture.generation, picture),
+        "uses": _uses(request, picture),
         "newer": newer_than(_own_pictures(request), place).first(),
         "older": older_than(_own_pictures(request), place).first(),
     }
     return render(request, "generation/picture_detail.html", context)
+
+
+def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:
+    """Return what can be made from a picture: addresses, the price of a larger copy, or why there is none."""
+    uses: dict[str, Any] = {use: picture_url(picture, use) for use in USES}
+    assert isinstance(request.user, User)  # behind login_required
+    try:
+        order = plan_upscale(request.user, picture)
+    except CannotUpscaleError as error:
+        return {**uses, "problem": str(error)}
+    return {**uses, "size": (order.width, order.height), "credits": services.quote_generation(1).credits}
 
 
 @require_safe
@@ -172,5 +199,9 @@ def _own_pictures(request: AccountHttpRequest) -> QuerySet[Picture]:
 
 
 def _own_picture(request: AccountHttpRequest, pk: UUID) -> Picture:
-    pictures = _own_pictures(request).select_related("generation__model_version__model__owner")
+    pictures = _own_pictures(request).select_related(
+        "generation__model_version__model__owner",
+        "generation__adapter__model__owner",
+        "generation__source_picture",
+    )
     return get_object_or_404(pictures, pk=pk)

@@ -12,7 +12,6 @@ from accounts.querysets import OwnedQuerySet
 from catalog.models import ModelVersion
 from jobs.models import Job
 
-
 _TITLE_LENGTH = 70
 
 

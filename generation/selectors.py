@@ -58,6 +58,14 @@ def newer_than(pictures: QuerySet[Picture], cursor: Cursor) -> QuerySet[Picture]
     return pictures.filter(before, created_at__gte=cursor.created_at).order_by("created_at", "pk")
 
 
+def searched(pictures: QuerySet[Picture], text: str) -> QuerySet[Picture]:
+    """Keep the pictures in whose prompt, or in whose model's title, all words of the text stand."""
+    for word in text.split():
+        in_prompt = Q(generation__prompt__icontains=word) | Q(generation__model_title__icontains=word)
+        pictures = pictures.filter(in_prompt | Q(generation__adapter_title__icontains=word))
+    return pictures
+
+
 def latest_generations(
     user: User, *, but: Generation | None = None, limit: int = 8, shown: int = 4
 ) -> list[Generation]:

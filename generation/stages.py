@@ -1,4 +1,4 @@
-"""Loaded bases with the trained models inside them, and what the orders of a batch want of them. Imports torch."""
+"""Loaded bases with the trained models inside them, and what batches of orders want of them; with torch."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -86,8 +86,8 @@ def make_together(wanted: Sequence[Wanted]) -> list[Made | None]:
     """Make what several orders want of one base, each with its own trained model or none.
 
     Pictures of one size and number of steps go through the base together, whoever ordered them, and equal
-    those made alone to within `engines.diffusion.generate.TOLERANCE`. None: nothing was made, because an order
-    of the batch was stopped or lost meanwhile; whoever is to go on asks again. Raises JobError.
+    those made alone to within `engines.diffusion.generate.TOLERANCE`. None: nothing was made, because an
+    order of the batch was stopped or lost meanwhile; whoever is to go on asks again. Raises JobError.
     """
     torch.set_num_threads(wanted[0].threads)
     made: list[Made | None] = [None] * len(wanted)

@@ -1,7 +1,7 @@
-"""Making pictures from prompts, in a generate worker. Imports torch, so nothing in a web process may import it.
+"""Making pictures from prompts, in a generate worker. Imports torch: nothing in a web process may import it.
 
-The handler is a generator that asks `stages.make_together` for pictures, so that orders of several people on one base
-are made at once (see `jobs.attempts`); each has its own attempt, fence, receipt and end.
+The handler is a generator that asks `stages.make_together` for pictures, so that orders of several people on
+one base are made at once (see `jobs.attempts`); each has its own attempt, fence, receipt and end.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from engines.diffusion.generate import Sample
 from engines.diffusion.manifests import LORA_FILE
 from engines.images import UInt8Array
 from engines.provenance import write_png
+from generation.checking import refused_places
 from generation.models import Generation, Picture
 from generation.provenance import TextRecorder, to_json
 from generation.screens import Screen
@@ -84,7 +86,7 @@ class _Work:
     def __init__(self, context: JobContext) -> None:
         self.context = context
         self.order = _order(context)
-        self.screen = Screen(context, total=self.order.count, has_previews=True)
+        self.screen = Screen(context, total=self.order.count, has_previews=not settings.CHECKER_DIR)
         self.models = _Models.of(self.order)
         self.recorder = TextRecorder(self.order, base=self.models.base, adapter=self.models.adapter)
         self.told = self.order.settings
@@ -163,13 +165,21 @@ class _Work:
         )
 
     def _keep(self, batch: Sequence[tuple[int, int]], made: Made) -> None:
-        """Store the pictures, then have them in the gallery and on the receipt, all at once."""
+        """Store the pictures, then have them in the gallery and on the receipt, all at once.
+
+        What the content checker refuses is stored nowhere, and not charged.
+        """
+        refused = refused_places(made.pictures, device=self.context.device)
         rows = [
             self._store(index, seed, pixels, made)
-            for (index, seed), pixels in zip(batch, made.pictures, strict=True)
+            for place, ((index, seed), pixels) in enumerate(zip(batch, made.pictures, strict=True))
+            if place not in refused
         ]
         with self.context.fenced():
             Picture.objects.bulk_create(rows)
+            if refused:
+                self.told["refused"] = [*self.order.refused, *(batch[place][0] for place in sorted(refused))]
+                Generation.objects.filter(pk=self.order.pk).update(settings=self.told)
             self.context.deliver(priced_units(self.order.pictures.count()))
             self.context.touch()
 

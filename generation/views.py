@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -16,12 +15,15 @@ from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.selectors import runnable_models
 from generation import services
 from generation.exceptions import TooManyWaitingError
-from generation.forms import DEFAULT_COUNT, GenerateForm, remix_values
+from generation.forms import DEFAULT_COUNT, GenerateForm, seed_values
 from generation.models import Generation
+from generation.remix import remix_values
+from generation.results import result_context
 from generation.seeds import MAX_COUNT, parse_seeds
 from generation.selectors import latest_generations
+from generation.text_forms import TextForm
+from generation.text_views import form_context
 from jobs.http import answers_unchanged_polls, poll_response
-from jobs.progress import read_progress
 from jobs.services import stop_job
 
 # Fields of the form that a link may fill in (Remix, "Make images" on a model's page).
@@ -30,7 +32,7 @@ LINKED_FIELDS = ("model", "count", "first_seed", "seeds", "truncation_psi")
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def create_generation(request: AccountHttpRequest) -> HttpResponse:
+def create_from_seeds(request: AccountHttpRequest) -> HttpResponse:
     """Show the form, filled from the query; order what it asks for."""
     if request.htmx.target == "make":
         return render(request, "generation/generation_form.html#make", _button(_count(request)))
@@ -115,39 +117,31 @@ def _count(request: AccountHttpRequest) -> int:
 def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     """Show an order with its pictures as they come; `?rev=N` polls, `have` says how many the page shows."""
     generation = _own_generation(request, pk)
-    progress = read_progress(generation.job)
+    shown = result_context(request, generation)
 
     def page() -> HttpResponse:
-        context = {"generation": generation, "progress": progress, **_slots(request, generation)}
         if request.htmx:
-            return render(request, "generation/generation_detail.html#live", context)
-        values = remix_values(generation)
-        initial = {"model": values["model"], "truncation_psi": values["truncation_psi"]}
-        form = GenerateForm(user=_user(request), initial={**initial, "count": generation.count})
-        context |= {
-            **_page_context(request, form, shown=generation),
-            **_button(generation.count),
-            "seeds": values["seeds"],
-            "remix_query": urlencode(values) if values["model"] else "",
-        }
-        return render(request, "generation/generation_detail.html", context)
+            return render(request, "generation/generation_result.html#live", shown)
+        if generation.is_from_text:
+            form = TextForm(user=_user(request), initial=remix_values(generation))
+            context = {**form_context(form), "history": latest_generations(_user(request), but=generation)}
+            return render(request, "generation/text_create.html", {**context, **shown})
+        return render(
+            request, "generation/generation_detail.html", {**_seeds_page(request, generation), **shown}
+        )
 
-    return poll_response(request, progress, page)
+    return poll_response(request, shown["progress"], page)
 
 
-def _slots(request: AccountHttpRequest, generation: Generation) -> dict[str, Any]:
-    """One place for each picture ordered, filled where it is made; those that a poll lacks apart."""
-    pictures = {picture.index: picture for picture in generation.pictures.all()}
-    have = request.GET.get("have", "")
-    shown = int(have) if have.isdecimal() and len(have) < 4 else 0
-    is_open = generation.job.is_active
-    places = [pictures.get(index) for index in range(generation.count)]
+def _seeds_page(request: AccountHttpRequest, generation: Generation) -> dict[str, Any]:
+    """What the page of an order from seeds shows besides its result: the form for more."""
+    values = seed_values(generation)
+    initial = {"model": values["model"], "truncation_psi": values["truncation_psi"]}
+    form = GenerateForm(user=_user(request), initial={**initial, "count": generation.count})
     return {
-        "places": places if is_open else [picture for picture in places if picture],
-        "fresh": [picture for index, picture in sorted(pictures.items()) if index >= shown],
-        "made": len(pictures),
-        "next_index": max(pictures, default=-1) + 1,
-        "missing": generation.count - len(pictures),
+        **_page_context(request, form, shown=generation),
+        **_button(generation.count),
+        "seeds": values["seeds"],
     }
 
 
@@ -161,7 +155,9 @@ def stop_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 
 def _own_generation(request: AccountHttpRequest, pk: UUID) -> Generation:
     generations = Generation.objects.owned_by(request.user)
-    generations = generations.select_related("job__price", "model_version__model__owner")
+    generations = generations.select_related(
+        "job__price", "model_version__model__owner", "adapter__model__owner"
+    )
     generation: Generation = get_object_or_404(generations, pk=pk)
     return generation
 

@@ -94,8 +94,7 @@ def test_the_end_brings_the_new_balance_to_the_menu(owner_client, made, settings
 def test_finished_page_offers_the_same_again(owner_client, made, version):
     generation = made(seeds=[4, 5, 6])[0].generation
     response = owner_client.get(url_of(generation))
-    remix = f"?{response.context['remix_query']}"
-    form = owner_client.get(reverse("generation:generation_create") + remix).context["form"]
+    form = owner_client.get(response.context["remix_url"]).context["form"]
     assert form["seeds"].value() == "4-6"
     assert form["truncation_psi"].value() == "0.7"
     assert form["model"].value() == version.model.address

@@ -9,13 +9,17 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from catalog.files import materialise
+from catalog.models import ModelVersion
 from catalog.services import delete_model
 from engines.diffusion.base import Base
 from engines.diffusion.generate import TOLERANCE, Sample, generate
 from engines.provenance import read
-from generation import screens, stages
-from generation.models import Picture
+from generation import screens, stages, text_jobs
+from generation.exceptions import CannotUpscaleError
+from generation.models import Picture, PromptStyle
 from generation.orders import Start
+from generation.services import delete_picture
+from generation.text_services import start_upscale
 from jobs import warm
 from jobs.files import list_keys
 from jobs.services import stop_job
@@ -59,3 +63,262 @@ def test_every_seed_becomes_the_engines_picture(text_order, base):
         assert (picture.width, picture.height) == (32, 32)
         with default_storage.open(picture.file) as stored:
             assert hashlib.sha256(stored.read()).hexdigest() == picture.sha256
+
+
+def test_files_say_where_they_come_from_in_the_words_of_other_tools(text_order, base, adapter, owner):
+    style = PromptStyle.objects.get(slug="emoji")
+    generation = text_order(seeds=[9], adapter=adapter, adapter_strength=0.5, style=style, guidance=2.0)
+    run_pending("generate")
+    with default_storage.open(generation.pictures.get().file) as stored:
+        content = stored.read()
+    record = read(io.BytesIO(content))
+    assert record.prompt == "a red cat, emoji"
+    assert (record.model, record.model_sha256) == (f"{base.model.address} v1", base.sha256)
+    lora = adapter.manifest["files"]["lora.safetensors"]
+    assert record.settings == {
+        "Steps": 3,
+        "Sampler": "Euler",
+        "CFG scale": 2.0,
+        "Seed": 9,
+        "Size": "32x32",
+        "Style": "Emoji",
+        "Lora hashes": f'"tiny-lora: {lora[:12]}"',
+        "Lora": f"{adapter.model.address} v1",
+        "Lora SHA-256": lora,
+        "Lora strength": 0.5,
+    }
+    assert record.credit == "Mimochi by Ann; Tiny base by Bo"
+    assert record.licence == f"{adapter.licence.name}; CC0-1.0"
+    with Image.open(io.BytesIO(content)) as image:
+        lines = image.info["parameters"].splitlines()
+    assert lines[0] == "a red cat, emoji"
+    assert lines[-1].startswith("Steps: 3, Sampler: Euler, CFG scale: 2.0, Seed: 9, Size: 32x32")
+    assert owner.email.encode() not in content
+
+
+def test_orders_of_two_people_go_through_the_base_together_and_equal_those_made_alone(
+    text_order, base, adapter, stranger, tmp_path, monkeypatch
+):
+    """Each with a trained model of their own, in one batch: within the engine's tolerance of being alone."""
+    give_credits(stranger, 1000)
+    other = publish_tiny_lora(stranger, base, tmp_path / "other", name="other", keyword="ketapo", seed=7)
+    asked = [{"adapter": adapter, "seeds": [1, 2]}, {"adapter": other, "seeds": [3], "by": stranger}]
+    batches = []
+    plain = stages.generate
+
+    def counting(base, samples, **values):
+        batches.append(len(samples))
+        return plain(base, samples, **values)
+
+    monkeypatch.setattr(stages, "generate", counting)
+    alone = []
+    for values in asked:
+        generation = text_order(**values)
+        run_pending("generate")
+        alone += [pixels_of(picture) for picture in generation.pictures.order_by("index")]
+    assert batches == [2, 1]
+    orders = [text_order(**values) for values in asked]
+    run_pending("generate")
+    assert batches == [2, 1, 3]
+    together = [pixels_of(picture) for order in orders for picture in order.pictures.order_by("index")]
+    assert max(levels(*pair) for pair in zip(together, alone, strict=True)) <= TOLERANCE
+    assert levels(alone[0], alone[2]) > 10
+    for order in orders:
+        order.job.refresh_from_db()
+        assert (order.job.state, order.job.price_charged) == ("succeeded", 5 * order.count)
+
+
+def test_sizes_and_steps_part_a_batch(text_order, monkeypatch):
+    text_order(seeds=[1])
+    text_order(seeds=[2], width=24, height=40)
+    text_order(seeds=[3], steps=2)
+    run_pending("generate")
+    assert {(picture.width, picture.height) for picture in Picture.objects.all()} == {(32, 32), (24, 40)}
+    assert {picture.provenance["settings"]["Steps"] for picture in Picture.objects.all()} == {2, 3}
+
+
+def test_the_base_is_loaded_once(text_order):
+    text_order(seeds=[1])
+    run_pending("generate")
+    before = warm._models.loads
+    text_order(seeds=[2])
+    run_pending("generate")
+    assert warm._models.loads == before
+
+
+def test_previews_come_on_the_way_and_are_gone_at_the_end(text_order, monkeypatch):
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(screens, "_KEPT", 1)
+    generation = text_order(seeds=[1, 2, 3])
+    seen = []
+    plain = screens.Screen._report
+
+    def noting(self, *arguments):
+        plain(self, *arguments)
+        [key] = [key for key in list_keys("jobs") if "preview" in key]
+        with default_storage.open(key) as stored, Image.open(stored) as image:
+            seen.append((image.size, image.format))
+        generation.job.refresh_from_db()
+        assert generation.job.progress["preview"] == key
+
+    monkeypatch.setattr(screens.Screen, "_report", noting)
+    run_pending("generate")
+    assert seen == [((96, 32), "WEBP")] * 3
+    assert sorted(list_keys("jobs")) == sorted(picture.file for picture in generation.pictures.all())
+
+
+def test_stopping_keeps_what_is_made_and_charges_for_it(text_order, monkeypatch):
+    monkeypatch.setattr(text_jobs, "AT_ONCE", 2)
+    generation = text_order(seeds=range(5))
+    plain = screens.Screen.begin
+
+    def begin(self, done):
+        if done == 2:
+            stop_job(job=generation.job)
+        return plain(self, done)
+
+    monkeypatch.setattr(screens.Screen, "begin", begin)
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert generation.job.state == "stopped"
+    assert generation.pictures.count() == 2
+    assert (generation.job.price_charged, generation.job.price_held) == (10, 25)
+
+
+def test_an_order_that_stops_in_the_middle_of_a_batch_leaves_the_others_theirs(text_order, monkeypatch):
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0)
+    stopping, going = text_order(seeds=[1]), text_order(seeds=[2])
+    plain = screens.Screen.show
+
+    def show(self, *arguments):
+        if self._context.job_id == stopping.job_id:
+            stop_job(job=stopping.job)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(screens.Screen, "show", show)
+    run_pending("generate")
+    stopping.job.refresh_from_db()
+    going.job.refresh_from_db()
+    assert (stopping.job.state, stopping.pictures.count()) == ("stopped", 0)
+    assert (going.job.state, going.pictures.count(), going.job.attempt) == ("succeeded", 1, 1)
+
+
+def test_a_fault_is_tried_again_behind_what_is_finished(text_order, monkeypatch):
+    monkeypatch.setattr(text_jobs, "AT_ONCE", 2)
+    generation = text_order(seeds=range(3))
+    plain, calls = stages.generate, []
+
+    def faulty(base, samples, **values):
+        calls.append([sample.seed for sample in samples])
+        if len(calls) == 2:
+            raise RuntimeError("out of luck")
+        return plain(base, samples, **values)
+
+    monkeypatch.setattr(stages, "generate", faulty)
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert (generation.job.state, generation.job.price_charged) == ("succeeded", 15)
+    assert calls == [[0, 1], [2], [2]]
+    assert [picture.seed for picture in generation.pictures.order_by("index")] == [0, 1, 2]
+
+
+def test_from_a_picture_and_inside_a_mask(text_order, noise):
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:16, 8:16] = 255
+    whole = text_order(seeds=[1], start=Start(image=png(noise)), strength=0.7)
+    inside = text_order(seeds=[1], start=Start(image=png(noise), mask=png(mask)), strength=0.7)
+    assert (whole.kind, inside.kind) == ("image", "inpaint")
+    run_pending("generate")
+    changed, kept = pixels_of(whole.pictures.get()), pixels_of(inside.pictures.get())
+    assert levels(changed, noise) > 10
+    np.testing.assert_array_equal(kept[mask == 0], noise[mask == 0])
+    assert levels(kept, noise) > 10
+    assert inside.pictures.get().provenance["settings"]["Denoising strength"] == 0.7
+
+
+def test_upscaling_makes_it_twice_as_large_and_keeps_what_it_shows(text_order, owner):
+    text_order(seeds=[4])
+    run_pending("generate")
+    picture = Picture.objects.get()
+    larger = start_upscale(owner=owner, picture=picture)
+    run_pending("generate")
+    larger.job.refresh_from_db()
+    assert (larger.job.state, larger.job.price_charged, larger.kind) == ("succeeded", 5, "upscale")
+    made = larger.pictures.get()
+    assert (made.width, made.height) == (64, 64)
+    assert larger.source_picture == picture
+    assert made.provenance["settings"]["Init image SHA-256"] == picture.sha256
+
+
+def test_a_picture_that_is_large_enough_is_not_made_larger(text_order, owner, settings):
+    text_order(seeds=[4])
+    run_pending("generate")
+    settings.UPSCALE_SIDE_MAX = 63
+    with pytest.raises(CannotUpscaleError, match="as large as"):
+        start_upscale(owner=owner, picture=Picture.objects.get())
+
+
+def test_pictures_from_seeds_are_not_made_larger(picture, owner):
+    with pytest.raises(CannotUpscaleError, match="prompt"):
+        start_upscale(owner=owner, picture=picture)
+
+
+@pytest.mark.parametrize("deleted", ["base", "adapter"])
+def test_a_deleted_model_fails_with_its_sentence_and_costs_nothing(text_order, base, adapter, deleted):
+    generation = text_order(adapter=adapter)
+    delete_model(model={"base": base, "adapter": adapter}[deleted].model)
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert (generation.job.state, generation.job.price_charged) == ("failed", 0)
+    assert "deleted" in generation.job.error
+
+
+def test_a_trained_model_that_does_not_fit_fails_alone(text_order, adapter, owner, base, tmp_path):
+    """Its file names other weights than its page does; who shares the batch is served."""
+    liar = publish_tiny_lora(owner, other_weights(base), tmp_path / "liar", name="liar")
+    wrong, right = text_order(adapter=liar), text_order(adapter=adapter)
+    run_pending("generate")
+    wrong.job.refresh_from_db()
+    right.job.refresh_from_db()
+    assert wrong.job.state == "failed"
+    assert wrong.job.price_charged == 0
+    assert right.job.state == "succeeded"
+
+
+def other_weights(base):
+    """The same base as it would be with other weights; not saved."""
+    copy = ModelVersion(model=base.model, sha256=base.sha256, source=base.source, licence=base.licence)
+    copy.manifest = {**base.manifest, "fingerprint": "0" * 64}
+    return copy
+
+
+def test_a_whole_order_may_count_as_one_generation(text_order, settings):
+    settings.GENERATION_UNIT = "order"
+    generation = text_order(seeds=range(3))
+    assert generation.job.price_held == 5
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert generation.job.price_charged == 5
+
+
+def test_with_the_last_picture_goes_what_it_started_from(
+    text_order, noise, django_capture_on_commit_callbacks
+):
+    generation = text_order(seeds=[1, 2], start=Start(image=png(noise)))
+    run_pending("generate")
+    first, second = generation.pictures.all()
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_picture(picture=first)
+    assert default_storage.exists(generation.source_file)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_picture(picture=second)
+    assert list_keys("starts") == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_prompts_are_logged_only_where_that_is_asked_for(text_order, settings, caplog, is_on):
+    settings.PROMPT_LOG = is_on
+    with caplog.at_level("DEBUG"):
+        text_order(prompt="a secret garden")
+        run_pending("generate")
+    assert ("a secret garden" in caplog.text) is is_on

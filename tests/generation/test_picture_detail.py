@@ -20,8 +20,7 @@ def test_owner_sees_settings_and_provenance(owner_client, picture, version):
 
 
 def test_remix_puts_the_settings_back(owner_client, picture, version):
-    query = owner_client.get(url_of(picture)).context["remix_query"]
-    form = owner_client.get(f"{reverse('generation:generation_create')}?{query}").context["form"]
+    form = owner_client.get(owner_client.get(url_of(picture)).context["remix_url"]).context["form"]
     values = {name: form[name].value() for name in ("model", "seeds", "truncation_psi")}
     assert values == {"model": version.model.address, "seeds": "5", "truncation_psi": "0.7"}
 
@@ -30,7 +29,7 @@ def test_picture_of_a_deleted_model_is_still_shown(owner_client, picture, versio
     delete_model(model=version.model)
     response = owner_client.get(url_of(picture))
     assert response.status_code == 200
-    assert response.context["remix_query"] == ""
+    assert response.context["remix_url"] == ""
 
 
 def test_neighbours(owner_client, made):

@@ -20,7 +20,7 @@ from jobs.testing import run_pending
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
 from tests.wallets import set_credits
 
-URL = reverse("generation:generation_create")
+URL = reverse("generation:seeds_create")
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""Links that fill the form of Text to Image: from models, from pictures, from earlier orders."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from accounts.models import User
+from catalog.selectors import find_trained
+from generation.forms import seed_values
+from generation.models import Generation, Picture
+from generation.prompts import MAX_LENGTH, Keyword
+from generation.sizes import nearest_ratio
+
+# What a picture is used for, and how much of it is changed at first.
+USES = {"variations": 0.5, "start": 0.7, "mask": 1.0}
+# Fields that a link may fill in by their names.
+LINKED = (
+    "base", "adapter", "prompt", "negative_prompt", "style", "ratio", "resolution", "count", "steps",
+    "guidance", "seed", "adapter_strength", "strength",
+)  # fmt: skip
+
+
+def linked_values(user: User, query: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a link puts into the form.
+
+    `remix` names an order and `picture` a picture of the user's, whose settings come back; with `use`, one
+    of `USES`, the picture is what the new ones start from. Other fields go by their own names and win. A link
+    to a trained model alone begins the prompt with its keyword.
+    """
+    values: dict[str, Any] = {}
+    picture = _own(Picture, user, query.get("picture", ""))
+    order = picture.generation if picture else _own(Generation, user, query.get("remix", ""))
+    if order is not None and order.is_from_text:
+        values = remix_values(order)
+    if picture is not None:
+        values |= _from_picture(picture, query.get("use", ""))
+    given = {name: query[name][: MAX_LENGTH + 1] for name in LINKED if name in query}
+    return _with_keyword(user, {**values, **given})
+
+
+def remix_values(order: Generation) -> dict[str, Any]:
+    """Return everything that made an order's pictures, as the form takes it."""
+    told = order.settings
+    return {
+        "base": order.model_version.model.address if order.model_version else "",
+        "adapter": order.adapter.model.address if order.adapter else "",
+        "prompt": order.prompt,
+        "negative_prompt": told["negative_prompt"],
+        "style": told["style"],
+        "ratio": told["ratio"],
+        "resolution": told["resolution"],
+        "count": order.count,
+        "steps": told["steps"],
+        "guidance": told["guidance"],
+        "seed": order.seeds[0],
+        "adapter_strength": told["adapter_strength"],
+        "strength": told["strength"],
+        "kept": str(order.pk) if order.source_file else "",
+    }
+
+
+def remix_url(order: Generation, picture: Picture | None = None) -> str:
+    """Return where all settings of an order, or of one of its pictures, are back in their form.
+
+    "" where the model that made it is gone.
+    """
+    if order.model_version is None:
+        return ""
+    if order.is_from_text:
+        query = {"picture": picture.pk} if picture else {"remix": order.pk}
+        return f"{reverse('generation:generation_create')}?{urlencode(query)}"
+    seeds = seed_values(order, [picture.seed] if picture else None)
+    return f"{reverse('generation:seeds_create')}?{urlencode(seeds)}"
+
+
+def picture_url(picture: Picture, use: str) -> str:
+    """Return where a picture is what new ones start from, in one of the `USES`."""
+    query = urlencode({"picture": picture.pk, "use": use})
+    return f"{reverse('generation:generation_create')}?{query}"
+
+
+def _from_picture(picture: Picture, use: str) -> dict[str, Any]:
+    if use not in USES:
+        return {"seed": picture.seed, "count": 1}
+    values: dict[str, Any] = {"picture": str(picture.pk), "kept": "", "strength": USES[use], "seed": None}
+    values["ratio"] = nearest_ratio(picture.width, picture.height)
+    return values | ({"use": use} if use == "mask" else {})
+
+
+def _with_keyword(user: User, values: dict[str, Any]) -> dict[str, Any]:
+    if values.get("adapter") and not values.get("prompt"):
+        adapter = find_trained(user, str(values["adapter"]))
+        values["prompt"] = Keyword.of(adapter).put_into("") if adapter else ""
+    return values
+
+
+def _own(model: Any, user: User, key: str) -> Any:
+    """Return the user's own row of that number, None where there is none."""
+    try:
+        number = UUID(key)
+    except ValueError:
+        return None
+    rows = model.objects.owned_by(user)
+    order = "" if model is Generation else "generation__"
+    related = [f"{order}{role}__model__owner" for role in ("model_version", "adapter")]
+    return rows.select_related(*related).filter(pk=number).first()

@@ -1,0 +1,82 @@
+"""What a page shows of an order: a place for each picture, filled as it comes, and a preview of the next."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.http import HttpRequest
+
+from generation.models import Generation, Picture
+from generation.remix import remix_url
+from jobs.files import attempt_prefix
+from jobs.progress import Progress, read_progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a picture is or will be; `column` says which of the sheet's pictures previews it."""
+
+    index: int
+    picture: Picture | None
+    column: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The pictures under way side by side. `address` holds the picture itself, so that nothing flickers."""
+
+    address: str
+    columns: int
+
+
+def result_context(request: HttpRequest, generation: Generation) -> dict[str, Any]:
+    """Return what an order's result shows; the query's `have` says how many pictures the page has already."""
+    progress = read_progress(generation.job)
+    pictures = {picture.index: picture for picture in generation.pictures.all()}
+    is_open = generation.job.is_active
+    sheet = _sheet(generation, progress) if is_open else None
+    places = _places(generation, pictures, columns=sheet.columns if sheet else 0)
+    have = request.GET.get("have", "")
+    shown = int(have) if have.isdecimal() and len(have) < 4 else 0
+    return {
+        "generation": generation,
+        "progress": progress,
+        "places": [place for place in places if is_open or place.picture],
+        "fresh": [place for place in places if place.picture and place.index >= shown],
+        "previewed": [place for place in places if place.column is not None],
+        "sheet": sheet,
+        "made": len(pictures),
+        "bar": len(pictures) + progress.values.get("under_way", 0) * progress.values.get("share", 0),
+        "next_index": max(pictures, default=-1) + 1,
+        "missing": generation.count - len(pictures) - len(generation.refused),
+        "refused": len(generation.refused),
+        "remix_url": remix_url(generation),
+    }
+
+
+def _places(generation: Generation, pictures: Mapping[int, Picture], *, columns: int) -> list[Place]:
+    """Return a place for each picture that is made or still to come; the first of these are under way."""
+    places, column = [], 0
+    for index in range(generation.count):
+        if index in pictures:
+            places.append(Place(index=index, picture=pictures[index]))
+        elif index not in generation.refused:
+            is_under_way = column < columns
+            places.append(Place(index=index, picture=None, column=column if is_under_way else None))
+            column += 1
+    return places
+
+
+def _sheet(generation: Generation, progress: Progress) -> Sheet | None:
+    """Return the newest preview; None where there is none, or where it has gone meanwhile."""
+    columns = int(progress.values.get("under_way", 0))
+    if not columns or not progress.preview.startswith(attempt_prefix(generation.job)):
+        return None
+    try:
+        with default_storage.open(progress.preview) as file:
+            content = base64.b64encode(file.read()).decode()
+    except FileNotFoundError:
+        return None
+    return Sheet(address=f"data:image/webp;base64,{content}", columns=columns)

@@ -1,0 +1,368 @@
+"""The form of Text to Image."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.models import ModelVersion
+from catalog.selectors import base_models, find_base, find_trained, trained_models
+from generation.exceptions import StartRefusedError
+from generation.forms import sentence
+from generation.models import Generation, Picture, PromptStyle
+from generation.orders import Start, TextOrder
+from generation.prompts import MAX_LENGTH, blocked_in
+from generation.seeds import MAX_SEED, new_first_seed
+from generation.sizes import RATIOS, SQUARE, resolutions, size_of
+from generation.starts import MAX_BYTES, read_mask, read_start
+
+DEFAULT_OUTPUTS = 4
+DEFAULT_STRENGTH = 0.6
+MAX_GUIDANCE = 20
+MAX_ADAPTER_STRENGTH = 2
+# As many as fit a strip of thumbnails; others are reached from their own page.
+MAX_MODELS_SHOWN = 48
+
+
+def _number(low: float, high: float) -> dict[str, Any]:
+    return sentence(_("Choose a number from {low} to {high}."), low=low, high=high)
+
+
+def _slider(step: str) -> forms.NumberInput:
+    return forms.NumberInput(attrs={"step": step, "data-slider": ""})
+
+
+class TextForm(forms.Form):
+    """What to draw, with which models, how large, how many, and from what."""
+
+    base = forms.CharField(max_length=120, required=False)
+    adapter = forms.CharField(max_length=120, required=False)
+    prompt = forms.CharField(
+        label=_("Prompt"),
+        max_length=MAX_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={
+            "required": _("Write what the images should show, then try again."),
+            "max_length": _(
+                "A prompt has at most %(limit_value)d characters; this one has %(show_value)d. Shorten it."
+            ),
+        },
+    )
+    negative_prompt = forms.CharField(
+        label=_("Negative prompt"),
+        max_length=MAX_LENGTH,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("What the images should not show."),
+    )
+    style = forms.ChoiceField(label=_("Style"), required=False)
+    ratio = forms.ChoiceField(
+        label=_("Ratio"), choices=[(name, name) for name in RATIOS], initial=SQUARE, required=False
+    )
+    resolution = forms.TypedChoiceField(label=_("Resolution"), coerce=int, empty_value=0, required=False)
+    count = forms.IntegerField(label=_("Images"), min_value=1, initial=DEFAULT_OUTPUTS)
+    steps = forms.IntegerField(
+        label=_("Steps"),
+        min_value=1,
+        required=False,
+        help_text=_("More take longer and change less and less. Empty: what the base is made for."),
+    )
+    guidance = forms.FloatField(
+        label=_("Guidance"),
+        min_value=0,
+        max_value=MAX_GUIDANCE,
+        required=False,
+        widget=forms.NumberInput(attrs={"step": "0.5"}),
+        error_messages=_number(0, MAX_GUIDANCE),
+        help_text=_("How closely the prompt is followed. Empty: what the base is made for."),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=MAX_SEED,
+        required=False,
+        error_messages=sentence(_("A seed is a whole number from 0 to {max}."), max=MAX_SEED),
+        help_text=_("The number an image grows from. Empty: new images each time."),
+    )
+    adapter_strength = forms.FloatField(
+        label=_("Strength of the trained model"),
+        min_value=0,
+        max_value=MAX_ADAPTER_STRENGTH,
+        initial=1,
+        required=False,
+        widget=_slider("0.05"),
+        error_messages=_number(0, MAX_ADAPTER_STRENGTH),
+    )
+    strength = forms.FloatField(
+        label=_("How much to change"),
+        min_value=0.05,
+        max_value=1,
+        initial=DEFAULT_STRENGTH,
+        required=False,
+        widget=_slider("0.05"),
+        error_messages=_number(0.05, 1),
+        help_text=_("Low keeps the picture, 1 forgets it."),
+    )
+    source = forms.FileField(
+        label=_("Start from a picture"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/*"}),
+        help_text=_("It is cut to the ratio above. Only you see it."),
+    )
+    mask = forms.FileField(
+        label=_("Mask"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/*"}),
+        help_text=_("A picture of the same shape: white is made anew, black stays."),
+    )
+    picture = forms.UUIDField(required=False)
+    kept = forms.UUIDField(required=False)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = user
+        self._limit("count", settings.GENERATION_OUTPUTS_MAX)
+        self._limit("steps", settings.GENERATION_STEPS_MAX)
+        side = self.chosen_base.resolution if self.chosen_base else None
+        sides = resolutions(side) if side else []
+        self._choices("resolution", [(str(one), f"{one} px") for one in sides])
+        self._choices("style", [("", _("None")), *((style.slug, style.title) for style in self.styles)])
+
+    def _limit(self, name: str, most: int) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.IntegerField)
+        self.fields[name] = forms.IntegerField(
+            label=field.label,
+            min_value=1,
+            max_value=most,
+            initial=field.initial,
+            required=field.required,
+            help_text=field.help_text,
+            error_messages=sentence(_("Choose a whole number from 1 to {max}."), max=most),
+        )
+
+    def _choices(self, name: str, choices: list[tuple[str, Any]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        field.error_messages["invalid_choice"] = _("Choose one of those shown.")
+
+    def _said(self, name: str) -> str:
+        """Return what was sent or linked for a field, before it is checked."""
+        values: Mapping[str, Any] = self.data if self.is_bound else self.initial
+        return str(values.get(name) or "").replace("\0", "")
+
+    @cached_property
+    def bases(self) -> list[ModelVersion]:
+        """The bases to choose from."""
+        return list(base_models(self._user)[:MAX_MODELS_SHOWN])
+
+    @cached_property
+    def trained(self) -> list[ModelVersion]:
+        """The trained models to choose from: those that fit one of the bases."""
+        marks = {base.manifest["fingerprint"] for base in self.bases}
+        return list(
+            trained_models(self._user).filter(manifest__base__fingerprint__in=marks)[:MAX_MODELS_SHOWN]
+        )
+
+    @cached_property
+    def chosen_base(self) -> ModelVersion | None:
+        """The base that is asked for; where none is, that of the trained model, else the first."""
+        address = self._said("base")
+        if address:
+            listed = (base for base in self.bases if base.model.address == address)
+            return next(listed, None) or find_base(self._user, address)
+        adapter = self.chosen_adapter
+        fitting = (base for base in self.bases if adapter is not None and fits(adapter, base))
+        return next(fitting, None) or next(iter(self.bases), None)
+
+    @cached_property
+    def chosen_adapter(self) -> ModelVersion | None:
+        """The trained model that is asked for, if the user may use it."""
+        address = self._said("adapter")
+        listed = (version for version in self.trained if version.model.address == address)
+        return next(listed, None) or (find_trained(self._user, address) if address else None)
+
+    @cached_property
+    def styles(self) -> list[PromptStyle]:
+        """The styles that are offered with the chosen base."""
+        kind = self.chosen_base.manifest.get("kind", "") if self.chosen_base else ""
+        return list(PromptStyle.objects.filter(Q(base_family="") | Q(base_family=kind), is_shown=True))
+
+    @property
+    def chosen_style(self) -> PromptStyle | None:
+        """The style that is asked for, if it is offered."""
+        return next((style for style in self.styles if style.slug == self._said("style")), None)
+
+    @cached_property
+    def chosen_picture(self) -> Picture | None:
+        """The gallery picture that is asked for to start from, if it is the user's."""
+        key = _uuid(self._said("picture"))
+        pictures = Picture.objects.owned_by(self._user).select_related("generation")
+        return pictures.filter(pk=key).first() if key else None
+
+    @cached_property
+    def kept_order(self) -> Generation | None:
+        """The earlier order whose picture and mask are asked for again, if it is the user's."""
+        key = _uuid(self._said("kept"))
+        orders = Generation.objects.owned_by(self._user).exclude(source_file="")
+        return orders.filter(pk=key).first() if key else None
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether one of the settings that are folded away is set, or wrong."""
+        names = ("negative_prompt", "steps", "guidance", "seed")
+        return any(self._said(name) or (self.is_bound and name in self.errors) for name in names)
+
+    def clean_base(self) -> ModelVersion:
+        """Accept a base that the user may use."""
+        if self.chosen_base is None:
+            raise ValidationError(_("You cannot use this base model. Choose one of those shown."))
+        return self.chosen_base
+
+    def clean_adapter(self) -> ModelVersion | None:
+        """Accept a trained model that the user may use and that was made on the chosen base."""
+        adapter, base = self.chosen_adapter, self.chosen_base
+        if not self.cleaned_data["adapter"]:
+            return None
+        if adapter is None:
+            raise ValidationError(_("This trained model is gone or not yours to use. Choose another one."))
+        if base is not None and not fits(adapter, base):
+            raise ValidationError(
+                _("“%(model)s” was trained on “%(own)s”, not on “%(base)s”. Choose “%(own)s” as the base."),
+                params={
+                    "model": adapter.model.title,
+                    "own": adapter.manifest["base"]["title"],
+                    "base": base.model.title,
+                },
+            )
+        return adapter
+
+    def clean_prompt(self) -> str:
+        """Refuse what this installation does not make."""
+        prompt: str = self.cleaned_data["prompt"]
+        blocked = blocked_in(prompt)
+        if blocked:
+            raise ValidationError(
+                _("This studio makes no images of “%(word)s”. Write the prompt without it."),
+                params={"word": blocked},
+            )
+        return prompt
+
+    def clean(self) -> dict[str, Any]:
+        """Read what the pictures start from, once their size is known."""
+        values = super().clean() or self.cleaned_data
+        if {"base", "ratio", "resolution", "source", "mask"} <= values.keys():
+            side = values["base"].resolution
+            values["size"] = size_of(values["resolution"] or side, values["ratio"] or SQUARE, side)
+            values["start"] = self._start(values)
+        return values
+
+    def _start(self, values: Mapping[str, Any]) -> Start | None:
+        field = "source"
+        try:
+            image = self._image(values)
+            field = "mask"
+            mask = self._mask(values)
+        except StartRefusedError as error:
+            self.add_error(field, str(error))
+            return None
+        if image is None:
+            if mask is not None:
+                self.add_error(
+                    "mask", _now("Choose the picture that the mask belongs to, or leave the mask out.")
+                )
+            return None
+        picture = None if values["source"] else self.chosen_picture
+        return Start(image=image, mask=mask, picture=picture)
+
+    def _image(self, values: Mapping[str, Any]) -> bytes | None:
+        width, height = values["size"]
+        if values["source"]:
+            return read_start(_small_enough(values["source"]), width, height)
+        if self._said("picture") and self.chosen_picture is None:
+            raise StartRefusedError(_now("The picture to start from is gone. Choose another one."))
+        key = self.chosen_picture.file if self.chosen_picture else self._kept("source_file")
+        return self._stored(key, lambda file: read_start(file, width, height))
+
+    def _mask(self, values: Mapping[str, Any]) -> bytes | None:
+        width, height = values["size"]
+        if values["mask"]:
+            return read_mask(_small_enough(values["mask"]), width, height)
+        is_of_another = values["source"] or self.chosen_picture
+        return self._stored(
+            "" if is_of_another else self._kept("mask_file"), lambda file: read_mask(file, width, height)
+        )
+
+    def _kept(self, name: str) -> str:
+        return str(getattr(self.kept_order, name)) if self.kept_order else ""
+
+    def _stored(self, key: str, read: Any) -> bytes | None:
+        if not key:
+            return None
+        try:
+            with default_storage.open(key) as file:
+                content: bytes = read(file)
+        except FileNotFoundError as error:
+            raise StartRefusedError(_now("The picture to start from is gone. Choose another one.")) from error
+        return content
+
+    def order(self) -> TextOrder:
+        """Return what is ordered, once the form is valid."""
+        values = self.cleaned_data
+        first = values["seed"]
+        if first is None:
+            first = new_first_seed()
+        width, height = values["size"]
+        return TextOrder(
+            base=values["base"],
+            adapter=values["adapter"],
+            adapter_strength=_given(values["adapter_strength"], 1.0),
+            prompt=values["prompt"],
+            negative_prompt=values["negative_prompt"],
+            style=self.chosen_style,
+            ratio=values["ratio"] or SQUARE,
+            resolution=values["resolution"] or values["base"].resolution,
+            width=width,
+            height=height,
+            seeds=[(first + number) % (MAX_SEED + 1) for number in range(values["count"])],
+            steps=values["steps"],
+            guidance=values["guidance"],
+            start=values["start"],
+            strength=_given(values["strength"], DEFAULT_STRENGTH),
+        )
+
+
+def fits(adapter: ModelVersion, base: ModelVersion) -> bool:
+    """Whether a trained model was made on exactly this base's weights."""
+    return bool(adapter.manifest["base"]["fingerprint"] == base.manifest["fingerprint"])
+
+
+def _small_enough(file: UploadedFile) -> UploadedFile:
+    if (file.size or 0) > MAX_BYTES:
+        raise StartRefusedError(
+            _now("This file has more than %(limit)d MB. Make it smaller and add it again.")
+            % {"limit": MAX_BYTES >> 20}
+        )
+    return file
+
+
+def _given(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
