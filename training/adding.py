@@ -1,5 +1,6 @@
 """Adding checked pictures to a dataset: their files, their rows, and all that is counted along with them."""
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -46,6 +47,7 @@ def store_image(dataset_id: uuid.UUID, name: str, arrived: str, picture: Checked
         name=name,
         upload_sha256=arrived,
         sha256=picture.sha256,
+        kept_sha256=hashlib.sha256(picture.content).hexdigest(),
         file=file,
         thumbnail=thumbnail,
         width=picture.width,

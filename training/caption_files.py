@@ -35,6 +35,8 @@ _TEXT_KEYS = ("text", "caption", "prompt")
 # After OWASP, "CSV Injection": also the wide forms, which spreadsheets in East Asia take for the same.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _MARK = "\ufeff"
+# pandas, and so datasets, reads an empty cell as no text at all, at which diffusers' scripts stop.
+_EMPTY = " "
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,14 @@ def write_csv(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _as_cell(text: str) -> str:
+    if not text:
+        return _EMPTY
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _from_cell(cell: str) -> str:
+    if cell == _EMPTY:
+        return ""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

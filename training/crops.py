@@ -5,13 +5,12 @@ page shows is what is trained on.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from django.core.files.storage import default_storage
-from django.db.models import F, FloatField, Q, QuerySet
-from django.db.models.functions import Cast, Least
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -117,28 +116,39 @@ class TellingPicture:
     title: Promise
 
 
-_TITLES = {
-    "widest": gettext_lazy("The widest"),
-    "tallest": gettext_lazy("The tallest"),
-    "smallest": gettext_lazy("The smallest"),
-}
+# By what sizes (width, height) are put in order, the sought one first.
+_ORDERS: list[tuple[Promise, Callable[[tuple[int, int]], float]]] = [
+    (gettext_lazy("The widest"), lambda size: -size[0] / size[1]),
+    (gettext_lazy("The tallest"), lambda size: size[0] / size[1]),
+    (gettext_lazy("The smallest"), min),
+]
 
 
 def telling_pictures(dataset: Dataset) -> list[TellingPicture]:
-    """The widest, the tallest and the smallest of the pictures that have no crop of their own. Three queries.
+    """The widest, the tallest and the smallest of the pictures that have no crop of their own. Four queries.
 
-    Of equals one is taken that was not taken yet, where there is one.
+    Of equals the newest is taken that was not taken yet. The sizes are counted once: sorting all rows of a
+    large dataset three times takes ten times as long.
     """
-    shape = Cast("width", FloatField()) / F("height")
-    pictures = without_own_crop(dataset).annotate(shape=shape, shorter=Least("width", "height"))
-    orders = {"widest": "-shape", "tallest": "shape", "smallest": "shorter"}
+    pictures = without_own_crop(dataset).order_by()
+    left = {(width, height): count for width, height, count in _counted_sizes(pictures)}
     found: list[TellingPicture] = []
-    for which, order in orders.items():
-        others = pictures.exclude(pk__in=[one.picture.pk for one in found])
-        picture = others.order_by(order, "id").first()
+    for title, order in _ORDERS:
+        size = min((one for one, count in left.items() if count), key=order, default=None)
+        if size is None:
+            break
+        left[size] -= 1
+        others = pictures.filter(width=size[0], height=size[1])
+        others = others.exclude(pk__in=[one.picture.pk for one in found])
+        picture = others.order_by("-created_at", "-id").first()
         if picture is not None:
-            found.append(TellingPicture(picture, _TITLES[which]))
+            found.append(TellingPicture(picture, title))
     return found
+
+
+def _counted_sizes(pictures: QuerySet[DatasetImage]) -> Iterable[tuple[int, int, int]]:
+    counted = pictures.values_list("width", "height").annotate(count=Count("pk"))
+    return counted.order_by("width", "height")
 
 
 def with_own_crop(dataset: Dataset) -> QuerySet[DatasetImage]:

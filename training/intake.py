@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from django.core.files.storage import default_storage
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from engines.progress import Control
@@ -123,7 +124,7 @@ class Intake:
 
     def _judge(self, file: UploadedFile, stream: IO[bytes], caption: str = "") -> None:
         arrived = _sha256(stream)
-        if self._is_here(caption, upload_sha256=arrived):
+        if self._is_here(caption, Q(upload_sha256=arrived) | Q(kept_sha256=arrived)):
             self._settle(file, Status.DUPLICATE, "")
             return
         try:
@@ -133,14 +134,14 @@ class Intake:
             return
         self._keep(file, picture, arrived, caption)
 
-    def _is_here(self, caption: str, **marks: str) -> bool:
+    def _is_here(self, caption: str, known: Q) -> bool:
         """Whether the dataset has the picture already; the caption that came along with it is taken then."""
-        here = self._dataset.images.filter(**marks)
+        here = self._dataset.images.filter(known)
         return bool(here.update(caption=caption) if caption else here.exists())
 
     def _keep(self, file: UploadedFile, picture: CheckedPicture, arrived: str, caption: str) -> None:
         """Store a picture, then let the database decide whether it is new and there is room for it."""
-        if self._is_here(caption, sha256=picture.sha256):
+        if self._is_here(caption, Q(sha256=picture.sha256)):
             self._settle(file, Status.DUPLICATE, "")
             return
         image = store_image(self._dataset.pk, file.name, arrived, picture)

@@ -41,6 +41,10 @@ class TestRoundTrip:
         assert [(row.file_name, row.caption) for row in reading.rows] == rows
         assert reading.problems == []
 
+    def test_an_empty_caption_is_a_text_to_pandas_too(self):
+        assert written("metadata.csv", [("a.jpg", "")]).decode("utf-8-sig").endswith('"a.jpg"," "\r\n')
+        assert read_captions("metadata.csv", b'file_name,text\na.jpg," "\n').rows[0].caption == ""
+
     @given(caption=captions)
     def test_of_text_files(self, caption):
         reading = read_captions("a.b.txt", caption.encode())

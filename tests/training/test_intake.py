@@ -1,5 +1,6 @@
 """The light job that checks what arrived."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from training import files, services
 from training.archives import Archive
 from training.limits import Limits
 from training.models import Dataset, DatasetImage, UploadedFile
+from training.selectors.uploads import known_files
 
 Status = UploadedFile.Status
 
@@ -73,6 +75,18 @@ def test_the_same_file_twice_is_one_picture(empty_dataset):
         empty_dataset, {"again.png": crafted.png(1), "other.bmp": crafted.encoded(crafted.picture(1), "BMP")}
     )
     assert {file.get_status_display() for file in found.values()} == {"Already here"}
+    assert empty_dataset.images.count() == 1
+
+
+def test_an_exported_picture_is_recognised(empty_dataset):
+    """What is kept of a photograph is encoded anew: neither bytes nor pixels are those that arrived."""
+    send(empty_dataset, {"one.jpg": crafted.encoded(crafted.picture(1), "JPEG")})
+    image = empty_dataset.images.get()
+    with default_storage.open(image.file) as stored:
+        exported = stored.read()
+    assert known_files(empty_dataset, [hashlib.sha256(exported).hexdigest()]) == [image.kept_sha256]
+    found = send(empty_dataset, {"export.jpg": exported})
+    assert found["export.jpg"].get_status_display() == "Already here"
     assert empty_dataset.images.count() == 1
 
 

@@ -88,6 +88,9 @@ class DatasetImage(models.Model):
     # pixels as kept, before they are encoded.
     upload_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
+    # Of the bytes as kept, which an export holds: added again they are recognised too. Empty for pictures
+    # that came before it was taken.
+    kept_sha256 = models.CharField(max_length=64, blank=True, editable=False)
     file = models.CharField(max_length=200)
     thumbnail = models.CharField(max_length=200)
     width = models.PositiveIntegerField()
@@ -113,6 +116,7 @@ class DatasetImage(models.Model):
         indexes = [
             models.Index(fields=["dataset", "-created_at", "-id"], name="training_image_pages"),
             models.Index(fields=["dataset", "upload_sha256"], name="training_image_arrived"),
+            models.Index(fields=["dataset", "kept_sha256"], name="training_image_kept"),
             models.Index(
                 fields=["dataset", "likeness_group"],
                 condition=Q(likeness_group__isnull=False),

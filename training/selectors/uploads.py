@@ -14,10 +14,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def known_files(dataset: Dataset, hashes: Iterable[str]) -> list[str]:
-    """Those of the files, by the SHA-256 of their bytes, whose pictures are in the dataset. One query."""
-    sought = [sha256 for sha256 in hashes if _SHA256.fullmatch(sha256)]
-    found = dataset.images.filter(upload_sha256__in=sought).order_by()
-    return list(found.values_list("upload_sha256", flat=True).distinct())
+    """Those of the files, by the SHA-256 of their bytes, whose pictures are in the dataset. One query.
+
+    A picture is known by the bytes that arrived, and by those that an export of it holds.
+    """
+    sought = {sha256 for sha256 in hashes if _SHA256.fullmatch(sha256)}
+    found = dataset.images.filter(Q(upload_sha256__in=sought) | Q(kept_sha256__in=sought)).order_by()
+    known = {sha256 for pair in found.values_list("upload_sha256", "kept_sha256") for sha256 in pair}
+    return sorted(sought & known)
 
 
 def results_of_files(dataset: Dataset, files: Iterable[int]) -> dict[int, dict[str, str]]:
