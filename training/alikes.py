@@ -95,7 +95,7 @@ def regroup(dataset: Dataset, groups: Collection[UUID]) -> None:
     sizes = left.values_list("likeness_group").annotate(count=Count("pk"))
     small = [group for group, count in sizes if count <= _REGROUPED]
     prints = PicturePrint.objects.filter(image__dataset=dataset, image__likeness_group__in=small)
-    members: dict[UUID, list[tuple[UUID, bytes]]] = defaultdict(list)
+    members: dict[UUID | None, list[tuple[UUID, bytes | memoryview]]] = defaultdict(list)
     for group, pk, pixels in prints.order_by("pk").values_list("image__likeness_group", "pk", "pixels"):
         members[group].append((pk, pixels))
     alone: list[UUID] = []
