@@ -168,9 +168,8 @@ def _fetch(file: ModelFile, target: Path) -> None:
         with default_storage.open(key) as source, target.open("wb") as sink:
             shutil.copyfileobj(source, sink, 1 << 20)
     except FileNotFoundError as error:
-        raise BrokenModelError(
-            _("A file of this model is missing in storage. Ask the administrator to restore it.")
-        ) from error
+        message = _("%(file)s of this model is missing in storage. Ask the administrator to restore it.")
+        raise BrokenModelError(message % {"file": file.path}) from error
     if sha256_file(target) != file.sha256:
         raise BrokenModelError(
             _("A file of this model was altered in storage. Ask the administrator to restore it.")

@@ -4,6 +4,7 @@ Throughout the engines a batch of pictures is uint8 `[N, H, W, 3]` (RGB, 0 to 25
 (-1 to 1).
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -70,6 +71,11 @@ def to_uint8(images: FloatArray) -> UInt8Array:
 def to_float(images: UInt8Array) -> FloatArray:
     """uint8 `[N, H, W, 3]` to float32 `[N, 3, H, W]` in -1 to 1, its memory in channels-last order."""
     return (images.astype(np.float32) / 127.5 - 1.0).transpose(0, 3, 1, 2)
+
+
+def sheet_columns(pictures: int) -> int:
+    """How many columns make a sheet of pictures nearly square: as many as rows, or one more."""
+    return math.ceil(math.sqrt(pictures))
 
 
 def grid(images: UInt8Array, *, columns: int) -> UInt8Array:

@@ -13,6 +13,7 @@ from accounts.models import User
 from catalog.models import ModelVersion
 from engines.diffusion.config import MAX_STEPS
 from training.ai_plans import MAX_PROMPTS, config_of, preset_of, prompts_of, usual_steps
+from training.ai_types import subject_examples
 from training.exceptions import TrainingError
 from training.forms import MAX_SEED, MIN_STEPS, clean_line, whole_number
 from training.keywords import MAX_LENGTH, judge_keyword, suggest_keyword
@@ -127,6 +128,7 @@ class AISetupForm(forms.Form):
             "subject": dataset.subject,
             **self.initial,
         }
+        self.fields["subject"].help_text = subject_examples(dataset.purpose)
         planned = self.planned()
         usual = config_of(planned)
         for name in self.ADVANCED:

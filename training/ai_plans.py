@@ -6,12 +6,12 @@ from typing import Any, cast
 
 from catalog.models import ModelVersion
 from engines.diffusion.config import Kind, Preset, TrainConfig, TrainPicture, preset_for
+from engines.images import sheet_columns
 from training.models import AITraining
 from training.pace import Plan
 
 # So many planned snapshots has a training whose owner did not say how many steps lie between two.
 SNAPSHOTS = 4
-GRID_COLUMNS = 4  # of a snapshot's sheet (engines.diffusion.snapshots)
 MAX_PROMPTS = 8
 # A training asks this little of any device; what is smaller runs on a processor.
 _ANYWHERE_BYTES = 2 << 30
@@ -91,7 +91,7 @@ def snapshot_count(training: AITraining) -> int:
 def sheet_of(training: AITraining) -> tuple[int, int]:
     """Columns and rows of a snapshot's sheet."""
     count = max(1, len(training.sample_prompts))
-    columns = min(GRID_COLUMNS, count)
+    columns = sheet_columns(count)
     return columns, -(-count // columns)
 
 

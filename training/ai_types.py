@@ -50,11 +50,6 @@ def ai_types() -> list[AIType]:
     ]
 
 
-def advice_for(purpose: str) -> Sequence[Promise]:
-    """What makes good pictures for a purpose."""
-    return _ADVICE[Purpose(purpose)]
-
-
 def subject_examples(purpose: str) -> Promise:
     """Words that say what pictures show, for a purpose."""
     return _EXAMPLES[Purpose(purpose)]

@@ -15,12 +15,11 @@ from engines.diffusion.lora_files import LoraInfo, save_lora
 from engines.diffusion.manifests import KOHYA_FILE, LORA_FILE
 from engines.diffusion.state import NAME, TrainState
 from engines.files import atomic_folder
-from engines.images import grid
+from engines.images import grid, sheet_columns
 from engines.progress import Snapshot
 
 SNAPSHOTS, SAMPLES = "snapshots", "samples"
 GRID_FILE, STATS_FILE = "grid.png", "stats.json"
-GRID_COLUMNS = 4
 
 
 def write_snapshot(config: TrainConfig, state: TrainState, stats: Mapping[str, float]) -> Snapshot:
@@ -77,7 +76,7 @@ def sample_grid(config: TrainConfig, state: TrainState) -> Image.Image:
         pictures = generate(state.base, samples, width=side, height=side, steps=config.sample_steps)
     finally:
         state.swap_average()
-    return Image.fromarray(grid(np.stack(pictures), columns=min(GRID_COLUMNS, len(pictures))))
+    return Image.fromarray(grid(np.stack(pictures), columns=sheet_columns(len(pictures))))
 
 
 def _write_grid_and_stats(

@@ -174,7 +174,7 @@ def ai_dataset(make_dataset: Callable[..., Dataset], owner: User) -> Dataset:
 @pytest.fixture
 def base(licence: Licence, make_user: Callable[..., User]) -> ModelVersion:
     """A tiny base of text to image that everybody may use."""
-    return publish_tiny_base(make_user())
+    return publish_tiny_base(make_user("publisher@example.org"))
 
 
 @pytest.fixture

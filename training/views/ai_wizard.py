@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from catalog.manifests import SAMPLE_GRID
@@ -17,7 +18,7 @@ from catalog.models import ModelVersion
 from catalog.selectors import base_models
 from training import ai_estimates, ai_plans, estimates, keywords, needs, services
 from training.ai_forms import AISetupForm
-from training.ai_types import advice_for, ai_types, subject_examples
+from training.ai_types import ai_types
 from training.captions import ai_caption
 from training.exceptions import TrainingError
 from training.models import AITrainingDraft, Dataset, Purpose
@@ -120,8 +121,6 @@ def _show_setup(
         "form": form,
         "steps": ai_draft_steps(AIStage.SETUP, draft),
         "bases": form.bases,
-        "subject_examples": subject_examples(draft.dataset.purpose),
-        "advice": advice_for(draft.dataset.purpose),
         **_estimate(request, draft, form),
         **_words(draft, form),
         **_verdict(form.chosen_base, form.shown_keyword),
@@ -185,7 +184,7 @@ def _summary(request: StudioRequest, draft: AITrainingDraft, form: AISetupForm) 
         **_verdict(form.chosen_base, form.shown_keyword),
         "steps": ai_draft_steps(AIStage.TRAINING, draft),
         "form": form,
-        "origin": form.chosen_base.model.title,
+        "origin": form.chosen_base.model.title if _grid_url(form.chosen_base) else "",
         "origin_picture": _grid_url(form.chosen_base),
         "chosen": form.cleaned_data,
         "overrides": form.overrides,
@@ -234,17 +233,24 @@ def _estimate(request: StudioRequest, draft: AITrainingDraft, form: AISetupForm)
 
 
 def _words(draft: AITrainingDraft, form: AISetupForm) -> dict[str, Any]:
-    """The keyword as it stands in the form, and what is read for some of the pictures with it. One query."""
+    """The keyword as it stands in the form, and what some of the pictures are shown with. Two queries."""
     assert draft.dataset is not None
-    keyword, subject = form.shown_keyword or "…", form.shown_subject
+    keyword, subject = form.shown_keyword or _("[keyword]"), form.shown_subject
     preset = ai_plans.preset_of(draft.dataset.purpose, form.chosen_base)
     templates = [ai_plans.filled(text, keyword=keyword, subject=subject) for text in preset.templates]
-    pictures = draft.dataset.images.all()[:_CAPTIONS_SHOWN]
+    captioned = draft.dataset.images.exclude(caption="")
     captions = [
         (picture, ai_caption(draft.dataset, picture.caption, keyword=keyword, subject=subject))
-        for picture in pictures
+        for picture in captioned[:_CAPTIONS_SHOWN]
     ]
-    return {"keyword": form.shown_keyword, "captions": captions, "templates": templates}
+    count = captioned.count()
+    return {
+        "keyword": form.shown_keyword,
+        "captions": captions,
+        "captioned": count,
+        "uncaptioned": draft.dataset.picture_count - count,
+        "templates": templates,
+    }
 
 
 def _grid_url(base: ModelVersion) -> str:
