@@ -8,7 +8,6 @@ import uuid
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -41,10 +40,10 @@ def begin_checkout(
     """
     account = open_account(user=user)
     offer = offer_of(sold)
+    customer = _customer_of(account, user)
+    _settle_open(account, offer)
     if offer.kind == Offer.Kind.PLAN and current_subscription(account) is not None:
         raise HasPlanAlready
-    customer = _customer_of(account, user)
-    _close_others(account, offer)
     attempt = _open_attempt(account, offer, return_to)
     if attempt.stripe_id and attempt.url:
         return attempt
@@ -158,12 +157,17 @@ def _customer_of(account: CreditAccount, user: User) -> str:
     return link_customer(account.pk, customer).stripe_id
 
 
-def _close_others(account: CreditAccount, offer: Offer) -> None:
-    """Close the open attempt unless it is for this offer and can still be paid."""
+def _settle_open(account: CreditAccount, offer: Offer) -> None:
+    """Close the open attempt, unless it is for this offer and can still be paid.
+
+    It may have been paid already in another tab, and the news of it not be here: so Stripe is asked.
+    """
     day = timezone.now() - timedelta(hours=23)
-    is_other = ~Q(offer=offer) | Q(created_at__lt=day)
-    for attempt in account.checkouts.filter(is_other, state=Checkout.State.OPEN):
-        close_checkout(attempt)
+    for attempt in account.checkouts.filter(state=Checkout.State.OPEN):
+        if attempt.offer_id != offer.pk or attempt.created_at < day:
+            close_checkout(attempt)
+        elif attempt.stripe_id:
+            sync_checkout(attempt.stripe_id)
 
 
 @transaction.atomic

@@ -89,6 +89,46 @@ HISTORIES = {
         ("pause", False),
         ("hold", 5),
     ],
+    "let off": [("hold", 100), ("settle", 0, 1), ("owe", 60), ("waive",), ("hold", 5), ("waive",)],
+    "taken back when it was spent": [
+        ("grant", "pack", 100, None),
+        ("hold", 200),
+        ("settle", 0, 1),
+        ("claw", 1, 1),
+        ("grant", "pack", 30, None),
+        ("hold", 1),
+        ("claw", 1, 0.5),
+        ("claw", 1, 0),
+    ],
+    "taken back in part, and more": [
+        ("grant", "pack", 40, None),
+        ("claw", 1, 0.25),
+        ("claw", 1, 0.75),
+        ("claw", 1, 0.25),
+        ("hold", 150),
+    ],
+    "taken back while it was held": [
+        ("grant", "pack", 100, None),
+        ("hold", 225),
+        ("claw", 1, 1),
+        ("grant", "promo", 100, None),
+        ("claw", 1, 0),
+        ("settle", 0, 0),
+    ],
+    "held and owed, and released": [
+        ("grant", "pack", 50, None),
+        ("hold", 175),
+        ("claw", 1, 1),
+        ("settle", 0, 0),
+    ],
+    "given again after it had expired": [
+        ("grant", "plan", 50, 2),
+        ("claw", 1, 1),
+        ("days_pass", 3),
+        ("claw", 1, 0),
+        ("days_pass", 8),
+        ("expire",),
+    ],
     "refunded": [("hold", 20), ("settle", 0, 1), ("refund", 0), ("refund", 0)],
 }
 
@@ -165,6 +205,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(amount=amounts)
     def owe(self, amount):
         self.pair.owe(amount)
+
+    @rule(index=which, share=st.sampled_from([0, 0.3, 0.5, 1]))
+    def claw(self, index, share):
+        self.pair.claw(index, share)
+
+    @rule()
+    def waive(self):
+        self.pair.waive()
 
     @rule(is_paused=st.booleans())
     def pause(self, is_paused):

@@ -2,10 +2,10 @@
 
 IN_SERVICES = [
     ("hold_more_than_available", "if account.available < amount:", "if account.available + 1 < amount:"),
+    ("block_not_asked", "    ledger.refuse_blocked(account)\n", ""),
+    ("waive_in_part", "    waived = account.debt\n", "    waived = account.debt // 2 or 1\n"),
     ("hold_less_than_available", "if account.available < amount:", "if account.available <= amount:"),
     ("hold_what_has_lapsed", "    ledger.lapse(account, timezone.now())\n    if", "    if"),
-    ("hold_while_owing", "if account.debt or account.billing_hold:", "if account.billing_hold:"),
-    ("hold_while_paused", "if account.debt or account.billing_hold:", "if account.debt:"),
     ("hold_again_doubles", "    if existing is not None:\n        # A", "    if False:\n        # A"),
     ("hold_again_refused", "(existing.account_id, existing.amount, existing.state) != (", "() != ("),
     ("hold_again_after_the_end", "existing.amount, existing.state) != (", 'existing.amount, "held") != ('),
@@ -51,6 +51,8 @@ IN_SERVICES = [
 ]
 
 IN_LEDGER = [
+    ("hold_while_owing", "if account.debt or account.billing_hold:", "if account.billing_hold:"),
+    ("hold_while_paused", "if account.debt or account.billing_hold:", "if account.debt:"),
     (
         "grant_twice",
         "    if existing is not None:",
@@ -94,4 +96,25 @@ IN_LEDGER = [
     ("balance_of_held_not_kept", "    account.held += sum(", "    sum("),
     ("balance_of_debt_turned_round", "    account.debt -= sum(", "    account.debt += sum("),
     ("balance_not_saved", 'update_fields=["available", "held", "debt"]', 'update_fields=["held", "debt"]'),
+]
+
+IN_CLAWBACK = [
+    ("claw_more_than_is_free", "free = min(amount, grant.free)", "free = amount"),
+    ("claw_held_credits", "free = min(amount, grant.free)", "free = min(amount, grant.remaining)"),
+    ("claw_leaves_the_credits", "    grant.remaining -= free\n", ""),
+    ("claw_not_noted", "    grant.clawed += amount\n", ""),
+    ("claw_leaves_debt_and_credits", "    ledger.settle_debt(account, cause=key, now=now)\n", ""),
+    ("claw_all_as_debt", "free = min(amount, grant.free)", "free = 0"),
+    ("restore_beside_a_debt", "owed = min(amount, account.debt)", "owed = 0"),
+    ("restore_overfills", "min(amount - owed, grant.amount - grant.remaining)", "amount - owed"),
+    ("restore_what_has_expired", "fits = 0 if has_expired else min", "fits = min"),
+    ("restore_loses_the_rest", "    if surplus:\n", "    if surplus > 1000:\n"),
+    (
+        "restore_for_ever",
+        "expires_at=now + USABLE_AFTER_EXPIRY if has_expired else",
+        "expires_at=None if has_expired else",
+    ),
+    ("restore_not_noted", "    grant.clawed -= amount\n", ""),
+    ("restore_brings_nothing", "    grant.remaining += fits\n", ""),
+    ("taken_back_twice", "    if target == grant.clawed:\n        return\n", "    grant.clawed = 0\n"),
 ]

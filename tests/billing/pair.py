@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from accounts.models import User
-from billing import ledger
+from billing import clawback, ledger
 from billing.exceptions import AccountBlocked, CreditsShort, ReferenceReused
 from billing.models import CreditAccount, CreditEntry, CreditGrant
 from billing.selectors import ledger_differences
@@ -30,6 +30,7 @@ class Pair:
 
     def __init__(self, services):
         self.services = services
+        self.clawback = getattr(services, "clawback", clawback)
         self.clock = datetime(2026, 1, 1, tzinfo=UTC)
         services.timezone = SimpleNamespace(now=lambda: self.clock)
         self.user = User.objects.create_user(f"{uuid.uuid4()}@example.com")
@@ -145,6 +146,23 @@ class Pair:
         owe(self.account, amount, self.clock, self.services.ledger)
         self.reference.owe(amount)
 
+    def waive(self):
+        token = uuid.uuid4()
+        for _ in range(2):
+            self.services.waive_debt(account=self.account, reason="let off", actor=ledger.SYSTEM, token=token)
+        self.reference.waive()
+
+    def claw(self, index, share):
+        """Take back so much of a grant in all, twice: as the same news heard again does."""
+        grants = list(CreditGrant.objects.filter(account=self.account).order_by("id"))
+        index %= len(grants)
+        target = round(grants[index].amount * share)
+        for _ in range(2):
+            grant = CreditGrant.objects.get(pk=grants[index].pk)
+            account = ledger.lock_account(self.account.pk)
+            self.clawback.set_clawed(account, grant, target=target, reason="", now=self.clock)
+        self.reference.claw(index, target)
+
     def pause(self, is_paused):
         CreditAccount.objects.filter(pk=self.account.pk).update(billing_hold=is_paused)
         self.reference.is_paused = is_paused
@@ -165,8 +183,8 @@ class Pair:
         kept = (account.available, account.held, account.debt)
         assert kept == (reference.available, reference.held, reference.debt)
         grants = CreditGrant.objects.filter(account=account).order_by("id")
-        assert [(g.source, g.free, g.held, g.expires_at) for g in grants] == [
-            (g.source, g.free, g.held, g.expires_at) for g in reference.grants
+        assert [(g.source, g.free, g.held, g.clawed, g.expires_at) for g in grants] == [
+            (g.source, g.free, g.held, g.clawed, g.expires_at) for g in reference.grants
         ]
 
     def check_books(self):

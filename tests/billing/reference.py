@@ -15,6 +15,11 @@ class Grant:
     expires_at: datetime | None
     free: int
     held: int = 0
+    clawed: int = 0
+    amount: int = 0
+
+    def __post_init__(self):
+        self.amount = self.free
 
     def rank(self):
         return (PRIORITY[self.source], self.expires_at or NEVER, self.order)
@@ -50,6 +55,28 @@ class ReferenceLedger:
     def owe(self, amount):
         self.debt += amount
         self.pay_debt()
+
+    def waive(self):
+        self.debt = 0
+
+    def claw(self, index, target):
+        """Bring what is taken back of a grant to so many credits."""
+        grant = self.grants[index]
+        change, grant.clawed = target - grant.clawed, target
+        if change > 0:
+            free = min(change, grant.free)
+            grant.free -= free
+            self.owe(change - free)
+            return
+        owed = min(-change, self.debt)
+        self.debt -= owed
+        is_past = grant.expires_at is not None and grant.expires_at <= self.now
+        fits = 0 if is_past else min(-change - owed, grant.amount - grant.free - grant.held)
+        grant.free += fits
+        surplus = -change - owed - fits
+        if surplus:
+            source = "goodwill" if is_past else grant.source
+            self.grant(source, surplus, self.now + timedelta(days=7) if is_past else grant.expires_at)
 
     def pay_debt(self):
         if self.debt:

@@ -81,8 +81,8 @@ def test_3d_secure_is_asked_and_answered(owner):
     assert account_of(owner).plan_id == "standard"
 
 
-@pytest.mark.parametrize(("is_paid", "state", "credits"), [(True, "paid", 625), (False, "failed", 125)])
-def test_a_slow_payment_is_pending_until_it_arrives(owner, is_paid, state, credits):
+@pytest.mark.parametrize(("is_paid", "state", "has"), [(True, "paid", 625), (False, "failed", 125)])
+def test_a_slow_payment_is_pending_until_it_arrives(owner, is_paid, state, has):
     attempt = begin(owner, pack="small")
     assert pay(attempt, is_slow=True) == "pending"
     inbox.drain_inbox()
@@ -91,7 +91,7 @@ def test_a_slow_payment_is_pending_until_it_arrives(owner, is_paid, state, credi
     sandbox.act(lambda: checkouts.arrive(attempt.stripe_id, is_paid=is_paid))
     inbox.drain_inbox()
     attempt.refresh_from_db()
-    assert (attempt.state, account_of(owner).available) == (state, credits)
+    assert (attempt.state, account_of(owner).available) == (state, has)
 
 
 def test_a_renewal_brings_new_credits_and_the_old_ones_lapse(owner):

@@ -9,10 +9,10 @@ from django.db import DatabaseError, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from billing import ledger, services
+from billing import clawback, ledger, services
 from billing.exceptions import BillingError
 from tests.billing.machine import HISTORIES, LedgerMachine
-from tests.billing.mutants import IN_LEDGER, IN_SERVICES
+from tests.billing.mutants import IN_CLAWBACK, IN_LEDGER, IN_SERVICES
 from tests.billing.pair import Pair
 
 pytestmark = pytest.mark.django_db
@@ -95,8 +95,16 @@ def test_every_fault_of_the_ledger_is_noticed(name, original, changed):
     assert is_killed(mutant)
 
 
+@pytest.mark.parametrize(("name", "original", "changed"), IN_CLAWBACK, ids=[m[0] for m in IN_CLAWBACK])
+def test_every_fault_of_taking_back_is_noticed(name, original, changed):
+    mutant = changed_module(services)
+    mutant.clawback = changed_module(clawback, original, changed)
+    assert is_killed(mutant)
+
+
 def test_a_copy_without_a_fault_lives():
     mutant = changed_module(services)
+    mutant.clawback = changed_module(clawback)
     mutant.ledger = changed_module(ledger)
     for history in HISTORIES:
         play(history, mutant, is_checked_throughout=False)

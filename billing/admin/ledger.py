@@ -1,98 +1,38 @@
-"""The price list is edited here; the ledger is only read, but for goodwill, which has its reason."""
+"""The ledger is only read and exported, but for goodwill and debts let off, which have their reason."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django_stubs_ext import StrOrPromise
 
 from accounts.models import User
 from accounts.readonly_admin import ReadOnly, ReadOnlyAdmin, staff_of
 from billing.exceptions import ReferenceReused
-from billing.forms import GoodwillForm
+from billing.export import ledger_rows
+from billing.forms import GoodwillForm, WaiveForm
 from billing.ledger import Actor
 from billing.models import (
-    FREE_PLAN,
-    HOUSE_PLAN,
     CreditAccount,
     CreditEntry,
     CreditGrant,
     CreditHold,
     CreditTxn,
     HoldPart,
-    Pack,
-    Plan,
-    Price,
 )
-from billing.services import grant_goodwill, revise_price
-
-
-@admin.register(Plan)
-class PlanAdmin(admin.ModelAdmin[Plan]):
-    """Plans, edited without a deploy."""
-
-    list_display = (
-        "name",
-        "price_cents",
-        "currency",
-        "credits",
-        "weight",
-        "experiments_at_once",
-        "hours_at_a_time",
-        "is_offered",
-    )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
-        """Keep the name by which accounts know a plan."""
-        return ("slug",) if obj else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
-        """Refuse for the plans without which nobody could do anything."""
-        is_needed = obj is not None and obj.slug in (FREE_PLAN, HOUSE_PLAN)
-        return not is_needed and super().has_delete_permission(request, obj)
-
-
-@admin.register(Pack)
-class PackAdmin(admin.ModelAdmin[Pack]):
-    """Packs, edited without a deploy."""
-
-    list_display = ("name", "price_cents", "currency", "credits", "is_offered")
-
-
-@admin.register(Price)
-class PriceAdmin(admin.ModelAdmin[Price]):
-    """The price list: a change is a new version, and the old one is kept for the receipts that name it."""
-
-    list_display = ("label", "code", "version", "credits", "per", "is_current", "created_at")
-    list_filter = ("is_current",)
-    fields = ("code", "label", "credits", "per")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
-        """Keep the code by which work finds its price."""
-        return ("code",) if obj else ()
-
-    def has_change_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
-        """Refuse for a version that something else has followed."""
-        return (obj is None or obj.is_current) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
-        """Refuse: receipts point here."""
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Price, form: ModelForm[Price], change: bool) -> None:
-        """Put what was changed into force as the next version."""
-        if form.has_changed():
-            following = revise_price(price=obj)
-            # What is logged and shown next is the new row.
-            obj.pk, obj.version = following.pk, following.version
+from billing.services import grant_goodwill, waive_debt
 
 
 class EntryInline(ReadOnly, admin.TabularInline[CreditEntry, CreditTxn]):
@@ -118,6 +58,27 @@ class CreditTxnAdmin(ReadOnlyAdmin):
     list_select_related = ("account__user",)
     search_fields = ("key", "account__user__email")
     inlines = (EntryInline,)
+    change_list_template = "admin/billing/credittxn/change_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the export."""
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export/", view, name="billing_credittxn_export"), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Send every line of the ledger as CSV, as it is read; each export is in the audit."""
+        if request.method != "GET" or not request.user.has_perm("billing.export_ledger"):
+            self.refuse(request, "an export")
+        LogEntry.objects.create(
+            user=staff_of(request),
+            content_type=ContentType.objects.get_for_model(CreditTxn),
+            object_repr="ledger",
+            action_flag=CHANGE,
+            change_message="Exported the ledger",
+        )
+        name = f"ledger-{timezone.now():%Y-%m-%d}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingHttpResponse(ledger_rows(), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @admin.register(CreditGrant)
@@ -149,7 +110,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
     list_filter = ("plan", "billing_hold")
     list_select_related = ("user", "plan")
     search_fields = ("user__email", "user__handle")
-    actions = ("ask_for_goodwill",)
+    actions = ("ask_for_goodwill", "ask_to_waive")
 
     def has_goodwill_permission(self, request: HttpRequest) -> bool:
         """Whether this member of staff may grant credits."""
@@ -162,10 +123,50 @@ class CreditAccountAdmin(ReadOnlyAdmin):
         chosen.setlist("account", [str(pk) for pk in accounts.values_list("pk", flat=True)])
         return redirect(f"{reverse('admin:billing_creditaccount_goodwill')}?{chosen.urlencode()}")
 
+    @admin.action(description=_("Let off what is owed"), permissions=["goodwill"])
+    def ask_to_waive(self, _request: HttpRequest, accounts: QuerySet[CreditAccount]) -> HttpResponse:
+        """Lead to the page that asks why."""
+        chosen = QueryDict(mutable=True)
+        chosen.setlist("account", [str(pk) for pk in accounts.values_list("pk", flat=True)])
+        return redirect(f"{reverse('admin:billing_creditaccount_waive')}?{chosen.urlencode()}")
+
     def get_urls(self) -> list[URLPattern]:
-        """Add the page for goodwill."""
-        view = self.admin_site.admin_view(self.goodwill_view)
-        return [path("goodwill/", view, name="billing_creditaccount_goodwill"), *super().get_urls()]
+        """Add the pages for goodwill and for debts let off."""
+        goodwill = self.admin_site.admin_view(self.goodwill_view)
+        waive = self.admin_site.admin_view(self.waive_view)
+        return [
+            path("goodwill/", goodwill, name="billing_creditaccount_goodwill"),
+            path("waive/", waive, name="billing_creditaccount_waive"),
+            *super().get_urls(),
+        ]
+
+    def waive_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask why the chosen accounts are let off what they owe; let them off, once a form."""
+        if not self.has_goodwill_permission(request):
+            self.refuse(request, "letting off a debt")
+        accounts = self._chosen(request)
+        form = WaiveForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            for account in accounts:
+                self._waive_one(staff_of(request), account, form)
+            messages.success(request, _("What was owed is let off."))
+            return redirect("admin:billing_creditaccount_changelist")
+        title = _("Let off what is owed")
+        context = self._form_context(request, title, accounts, form) | {"button": title}
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+        template = "admin/billing/creditaccount/goodwill.html"
+        return TemplateResponse(request, template, context, status=status)
+
+    def _form_context(
+        self, request: HttpRequest, title: StrOrPromise, accounts: list[CreditAccount], form: Form
+    ) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "accounts": accounts,
+            "form": form,
+        }
 
     def goodwill_view(self, request: HttpRequest) -> HttpResponse:
         """Ask how many credits the chosen accounts get, and why; grant them, once a form."""
@@ -180,13 +181,7 @@ class CreditAccountAdmin(ReadOnlyAdmin):
                 form.add_error(None, str(error))
             else:
                 return redirect("admin:billing_creditaccount_changelist")
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Grant goodwill credits"),
-            "accounts": accounts,
-            "form": form,
-        }
+        context = self._form_context(request, _("Grant goodwill credits"), accounts, form)
         status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
         template = "admin/billing/creditaccount/goodwill.html"
         return TemplateResponse(request, template, context, status=status)
@@ -230,3 +225,12 @@ class CreditAccountAdmin(ReadOnlyAdmin):
                 f"Granted {amount} goodwill credits: {reason}",
             )
         return is_new
+
+    @staticmethod
+    @transaction.atomic
+    def _waive_one(staff: User, account: CreditAccount, form: WaiveForm) -> None:
+        reason, token = form.cleaned_data["reason"], form.cleaned_data["token"]
+        waived = waive_debt(account=account, reason=reason, actor=Actor.of(staff), token=token)
+        if waived:
+            chosen = CreditAccount.objects.filter(pk=account.pk)
+            LogEntry.objects.log_actions(staff.pk, chosen, CHANGE, f"Let off {waived} credits: {reason}")

@@ -1,0 +1,74 @@
+"""What goes wrong with payments whose news comes late, twice, out of order or not at all.
+
+python -m bench.payments [--quick] [--histories N]
+
+Every history is played against the sandbox's Stripe, through the real client, on a PostgreSQL of its own:
+somebody buys, upgrades, spends, is refunded, disputes, cancels; each event is delivered one to three times,
+shuffled, and one in five is lost until the events are listed again. Then the end is compared with what
+Stripe's objects say. The same histories are played with two naive handlers, which they have to catch.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import django
+
+from config import embedded
+
+HISTORIES = 10_000
+# How many are enough to catch a naive handler.
+NAIVE = 100
+
+
+def main() -> None:
+    """Play the histories; print what was wrong, then one line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="end within 45 seconds")
+    parser.add_argument("--histories", type=int, default=HISTORIES)
+    options = parser.parse_args()
+    count, naive = (40, 15) if options.quick else (options.histories, NAIVE)
+    data_dir = Path(tempfile.mkdtemp(prefix="atelier-bench-"))
+    os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(embedded.ensure_postgres(data_dir))
+        stack.enter_context(embedded.ensure_redis(data_dir))
+        django.setup()
+        logging.disable(logging.WARNING)
+        from django.core.management import call_command  # noqa: PLC0415 -- Django is set up only now
+
+        from bench.work import payment_histories as histories  # noqa: PLC0415 -- as above
+        from billing.shop import sync_shop  # noqa: PLC0415 -- as above
+
+        call_command("migrate", verbosity=0)
+        sync_shop()
+        lines = []
+        for name, handler, number in (
+            ("ours", histories.right_handler, count),
+            ("trusts_payloads", histories.trusting_handler, naive),
+            ("dedupes_by_event_id", histories.deduplicating_handler, naive),
+        ):
+            began = time.perf_counter()
+            wrong = 0
+            for seed in range(number):
+                problems = histories.play(seed, handler)
+                wrong += bool(problems)
+                if problems and name == "ours":
+                    print(f"history {seed}: {problems}")
+            seconds = time.perf_counter() - began
+            print(f"{name}: {wrong} wrong ends in {number} histories, {seconds:.0f} s")
+            lines.append(
+                f"wrong_ends_{name} ratio={wrong / number:.4f} (ours={wrong}, baseline={number}, histories)"
+            )
+    shutil.rmtree(data_dir)
+    print()
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
