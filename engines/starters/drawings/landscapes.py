@@ -58,7 +58,7 @@ def landscape(index: int) -> Landscape:
     """The traits of landscape `index`, always the same for the same index."""
     dice = Dice(_SEED, index)
     first, second = dice.pick(HOURS), dice.pick(HOURS)
-    blend = dice.between(0, 0.18)
+    blend = dice.between(0, 0.5)
     hour = Hour(
         name=first.name,
         zenith=mix(first.zenith, second.zenith, blend),

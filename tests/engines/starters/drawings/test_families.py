@@ -56,11 +56,11 @@ THUMBNAILS = {
     (
         "landscapes",
         0,
-    ): "7bb0a87fb3a96da9a46da9a4bdd2bccadac1a4c5b7a3c5b7a1bcacaac2b298b5a7a8c1b14e7b75537f78618981517d76",
+    ): "60858c65898f4f78854f78859fb2adafbeb37896a07795a077929b7f98a0718d967c969f3c5d673f606a4969733d5f69",
     (
         "landscapes",
         7,
-    ): "a9d2bdbadac081c1b47fc0b4c5e0c3c9e1c3bddcc1bcdcc1aac6aaaec9acb0cbaeb1ccaf5b8a7b5d8b7c5384775a8a7b",
+    ): "aacdbabcd6be83b9b081b9b0c7dabdcadbbebfd6bbbed6bbadc1a4b1c4a6b3c5a8b4c6a85e85786087795680745d8578",
     (
         "landscapes",
         123,
