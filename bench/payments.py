@@ -10,11 +10,14 @@ Stripe's objects say. The same histories are played with two naive handlers, whi
 
 import argparse
 import contextlib
+import json
 import logging
 import os
+import random
 import shutil
 import tempfile
 import time
+from http import HTTPStatus
 from pathlib import Path
 
 import django
@@ -24,6 +27,7 @@ from config import embedded
 HISTORIES = 10_000
 # How many are enough to catch a naive handler.
 NAIVE = 100
+FUZZED = 5_000
 
 
 def main() -> None:
@@ -65,9 +69,30 @@ def main() -> None:
             lines.append(
                 f"wrong_ends_{name} ratio={wrong / number:.4f} (ours={wrong}, baseline={number}, histories)"
             )
+        lines.append(_fuzz(300 if options.quick else FUZZED))
     shutil.rmtree(data_dir)
     print()
     print("\n".join(lines))
+
+
+def _fuzz(count: int) -> str:
+    """Send webhooks with something wrong in them; return how many were answered with a 5xx."""
+    from django.test import Client  # noqa: PLC0415 -- Django is set up only now
+
+    from bench.work.webhooks import mutated  # noqa: PLC0415 -- as above
+
+    chance, client = random.Random(55), Client(raise_request_exception=False)
+    about = {"id": "cs_1", "object": "checkout.session", "customer": "cus_1"}
+    event = {"id": "evt_1", "object": "event", "livemode": False, "created": 1_790_000_000}
+    payload = json.dumps({**event, "type": "checkout.session.completed", "data": {"object": about}})
+    failed = 0
+    for _number in range(count):
+        body, signature = mutated(payload, chance)
+        headers = {"Stripe-Signature": signature}
+        answer = client.post("/billing/stripe/webhook/", body, "application/json", headers=headers)
+        failed += answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    print(f"fuzzed webhooks: {failed} of {count} answered with a 5xx")
+    return f"fuzzed_webhooks_5xx ratio={failed / count:.4f} (ours={failed}, baseline={count}, webhooks)"
 
 
 if __name__ == "__main__":

@@ -79,6 +79,9 @@ class Gateway:
 
     def _checked(self, event: Any, signature: str) -> Object:
         """Return an event that has all that is needed of it. Raises whatever nonsense leads to."""
+        # What the database could not keep: NUL, half of a character, a number that is none.
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        text.encode()
         sent_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
         needed = [event["id"], event["type"], event["data"]["object"]["id"]]
         datetime.fromtimestamp(event["created"], tz=UTC)
@@ -87,7 +90,7 @@ class Gateway:
             and bool(event["livemode"]) == self._is_live
             and sent_at <= time.time() + _TOLERANCE_SECONDS
             and all(isinstance(text, str) and 0 < len(text) <= _LONGEST_NAME for text in needed)
-            and "\0" not in json.dumps(event, ensure_ascii=False)
+            and "\\u0000" not in text
         ):
             raise ValueError("No event, incomplete, of the other mode, or from the future.")
         return dict(event)

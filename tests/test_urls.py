@@ -27,6 +27,7 @@ class Whose(Enum):
     ONES_OWN = "a page about whoever asks"
     THE_OWNERS = "one thing of somebody's, which for others does not exist"
     THE_OWNERS_UNLESS_SHOWN = "the same, and found without a sign-in once it is published"
+    STRIPES = "for Stripe, which signs what it sends; tested in tests/billing"
     ALLAUTHS = "signing in and out; tested in tests/accounts"
     STAFFS = "administration"
 
@@ -39,6 +40,15 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "billing:account_detail": (Whose.ONES_OWN, SAFE),
     "billing:receipt_list": (Whose.ONES_OWN, SAFE),
     "billing:movement_list": (Whose.ONES_OWN, SAFE),
+    "billing:invoice_list": (Whose.ONES_OWN, SAFE),
+    "billing:pricing": (Whose.EVERYBODYS, SAFE),
+    "billing:checkout_create": (Whose.ONES_OWN, FORM),
+    "billing:checkout_detail": (Whose.ONES_OWN, SAFE),
+    "billing:portal_open": (Whose.ONES_OWN, POST),
+    "billing:webhook": (Whose.STRIPES, POST),
+    "billing:sandbox_checkout": (Whose.ONES_OWN, FORM),
+    "billing:sandbox_invoice": (Whose.ONES_OWN, FORM),
+    "billing:sandbox_portal": (Whose.ONES_OWN, FORM),
     "catalog:model_browse": (Whose.EVERYBODYS, SAFE),
     "catalog:model_list": (Whose.ONES_OWN, SAFE),
     "catalog:model_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
@@ -117,6 +127,9 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "training:snapshot_grid": (Whose.THE_OWNERS, SAFE),
     "training:snapshot_continue": (Whose.THE_OWNERS, POST),
     "generation:generation_create": (Whose.ONES_OWN, FORM),
+    "generation:generation_hints": (Whose.ONES_OWN, POST),
+    "generation:seeds_create": (Whose.ONES_OWN, FORM),
+    "generation:generation_start": (Whose.THE_OWNERS, SAFE),
     "generation:generation_detail": (Whose.THE_OWNERS, SAFE),
     "generation:generation_stop": (Whose.THE_OWNERS, POST),
     "generation:picture_list": (Whose.ONES_OWN, SAFE),
@@ -124,6 +137,7 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "generation:picture_detail": (Whose.THE_OWNERS, SAFE),
     "generation:picture_image": (Whose.THE_OWNERS, SAFE),
     "generation:picture_favourite": (Whose.THE_OWNERS, POST),
+    "generation:picture_upscale": (Whose.THE_OWNERS, POST),
     "generation:picture_delete": (Whose.THE_OWNERS, FORM),
 }
 
@@ -190,11 +204,12 @@ def _address(name: str, world: World) -> str:
         "training:ai_snapshot_save": ai_snapshot,
         "training:ai_snapshot_lora": {**ai_snapshot, "naming": "diffusers"},
         "training:snapshot_continue": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
+        "generation:generation_start": {"pk": world.generation.pk, "part": "source"},
         "generation:picture_image": {"pk": world.picture.pk, "ending": "png"},
     }
     if name in special:
         return reverse(name, kwargs=special[name])
-    if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN):
+    if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):
         return reverse(name)
     if name.startswith("catalog:"):
         return reverse(name, kwargs=model)
@@ -260,6 +275,8 @@ def test_somebody_unknown_is_sent_to_sign_in(world, client):
                 assert response.status_code == 200, (name, method)
             elif kind is Whose.THE_OWNERS_UNLESS_SHOWN:
                 assert response.status_code == 404, (name, method)
+            elif kind is Whose.STRIPES:
+                assert response.status_code == 400, (name, method)
             else:
                 assert _goes_to_sign_in(response), (name, method)
 

@@ -35,7 +35,8 @@ def text_of(response):
     return " ".join(response.content.decode().split())
 
 
-def test_the_first_visit_finds_the_free_credits(owner_client):
+def test_the_first_visit_finds_the_free_credits_and_nothing_to_buy_where_none_is_sold(owner_client, settings):
+    settings.PAYMENTS = "off"
     response = owner_client.get(reverse("billing:account_detail"))
     assert "125" in text_of(response)
     assert "Free plan" in text_of(response)
