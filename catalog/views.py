@@ -23,7 +23,10 @@ from catalog.manifests import SAMPLE_GRID
 from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
 from catalog.registry import dependents_of, parts_of_page
 from catalog.selectors import RUNNABLE_FAMILIES, with_latest_version
+from engines.manifest import LORA, TEXT_TO_IMAGE
 
+# How the pages that make images are told of a model, by its family.
+GENERATE_AS = {**dict.fromkeys(RUNNABLE_FAMILIES, "model"), TEXT_TO_IMAGE: "base", LORA: "adapter"}
 PAGE_SIZE = 24
 MAX_QUERY = 200
 
@@ -88,7 +91,7 @@ def show_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
         "notices": lineage.notices_of(version.source) if version else [],
         "parts": parts_of_page(version, request.user) if version else [],
         "is_owner": model.owner_id == request.user.pk,
-        "can_generate": model.family in RUNNABLE_FAMILIES and request.user.is_authenticated,
+        "generate_as": GENERATE_AS.get(model.family, "") if request.user.is_authenticated else "",
     }
     return render(request, "catalog/model_detail.html", context)
 

@@ -20,6 +20,7 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from accounts.zips import zip_response
+from engines.provenance import Provenance, Scalar
 from generation import services
 from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, zip_entries
 from generation.exceptions import CannotUpscaleError
@@ -93,10 +94,24 @@ def show_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "formats": list(FORMATS),
         "remix_url": remix_url(picture.generation, picture),
         "uses": _uses(request, picture),
+        "settings": _shown_settings(record),
         "newer": newer_than(_own_pictures(request), place).first(),
         "older": older_than(_own_pictures(request), place).first(),
     }
     return render(request, "generation/picture_detail.html", context)
+
+
+def _shown_settings(record: Provenance) -> list[tuple[str, Scalar]]:
+    """Return what made a picture from text, in words, besides what the page tells anyway."""
+    labels = {
+        "Style": _("Style"),
+        "Steps": _("Steps"),
+        "Sampler": _("Sampler"),
+        "CFG scale": _("Guidance"),
+        "Denoising strength": _("How much was changed"),
+        "Lora strength": _("Strength of the trained model"),
+    }
+    return [(label, record.settings[name]) for name, label in labels.items() if name in record.settings]
 
 
 def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:

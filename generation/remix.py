@@ -44,14 +44,15 @@ def linked_values(user: User, query: Mapping[str, str]) -> dict[str, Any]:
 def remix_values(order: Generation) -> dict[str, Any]:
     """Return everything that made an order's pictures, as the form takes it."""
     told = order.settings
+    # An upscaled picture has neither ratio nor resolution of its own.
+    size = {name: told[name] for name in ("ratio", "resolution") if told[name]}
     return {
         "base": order.model_version.model.address if order.model_version else "",
         "adapter": order.adapter.model.address if order.adapter else "",
         "prompt": order.prompt,
         "negative_prompt": told["negative_prompt"],
         "style": told["style"],
-        "ratio": told["ratio"],
-        "resolution": told["resolution"],
+        **size,
         "count": order.count,
         "steps": told["steps"],
         "guidance": told["guidance"],

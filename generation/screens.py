@@ -61,6 +61,13 @@ class Screen:
         except LeaseLost:
             return False
 
+    def kept(self, done: int, model_seconds: float) -> None:
+        """Say how many pictures are done by now, and how long the model took for the last ones.
+
+        Raises LeaseLost.
+        """
+        self._context.report(step=done, total=self._total, values={"model_seconds": model_seconds})
+
     def clear(self) -> None:
         """Remove the previews."""
         for key in self._keys:

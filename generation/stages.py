@@ -1,6 +1,7 @@
 """Loaded bases with the trained models inside them, and what batches of orders want of them; with torch."""
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,9 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """Pictures uint8 `[H, W, 3]` in the order of the samples, and how they were made."""
+    """Pictures uint8 `[H, W, 3]` in the order of the samples, how they were made, and how long that took."""
 
     pictures: Sequence[UInt8Array]
+    seconds: float
     steps: int
     guidance: float
     sampler: str
@@ -152,6 +154,7 @@ def _make(
         if not all(goes_on):
             raise _InterruptedError
 
+    began = time.perf_counter()
     pictures = generate(
         stage.base,
         [samples[member][place] for member, place in places],
@@ -162,11 +165,13 @@ def _make(
         watcher=watch,
         preview_every=max(1, steps // _LOOKS),
     )
+    seconds = time.perf_counter() - began
     rest = iter(pictures)
     for member in members:
         told = samples[member][0].guidance
         yield Made(
             pictures=list(itertools.islice(rest, len(samples[member]))),
+            seconds=seconds,
             steps=steps,
             guidance=family.default_guidance if told is None else told,
             sampler="Euler" if family.objective == "flow" else "DPM++ 2M",

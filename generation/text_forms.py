@@ -114,7 +114,7 @@ class TextForm(forms.Form):
         help_text=_("Low keeps the picture, 1 forgets it."),
     )
     source = forms.FileField(
-        label=_("Start from a picture"),
+        label=_("A picture of yours"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/*"}),
         help_text=_("It is cut to the ratio above. Only you see it."),
@@ -221,8 +221,9 @@ class TextForm(forms.Form):
     @property
     def is_refined(self) -> bool:
         """Whether one of the settings that are folded away is set, or wrong."""
-        names = ("negative_prompt", "steps", "guidance", "seed")
-        return any(self._said(name) or (self.is_bound and name in self.errors) for name in names)
+        optional = ("negative_prompt", "steps", "guidance", "seed")
+        is_wrong = self.is_bound and not self.errors.keys().isdisjoint((*optional, "adapter_strength"))
+        return is_wrong or any(self._said(name) for name in optional)
 
     def clean_base(self) -> ModelVersion:
         """Accept a base that the user may use."""

@@ -7,7 +7,7 @@ one base are made at once (see `jobs.attempts`); each has its own attempt, fence
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,10 +127,7 @@ class _Work:
                 finished += made.pictures
         assert made is not None
         whole = tiles.blend(finished, tiling)
-        self._keep(
-            [(0, seed)],
-            Made(pictures=[whole], steps=made.steps, guidance=made.guidance, sampler=made.sampler),
-        )
+        self._keep([(0, seed)], replace(made, pictures=[whole]))
         return Outcome()
 
     def _missing(self) -> list[tuple[int, int]]:
@@ -182,6 +179,7 @@ class _Work:
                 Generation.objects.filter(pk=self.order.pk).update(settings=self.told)
             self.context.deliver(priced_units(self.order.pictures.count()))
             self.context.touch()
+        self.screen.kept(self.order.count - len(self._missing()), made.seconds)
 
     def _store(self, index: int, seed: int, pixels: UInt8Array, made: Made) -> Picture:
         """Write one picture's file under a key of this attempt and return its row, not inserted yet."""

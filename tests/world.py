@@ -116,6 +116,7 @@ def build_world(owner: User, folder: Path) -> World:
         job=_job(owner, "generation.pictures", Queue.GENERATE),
         model_version=version,
         settings={"seeds": [1], "truncation_psi": 0.7},
+        source_file=_store("starts/shells/source.png"),
         count=1,
     )
     picture = Picture.objects.create(

@@ -56,9 +56,14 @@ class Reader:
         return len(self._tokenizer.encode(prompt, add_special_tokens=False).ids)
 
     def unread(self, prompt: str) -> str:
-        """The end of the prompt that the base does not read; "" where it reads all."""
+        """The end of the prompt that the base does not read whole words of; "" where it reads all."""
         offsets = self._tokenizer.encode(prompt, add_special_tokens=False).offsets
-        return prompt[offsets[self.limit][0] :] if len(offsets) > self.limit else ""
+        if len(offsets) <= self.limit:
+            return ""
+        start = offsets[self.limit][0]
+        while start and not prompt[start - 1].isspace():
+            start -= 1
+        return prompt[start:]
 
 
 def _load(folder: str, read_file: ReadFile) -> tuple[Tokenizer, int]:

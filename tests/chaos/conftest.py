@@ -11,10 +11,12 @@ import pytest
 from billing.models import Price
 from billing.services import grant_credits, open_account, revise_price
 from catalog.models import Licence, ModelVersion
+from catalog.selectors import base_models
 from catalog.services.seed import seed_licences
 from config import embedded
 from engines.stylegan.config import PRESETS, Architecture
 from jobs.redis_client import hints
+from tests.catalog.bases import publish_tiny_base, publish_tiny_lora
 from tests.chaos import audit
 from tests.chaos.processes import Processes
 from tests.chaos.workload import Person, Workload, make_person
@@ -92,9 +94,31 @@ def people(version, licence, make_user) -> list[Person]:
 
 
 @pytest.fixture
-def workload(people, version, slow_version, port) -> Workload:
+def adapters(licence, make_user, data_dir) -> list[ModelVersion]:
+    """Two trained models on one tiny base, so that orders of both share batches."""
+    publisher = make_user("bases@example.org")
+    base = publish_tiny_base(publisher)
+    return [
+        publish_tiny_lora(publisher, base, data_dir / name, name=name, keyword=name, seed=seed)
+        for seed, name in enumerate(("mimochi", "ketapo"))
+    ]
+
+
+@pytest.fixture
+def base(adapters) -> ModelVersion:
+    return base_models(adapters[0].model.owner)[0]
+
+
+@pytest.fixture
+def workload(people, version, slow_version, base, adapters, port) -> Workload:
     return Workload(
-        people=people, version=version, slow_version=slow_version, port=port, rng=random.Random(1)
+        people=people,
+        version=version,
+        slow_version=slow_version,
+        base=base,
+        adapters=adapters,
+        port=port,
+        rng=random.Random(1),
     )
 
 

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
-from generation.models import Picture
+from generation.models import Generation, Picture
 from jobs.charging import cost_of
 from jobs.files import list_keys
 from jobs.models import EndMail, Job, State
@@ -93,7 +93,9 @@ def _files() -> Iterator[str]:
     ]
     for folder in folders:
         in_snapshots.update(list_keys(folder))
-    expected = {"jobs": pictures | in_snapshots, "datasets": in_datasets | incoming}
+    pairs = Generation.objects.values_list("source_file", "mask_file")
+    starts = {key for pair in pairs for key in pair if key}
+    expected = {"jobs": pictures | in_snapshots, "datasets": in_datasets | incoming, "starts": starts}
     for prefix, keys in expected.items():
         for key in keys:
             if not default_storage.exists(key):

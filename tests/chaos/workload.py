@@ -16,7 +16,9 @@ from accounts.models import User
 from billing.exceptions import BillingError
 from catalog.models import ModelVersion
 from generation.exceptions import TooManyWaitingError
+from generation.orders import Start, TextOrder
 from generation.services import start_generation
+from generation.text_services import start_text_generation
 from jobs.exceptions import MoveRefusedError
 from jobs.models import Job, Queue, State
 from jobs.services import request_sample, request_snapshot, stop_job
@@ -48,6 +50,8 @@ class Workload:
     people: list[Person]
     version: ModelVersion
     slow_version: ModelVersion
+    base: ModelVersion
+    adapters: list[ModelVersion]
     port: int
     rng: random.Random
     counts: dict[str, int] = field(default_factory=dict)
@@ -55,7 +59,14 @@ class Workload:
     def order(self) -> None:
         """Have somebody order something."""
         person = self.rng.choice(self.people)
-        kinds = {"generation": 10, "generation by page": 8, "upload": 4, "experiment": 2, "sample": 1}
+        kinds = {
+            "generation": 10,
+            "generation by page": 8,
+            "generation from text": 6,
+            "upload": 4,
+            "experiment": 2,
+            "sample": 1,
+        }
         kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
         try:
             self._order(kind, person)
@@ -88,6 +99,8 @@ class Workload:
             start_generation(owner=person.user, version=version, seeds=seeds, truncation_psi=0.8)
         elif kind == "generation by page":
             self._order_by_page(person)
+        elif kind == "generation from text":
+            start_text_generation(owner=person.user, order=self._text_order())
         elif kind == "upload":
             add_files(
                 dataset=person.to_fill, arrived=[self._picture() for _ in range(self.rng.randint(1, 12))]
@@ -105,6 +118,22 @@ class Workload:
                 delete_dataset(dataset=earlier)
             create_sample_dataset(owner=person.user, family="cats", count=60)
 
+    def _text_order(self) -> TextOrder:
+        """Pictures from text, now and then inside a mask, with either trained model or none."""
+        start = None
+        if self.rng.random() < 0.3:
+            start = Start(image=_flat("RGB", "tan"), mask=_flat("L", "white"))
+        return TextOrder(
+            base=self.base,
+            adapter=self.rng.choice([None, *self.adapters]),
+            prompt="a red cat",
+            width=32,
+            height=32,
+            seeds=[self.rng.randrange(2**31) for _ in range(self.rng.randint(1, 6))],
+            steps=8,
+            start=start,
+        )
+
     def _order_by_page(self, person: Person) -> None:
         browser = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         form = {
@@ -118,7 +147,7 @@ class Workload:
             "X-CSRFToken": TOKEN[:32],
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        browser.request("POST", "/generate/", urllib.parse.urlencode(form), headers)
+        browser.request("POST", "/generate/seeds/", urllib.parse.urlencode(form), headers)
         status = browser.getresponse().status
         browser.close()
         assert status in (302, 402, 429, 500, 503), status
@@ -132,6 +161,12 @@ class Workload:
         noise = Image.frombytes("RGB", (16, 16), self.rng.randbytes(16 * 16 * 3))
         noise.resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG")
         return ContentFile(stream.getvalue(), name="picture.jpg")
+
+
+def _flat(mode: str, colour: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, (32, 32), colour).save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def sign_in(user: User) -> str:

@@ -5,7 +5,9 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from django.core.files.storage import default_storage
+from django.urls import reverse
 from PIL import Image
 
 from catalog.files import materialise
@@ -14,7 +16,7 @@ from catalog.services import delete_model
 from engines.diffusion.base import Base
 from engines.diffusion.generate import TOLERANCE, Sample, generate
 from engines.provenance import read
-from generation import screens, stages, text_jobs
+from generation import checking, screens, stages, text_jobs
 from generation.exceptions import CannotUpscaleError
 from generation.models import Picture, PromptStyle
 from generation.orders import Start
@@ -263,14 +265,22 @@ def test_pictures_from_seeds_are_not_made_larger(picture, owner):
         start_upscale(owner=owner, picture=picture)
 
 
-@pytest.mark.parametrize("deleted", ["base", "adapter"])
-def test_a_deleted_model_fails_with_its_sentence_and_costs_nothing(text_order, base, adapter, deleted):
-    generation = text_order(adapter=adapter)
-    delete_model(model={"base": base, "adapter": adapter}[deleted].model)
+def test_a_deleted_base_fails_with_its_sentence_and_costs_nothing(text_order, base):
+    generation = text_order()
+    delete_model(model=base.model)
     run_pending("generate")
     generation.job.refresh_from_db()
     assert (generation.job.state, generation.job.price_charged) == ("failed", 0)
-    assert "deleted" in generation.job.error
+    assert "The base model was deleted" in generation.job.error
+
+
+def test_a_deleted_trained_model_is_named(text_order, adapter):
+    generation = text_order(adapter=adapter)
+    delete_model(model=adapter.model)
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert (generation.job.state, generation.job.price_charged) == ("failed", 0)
+    assert "“Tiny lora” was deleted" in generation.job.error
 
 
 def test_a_trained_model_that_does_not_fit_fails_alone(text_order, adapter, owner, base, tmp_path):
@@ -322,3 +332,47 @@ def test_prompts_are_logged_only_where_that_is_asked_for(text_order, settings, c
         text_order(prompt="a secret garden")
         run_pending("generate")
     assert ("a secret garden" in caplog.text) is is_on
+
+
+@pytest.fixture
+def checker(monkeypatch, settings):
+    """A checker that refuses bright pictures, in place of a classifier's folder; the rest is real."""
+    settings.CHECKER_DIR = "set"
+
+    class Bright:
+        model = torch.nn.Identity()
+        limit = 256.0
+
+        def flagged(self, pictures):
+            return ["bright" if picture.mean() > self.limit else None for picture in pictures]
+
+    bright = Bright()
+    monkeypatch.setattr(checking, "_open", lambda device: bright)
+    return bright
+
+
+def test_what_the_content_checker_refuses_is_neither_kept_nor_charged(text_order, checker, owner_client):
+    first = text_order(seeds=[1, 2, 3])
+    run_pending("generate")
+    means = [pixels_of(picture).mean() for picture in first.pictures.order_by("index")]
+    checker.limit = (sorted(means)[1] + sorted(means)[2]) / 2
+    second = text_order(seeds=[1, 2, 3])
+    run_pending("generate")
+    second.refresh_from_db()
+    second.job.refresh_from_db()
+    assert second.refused == [means.index(max(means))]
+    assert (second.job.state, second.job.price_charged, second.pictures.count()) == ("succeeded", 10, 2)
+    assert len(list_keys("jobs")) == 5
+    page = owner_client.get(reverse("generation:generation_detail", args=[second.pk])).content.decode()
+    assert "content checker of this studio refused 1 image" in page
+    assert "of 3 images are here" not in page
+
+
+def test_a_checker_that_does_not_work_keeps_nothing(text_order, settings, tmp_path):
+    settings.CHECKER_DIR = str(tmp_path)
+    generation = text_order(seeds=[1])
+    run_pending("generate")
+    generation.job.refresh_from_db()
+    assert (generation.job.state, generation.job.price_charged) == ("failed", 0)
+    assert "content checker" in generation.job.error
+    assert not list_keys("jobs")

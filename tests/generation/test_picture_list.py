@@ -10,6 +10,7 @@ from django.utils import timezone
 from generation import gallery_views
 from generation.models import Picture
 from generation.selectors import Cursor
+from jobs.testing import run_pending
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
 
 URL = reverse("generation:picture_list")
@@ -121,3 +122,25 @@ def test_queries(owner_client, made, django_assert_max_num_queries):
     made(seeds=range(30))
     with django_assert_max_num_queries(8):
         owner_client.get(URL)
+
+
+def test_search_by_prompt_and_by_model(owner_client, text_order, made, adapter):
+    text_order(seeds=[1], prompt="a red cat", adapter=adapter)
+    text_order(seeds=[2], prompt="a blue dog")
+    run_pending("generate")
+    made(seeds=[3])
+
+    def found(text, **query):
+        response = owner_client.get(URL, {"q": text, **query})
+        return sorted(picture.seed for picture in response.context["pictures"])
+
+    assert found("red") == [1]
+    assert found("DOG blue") == [2]
+    assert found("tiny lora") == [1]
+    assert found("faces") == [3]
+    assert found("") == [1, 2, 3]
+    assert found("red", show="favourites") == []
+    assert "No image matches" in owner_client.get(URL, {"q": "zebra"}).content.decode()
+    fragment = owner_client.get(URL, {"q": "red"}, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in fragment
+    assert "tile" in fragment

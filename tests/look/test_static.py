@@ -29,7 +29,7 @@ def gzipped_size(paths) -> int:
 
 @cache
 def included_names() -> frozenset[str]:
-    pattern = re.compile(r"""\{%-?\s*(?:include|extends)\s+["']([^"'#]+)["']""")
+    pattern = re.compile(r"""\{%-?\s*(?:include|extends)\s+["']([^"'#]+)(?:#\w+)?["']""")
     return frozenset(name for path in TEMPLATES for name in pattern.findall(path.read_text()))
 
 

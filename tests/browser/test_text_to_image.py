@@ -1,0 +1,128 @@
+"""Text to Image in a real Chromium: a prompt, a trained model by its thumbnail, previews, remix, a mask."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ROOT, RunningStudio, Watched
+
+EMAIL = "words@example.org"
+PASSWORD = "words and pictures"
+
+# What an operator and a training would have left: a base for everybody, two trained models of one's own.
+PUBLISH = """
+import sys
+from pathlib import Path
+import django
+django.setup()
+from accounts.models import User
+from catalog.services.seed import seed_licences
+from tests.catalog.bases import publish_tiny_base, publish_tiny_lora
+seed_licences()
+owner = User.objects.get(email=sys.argv[1])
+base = publish_tiny_base(owner, name="words")
+for seed, name in enumerate(("mimochi", "ketapo")):
+    publish_tiny_lora(owner, base, Path(sys.argv[2]) / name, name=name, keyword=name, seed=seed)
+"""
+
+
+def test_from_a_prompt_to_a_mask(watched: Watched, studio: RunningStudio, tmp_path: Path) -> None:
+    page = watched.page
+    sign_up(page)
+    page.goto("/generate/")
+    expect(page.get_by_role("heading", name="There is no base model yet")).to_be_visible()
+    publish(studio, tmp_path)
+    page.reload()
+
+    # Choosing a trained model, and another one, changes the prompt without a page load.
+    page.evaluate("window.here = true")
+    page.get_by_label("Prompt", exact=True).fill("in the snow")
+    page.get_by_label("Mimochi").check()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("mimochi cat in the snow")
+    page.get_by_label("Ketapo").check()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("ketapo cat in the snow")
+    page.get_by_label("Prompt", exact=True).fill("a cat in the snow")
+    expect(page.locator("#hints")).to_contain_text("“ketapo” is not in the prompt")
+    page.get_by_role("button", name="Put it in").click()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("ketapo cat a cat in the snow")
+    expect(page.locator("#hints")).to_be_empty()
+
+    page.get_by_label("Images", exact=True).fill("2")
+    expect(page.locator("#make")).to_have_text("Make 2 images, 10 credits")
+    page.get_by_text("More settings").click()
+    page.get_by_label(re.compile("^Steps")).fill("60")
+    page.get_by_label(re.compile("^Seed")).fill("7")
+    watched.look("text-1-form")
+    page.locator("#make button").click()
+    # The form stays where it is; the result comes below, with a preview in each place before its picture.
+    expect(page.locator("#places .tile")).to_have_count(2)
+    expect(page.locator("#places .tile.waiting svg").first).to_be_attached(timeout=60_000)
+    expect(page.locator("#places .tile img")).to_have_count(2, timeout=60_000)
+    expect(page).to_have_url(re.compile(r"/generate/[0-9a-f-]{36}/$"))
+    assert page.evaluate("window.here")
+    watched.look("text-2-result")
+
+    page.locator("#places a").first.click()
+    expect(page.locator("main")).to_contain_text("Euler")
+    watched.look("text-3-picture")
+    page.get_by_role("link", name="Remix").click()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("ketapo cat a cat in the snow")
+    expect(page.get_by_label("Ketapo")).to_be_checked()
+    expect(page.get_by_label(re.compile("^Seed"))).to_have_value("7")
+
+    page.go_back()
+    page.get_by_role("link", name="Edit inside a mask").click()
+    paint(page)
+    watched.look("text-4-mask")
+    page.get_by_label("Images", exact=True).fill("1")
+    page.locator("#make button").click()
+    expect(page.locator("#places .tile img")).to_have_count(1, timeout=60_000)
+    page.locator("#places a").first.click()
+    expect(page.locator("main")).to_contain_text("Inside a mask")
+
+
+def sign_up(page: Page) -> None:
+    page.goto("/account/signup/")
+    page.get_by_label("Email").fill(EMAIL)
+    for field in page.locator("input[type=password]").all():
+        field.fill(PASSWORD)
+    page.locator("main form button.primary").click()
+    page.wait_for_url("**/")
+
+
+def publish(studio: RunningStudio, folder: Path) -> None:
+    """In a process with the studio's own environment."""
+    servers = {"DATABASE_URL", "REDIS_URL"}
+    environment = {name: value for name, value in os.environ.items() if name not in servers}
+    environment |= {"ATELIER_DATA": str(studio.data_dir), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", PUBLISH, EMAIL, str(folder)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def paint(page: Page) -> None:
+    """Mark by mouse and by keys; what is painted becomes the file that is sent."""
+    canvas = page.locator(".easel canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    expect_mask(page, painted=True)
+    page.get_by_role("button", name="Unmark all").click()
+    expect_mask(page, painted=False)
+    canvas.focus()
+    for key in ("ArrowRight", "ArrowDown", "Space", "+", "ArrowLeft", "Space"):
+        page.keyboard.press(key)
+    expect_mask(page, painted=True)
+
+
+def expect_mask(page: Page, *, painted: bool) -> None:
+    page.wait_for_function(
+        "wanted => (document.querySelector('input[name=mask]').files.length === 1) === wanted", arg=painted
+    )
