@@ -50,6 +50,6 @@ def ai_types() -> list[AIType]:
     ]
 
 
-def subject_examples(purpose: str) -> Promise:
+def subject_examples(purpose: str) -> str:
     """Words that say what pictures show, for a purpose."""
-    return _EXAMPLES[Purpose(purpose)]
+    return str(_EXAMPLES[Purpose(purpose)])

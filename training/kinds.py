@@ -43,7 +43,7 @@ AI_TRAINING = JobKind(
     resumable=True,
     is_limited=True,
     cost="training.ai_prices.cost_of_steps",
-    on_end="jobs.mail.plan_end_mail",
+    on_end="training.services.note_ai_training_end",
     end_mail="training.mail.letter_about_ai_training",
 )
 KEYWORD = JobKind(

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing.models import CreditHold
+from billing.models import CreditHold, FreeTraining
 from jobs.models import Job, State
 from jobs.testing import run_pending
 from tests.wallets import set_credits
@@ -217,6 +217,24 @@ class TestStart:
         assert "credits" not in page.partition("<main")[2]
         owner_client.post(url("ai_draft_start", ready.pk))
         assert AITraining.objects.get().job.price is None
+
+    def test_the_free_one_is_used_and_comes_back(self, owner_client, ready, owner):
+        account = set_credits(owner, 10)
+        FreeTraining.objects.create(account=account, state=FreeTraining.State.OFFERED)
+        page = owner_client.get(url("ai_draft_start", ready.pk)).content.decode()
+        assert "Start your free training" in page
+        owner_client.post(url("ai_draft_start", ready.pk), {"free": "1"})
+        training = AITraining.objects.get()
+        assert training.job.price is None
+        assert FreeTraining.objects.get().work_ref == training.job_id
+        services.stop_training(training=training)
+        assert FreeTraining.objects.get().state == FreeTraining.State.OFFERED
+
+    def test_what_was_shown_as_free_is_never_charged(self, owner_client, ready):
+        response = owner_client.post(url("ai_draft_start", ready.pk), {"free": "1"})
+        assert response.status_code == 422
+        assert "The free training was used already" in response.content.decode()
+        assert not AITraining.objects.exists()
 
     def test_a_draft_can_be_deleted(self, owner_client, ready):
         assert owner_client.get(url("ai_draft_delete", ready.pk)).status_code == 200

@@ -2,6 +2,8 @@
 
 from training.services.ai_trainings import (
     create_ai_draft,
+    note_ai_training_end,
+    resume_ai_training,
     save_ai_model,
     start_ai_draft,
     start_ai_training,
@@ -53,11 +55,13 @@ __all__ = [
     "keep_alike",
     "keep_one_of_each",
     "make_film",
+    "note_ai_training_end",
     "note_upload_end",
     "remove_image",
     "remove_pictures",
     "request_training_sample",
     "request_training_snapshot",
+    "resume_ai_training",
     "resume_training",
     "save_ai_model",
     "save_model",

@@ -6,15 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as studio
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing.services import return_free_training, use_free_training
 from catalog.models import CatalogModel, Derivation, ModelVersion
 from catalog.services import add_version, publish_version, suggest_names
 from engines.diffusion.manifests import LoraManifest, write_lora_manifest
 from engines.errors import ConfigError
 from jobs.files import fetch_folder
+from jobs.mail import plan_end_mail
+from jobs.models import Job, State
 from jobs.services import submit_job
 from training.ai_plans import config_of, needs_bytes, preset_of, prompts_of
 from training.ai_prices import quote_ai_training
@@ -25,6 +29,7 @@ from training.kinds import AI_TRAINING
 from training.models import AISnapshot, AITraining, AITrainingDraft, Dataset, Purpose
 from training.services.drafts import refuse_too_many
 from training.services.experiments import describe_data
+from training.services.steering import resume_training
 from training.services.versions import freeze_version
 
 
@@ -41,15 +46,18 @@ def start_ai_training(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     sample_prompts: Sequence[str] = (),
+    is_free: bool = False,
 ) -> AITraining:
     """Freeze the dataset and submit a training of what its purpose says on a base.
 
     `settings` overrides single fields of the preset's TrainConfig. `sample_prompts` are made into pictures
-    with every snapshot, by default the preset's.
+    with every snapshot, by default the preset's. With `is_free` the owner's free training pays for it.
     Effect: inserts the frozen version, the training and its job in one transaction, and holds the credits of
-    the whole training. The caller has made sure that the owner may use both dataset and base.
+    the whole training, or marks the free one as used. The caller has made sure that the owner may use both
+    dataset and base.
     Raises DatasetUnfit (too few pictures, still being checked, made for an experiment), RightsMissing,
-    CaptionRefused and KeywordTaken (the keyword), SettingsRefused, CreditsShort and AccountBlocked.
+    CaptionRefused and KeywordTaken (the keyword), SettingsRefused, CreditsShort, FreeTrainingGone and
+    AccountBlocked.
     """
     if dataset.purpose == Purpose.EXPERIMENT:
         message = _("This dataset is for a training experiment. Choose one of a character, style or object.")
@@ -82,11 +90,35 @@ def start_ai_training(
         kind=AI_TRAINING.name,
         label=name,
         total=steps,
-        quote=quote_ai_training(),
+        quote=None if is_free else quote_ai_training(),
         needs_bytes=needs_bytes(base),
     )
+    if is_free:
+        use_free_training(user=owner, work_ref=training.job.pk)
     training.save(force_insert=True)
     return training
+
+
+@transaction.atomic
+def resume_ai_training(*, training: AITraining) -> None:
+    """Let a stopped or failed training go on; see `resume_training`.
+
+    One that had been free and was given back takes the free training again. Raises FreeTrainingGone where
+    that has been used for another one since.
+    """
+    if studio.CREDITS_ENABLED and training.job.price_id is None:
+        use_free_training(user=training.owner, work_ref=training.job_id)
+    resume_training(training=training)
+
+
+def note_ai_training_end(job: Job) -> None:
+    """Have the owner written to, and give a free training back that brought nothing: an `on_end`.
+
+    That is one that failed, or ended before its first snapshot.
+    """
+    plan_end_mail(job)
+    if job.price_id is None and (job.state == State.FAILED or not job.delivered):
+        return_free_training(work_ref=job.pk)
 
 
 def save_ai_model(*, training: AITraining, snapshot: AISnapshot | None = None) -> ModelVersion:

@@ -94,10 +94,11 @@ def _drop_traces(versions: Collection[DatasetVersion], sha256: str) -> list[str]
     keys = list(indexes.values_list("file", flat=True))
     indexes.delete()
     shown = Q(nearest__contains=[{"sha256": sha256}])
-    for snapshot in [
+    found: list[Snapshot | AISnapshot] = [
         *Snapshot.objects.filter(shown, experiment__dataset_version__in=versions),
         *AISnapshot.objects.filter(shown, training__dataset_version__in=versions),
-    ]:
+    ]
+    for snapshot in found:
         snapshot.nearest = without_withdrawn(snapshot.nearest, {sha256})
         snapshot.save(update_fields=["nearest"])
     return keys

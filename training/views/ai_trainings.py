@@ -141,7 +141,7 @@ def stop_ai_training(request: StudioRequest, pk: UUID) -> HttpResponse:
 @login_required
 def resume_ai_training(request: StudioRequest, pk: UUID) -> HttpResponse:
     """Let a stopped or failed training go on."""
-    return _steer(request, pk, services.resume_training)
+    return _steer(request, pk, services.resume_ai_training)
 
 
 @require_POST

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing.selectors import free_training_of
 from catalog.manifests import SAMPLE_GRID
 from catalog.models import ModelVersion
 from catalog.selectors import base_models
@@ -125,6 +126,8 @@ def _show_setup(
         **_words(draft, form),
         **_verdict(form.chosen_base, form.shown_keyword),
     }
+    # A keyword that was proposed or kept is asked about at once; one that is typed, when it is changed.
+    context["check_now"] = bool(form.shown_keyword) and context["verdict"] is None
     return render(request, "training/ai_draft_setup.html", context, status=status)
 
 
@@ -170,7 +173,8 @@ def start_training(request: StudioRequest, pk: UUID) -> HttpResponse:
         WIZARD,
         draft,
         summary=partial(_summary, request, draft, form),
-        start=lambda: services.start_ai_draft(draft=draft, **form.values()),
+        # What was shown as free is never charged: where the free training has gone, the page says so.
+        start=lambda: services.start_ai_draft(draft=draft, is_free="free" in request.POST, **form.values()),
     )
 
 
@@ -218,16 +222,18 @@ def _estimate(request: StudioRequest, draft: AITrainingDraft, form: AISetupForm)
     estimate = ai_estimates.estimate_ai_training(
         user=request.user, planned=planned, megapixels=megapixels_of(draft.dataset)
     )
+    is_free = free_training_of(request.user)
     return {
         "draft": draft,
         "pages": AI_TRAININGS,
+        "is_free": is_free,
         "dataset": draft.dataset,
         "planned": planned,
         "snapshots": ai_plans.snapshot_count(planned),
         "base": form.chosen_base,
         "readiness": needs.readiness(draft.dataset.picture_count, draft.dataset.purpose),
         "seconds": estimate.seconds,
-        "cost": estimate.cost,
+        "cost": None if is_free else estimate.cost,
         "hours": estimates.hours_at_a_time(request.user),
     }
 

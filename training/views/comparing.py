@@ -1,7 +1,7 @@
 """Looking at snapshots closely: two of them beside each other, and the training pictures nearest to one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404
 
@@ -10,9 +10,10 @@ from training.models import AISnapshot, Snapshot, TrainingRun
 from training.views.requests import StudioRequest
 
 AnySnapshot = Snapshot | AISnapshot
+Kind = TypeVar("Kind", bound=AnySnapshot)
 
 
-def find_snapshot(snapshots: Sequence[AnySnapshot], wanted: str) -> AnySnapshot | None:
+def find_snapshot(snapshots: Sequence[Kind], wanted: str) -> Kind | None:
     """Return the snapshot with an id, None where none is named. Raises Http404 for one that is not there."""
     if not wanted:
         return None

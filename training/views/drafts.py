@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from billing.exceptions import AccountBlocked, CreditsShort
+from billing.exceptions import AccountBlocked, CreditsShort, FreeTrainingGone
 from catalog.exceptions import CatalogError
 from engines.starters.drawings import FAMILIES
 from training import needs, selectors, services
@@ -120,7 +120,7 @@ def _start(
     status, problem, refusal = HTTPStatus.UNPROCESSABLE_ENTITY, None, ""
     try:
         return redirect(start())
-    except (TrainingError, CatalogError) as error:
+    except (TrainingError, CatalogError, FreeTrainingGone) as error:
         refusal = str(error)
     except (CreditsShort, AccountBlocked) as error:
         status, problem = HTTPStatus.PAYMENT_REQUIRED, error

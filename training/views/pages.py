@@ -13,7 +13,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts.files import serve_file
-from billing.exceptions import AccountBlocked, CreditsShort
+from billing.exceptions import AccountBlocked, CreditsShort, FreeTrainingGone
 from jobs.exceptions import MoveRefusedError
 from jobs.http import poll_response
 from jobs.models import State
@@ -149,7 +149,7 @@ def steer(
     training, problem = find(), None
     try:
         service(training=training)
-    except (DatasetUnfit, MoveRefusedError) as error:
+    except (DatasetUnfit, MoveRefusedError, FreeTrainingGone) as error:
         messages.error(request, str(error))
     except (CreditsShort, AccountBlocked) as error:
         problem = error

@@ -68,8 +68,7 @@ def compare_snapshots(request: StudioRequest, pk: UUID) -> HttpResponse:
     context = _frame(experiment, snapshots, "compare")
     found = comparison(request, snapshots, columns=GRID_COLUMNS, count=len(GRID_SEEDS))
     if found:
-        first, second = found["compared"]
-        pairs = zip(quality.figures_of(first), quality.figures_of(second), strict=True)
+        pairs = zip(*map(quality.figures_of, found["compared"]), strict=True)
         context |= {**found, "figures": pairs}
     return render(request, "training/experiment_compare.html", context)
 
