@@ -130,9 +130,10 @@ def send_refund(request: RefundRequest) -> None:
 def send_waiting_refunds() -> int:
     """Send what was decided and not sent; return how many were tried. Called every hour."""
     unsent = RefundRequest.objects.filter(state=State.SENDING, stripe_refund_id__isnull=True)
-    for request in unsent.select_related("payment"):
+    requests = list(unsent.select_related("payment"))
+    for request in requests:
         send_refund(request)
-    return len(unsent)
+    return len(requests)
 
 
 @transaction.atomic
