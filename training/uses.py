@@ -99,7 +99,7 @@ def versions_with(owner_id: UUID, sha256: str) -> QuerySet[DatasetVersion]:
 
 
 def uses_of_versions(versions: Collection[DatasetVersion], owner: User) -> Uses:
-    """What was made with frozen versions. Six queries."""
+    """What was made with frozen versions. Seven queries."""
     sources = [version.source_id for version in versions]
     made = {one.source.pk for one in descendants(sources) if one.source.kind == Source.Kind.MODEL}
     keys = [version.pk for version in versions]
@@ -115,7 +115,7 @@ def _owned(model: type[TrainingRun], owner: User) -> QuerySet[Any]:
 
 
 def uses_of_dataset(dataset: Dataset) -> Uses:
-    """What was made with a dataset, and the trainings with it that were not started. Nine queries."""
+    """What was made with a dataset, and the trainings with it that were not started. Ten queries."""
     versions = list(dataset.versions.only("pk", "source"))
     found = uses_of_versions(versions, dataset.owner)
     drafts = ExperimentDraft.objects.filter(dataset=dataset).count()

@@ -33,7 +33,8 @@ def test_training_pictures_find_themselves(trained, tmp_path):
         tmp_path / "prepared", resolution=16, crop="center",
     )  # fmt: skip
     index = nearest._fetch(version, 16, tmp_path / "index")
-    searching = nearest.NearestPictures(index, resolution=16)
+    sheet = nearest.Grid(side=16, columns=GRID_COLUMNS, count=28)
+    searching = nearest.NearestPictures(index, sheet, by_picture=False)
     grid = Image.fromarray(lay_out(np.array(prepared.images[:28]), columns=GRID_COLUMNS))
     found = searching.of_grid(grid)
     assert [each["sha256"] for each in found] == [name for name, _path in pictures[:28]]
@@ -88,3 +89,16 @@ def test_pictures_too_small_to_compare_have_none(side, experiment, tmp_path):
     Image.new("RGB", (side, side), "red").save(picture)
     prepared = prepare([("a", picture)], tmp_path / "prepared", resolution=side, crop="center")
     assert nearest.NearestPictures.of(None, experiment.dataset_version, prepared, tmp_path) is None
+
+
+def test_where_pictures_are_few_a_sample_is_held_against_its_nearest_pictures_own_neighbour(
+    trained, tmp_path
+):
+    index = nearest._fetch(trained.dataset_version, 16, tmp_path / "index")
+    sheet = nearest.Grid(side=16, columns=2, count=3)
+    searching = nearest.NearestPictures(index, sheet, by_picture=True)
+    copy = index.thumbnails[0].reshape(16, 16, 3)
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    found = searching.of_grid(Image.fromarray(lay_out(np.stack([copy, noise, noise, noise]), columns=2)))
+    assert [each["is_suspect"] for each in found] == [True, False, False]
+    assert found[0]["sha256"] == index.names[0]

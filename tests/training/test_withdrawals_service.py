@@ -186,7 +186,7 @@ def test_all_that_was_made_with_it_is_found(trained, dataset, owner, withdraw, d
         owner=owner, dataset=_filled(dataset), starting_point=None, steps=10, crop="squeeze"
     )
     found = uses.find_picture(dataset, withdraw.image.sha256)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         made = uses.uses_of_versions(found.versions, owner)
     assert set(made.trainings) == {trained, later}
     assert apart not in made.later
