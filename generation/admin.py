@@ -1,6 +1,6 @@
 """What an admin edits of making pictures: the styles beside the prompt, and the words that are refused."""
 
-from typing import Any
+from typing import ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -28,7 +28,7 @@ class PromptStyleAdmin(admin.ModelAdmin[PromptStyle]):
     form = PromptStyleForm
     list_display = ("title", "template", "base_family", "position", "is_shown")
     list_editable = ("position", "is_shown")
-    prepopulated_fields: Any = {"slug": ("title",)}
+    prepopulated_fields: ClassVar = {"slug": ("title",)}
 
 
 @admin.register(BlockedWord)

@@ -10,7 +10,9 @@ from django.http import HttpRequest
 
 from generation.models import Generation, Picture
 from generation.remix import remix_url
+from jobs.estimates import is_served
 from jobs.files import attempt_prefix
+from jobs.models import Queue, State
 from jobs.progress import Progress, read_progress
 
 
@@ -47,6 +49,7 @@ def result_context(request: HttpRequest, generation: Generation) -> dict[str, An
         "fresh": [place for place in places if place.picture and place.index >= shown],
         "previewed": [place for place in places if place.column is not None],
         "sheet": sheet,
+        "is_unserved": generation.job.state == State.QUEUED and not is_served(Queue.GENERATE),
         "made": len(pictures),
         "bar": len(pictures) + progress.values.get("under_way", 0) * progress.values.get("share", 0),
         "next_index": max(pictures, default=-1) + 1,

@@ -36,6 +36,7 @@ class Screen:
         self._number = 0
         self._next = 0.0
         self._done = 0
+        self._newest: dict[int, UInt8Array] = {}
 
     def begin(self, done: int) -> bool:
         """Say how many pictures are done before the next ones begin. Return whether to go on.
@@ -43,19 +44,22 @@ class Screen:
         Raises LeaseLost.
         """
         self._done = done
+        self._newest.clear()
         return self._context.report(step=done, total=self._total) is not Control.STOP
 
     def show(self, step: int, steps: int, count: int, pictures: Mapping[int, UInt8Array]) -> bool:
         """Show `pictures`, by their place among the `count` under way, after a step. Return whether to go on.
 
-        Never raises LeaseLost: whoever shares the batch goes on, and this order learns it when it writes.
+        Without pictures others of the batch have their turn, and nothing is shown. Never raises LeaseLost:
+        whoever shares the batch goes on, and this order learns it when it writes.
         """
+        self._newest |= pictures
         try:
             now = time.monotonic()
-            if now >= self._next:
+            if pictures and now >= self._next:
                 self._next = now + INTERVAL_SECONDS
-                if self._has_previews and pictures:
-                    self._store(count, pictures)
+                if self._has_previews:
+                    self._store(count)
                 self._report(step, steps, count)
             return self._context.control() is not Control.STOP
         except LeaseLost:
@@ -83,10 +87,11 @@ class Screen:
             preview=self._keys[-1] if self._keys else "",
         )
 
-    def _store(self, count: int, pictures: Mapping[int, UInt8Array]) -> None:
-        height, width = next(iter(pictures.values())).shape[:2]
+    def _store(self, count: int) -> None:
+        """Store the newest of all pictures under way, grey where there is none yet."""
+        height, width = next(iter(self._newest.values())).shape[:2]
         sheet = np.full((height, width * count, 3), _GREY, np.uint8)
-        for place, pixels in pictures.items():
+        for place, pixels in self._newest.items():
             sheet[:, place * width : (place + 1) * width] = pixels
         image = Image.fromarray(sheet)
         image.thumbnail((_LARGEST_SIDE * count, _LARGEST_SIDE))

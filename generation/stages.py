@@ -1,6 +1,7 @@
 """Loaded bases with the trained models inside them, and what batches of orders want of them; with torch."""
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,16 +9,19 @@ from pathlib import Path
 
 import torch
 from django.conf import settings
+from django.utils.translation import gettext as _
 from torch import nn
 
 from engines.diffusion.base import Base
 from engines.diffusion.generate import Preview, Sample, generate
 from engines.diffusion.shelf import LoraShelf
-from engines.errors import EngineError
+from engines.errors import EngineError, ModelError
 from engines.images import UInt8Array
 from generation.screens import Screen
 from jobs import warm
 from jobs.exceptions import JobError
+
+logger = logging.getLogger(__name__)
 
 # Pictures that go through a base at once: few enough that they show soon, enough to use the processor well.
 AT_ONCE = 4
@@ -93,9 +97,9 @@ def make_together(wanted: Sequence[Wanted]) -> list[Made | None]:
     """
     torch.set_num_threads(wanted[0].threads)
     made: list[Made | None] = [None] * len(wanted)
+    stage = warm.get(wanted[0].base_key, lambda: _load(wanted[0]), lambda loaded: loaded.nbytes)
+    samples = _with_loras(stage, wanted)
     try:
-        stage = warm.get(wanted[0].base_key, lambda: _load(wanted[0]), lambda loaded: loaded.nbytes)
-        samples = _with_loras(stage, wanted)
         for members in _alike(wanted):
             for member, result in zip(members, _make(stage, wanted, samples, members), strict=True):
                 made[member] = result
@@ -107,13 +111,25 @@ def make_together(wanted: Sequence[Wanted]) -> list[Made | None]:
 
 
 def _load(wanted: Wanted) -> Stage:
-    return Stage.load(wanted.base_folder, wanted.device)
+    try:
+        return Stage.load(wanted.base_folder, wanted.device)
+    except ModelError as error:
+        logger.exception("A base cannot be loaded")
+        raise JobError(
+            _("The base model cannot be loaded. Choose another one, and tell whoever runs the studio.")
+        ) from error
 
 
 def _with_loras(stage: Stage, wanted: Sequence[Wanted]) -> list[list[Sample]]:
     """Return each order's samples with the names of their LoRAs, which are inside the base by then."""
     files = [one.adapter_file for one in wanted if one.adapter_file is not None]
-    names = dict(zip(files, stage.shelf.names(files), strict=True))
+    try:
+        names = dict(zip(files, stage.shelf.names(files), strict=True))
+    except ModelError as error:
+        logger.exception("A trained model cannot be used")
+        raise JobError(
+            _("The trained model does not fit its base. Choose another one, or train it again.")
+        ) from error
     return [
         [
             replace(sample, lora=names[one.adapter_file] if one.adapter_file else None)

@@ -177,11 +177,15 @@ class TextForm(forms.Form):
 
     @cached_property
     def chosen_base(self) -> ModelVersion | None:
-        """The base that is asked for; where none is, that of the trained model, else the first."""
+        """The base that is asked for; where none is, that of the trained model, else the first.
+
+        A link to a base that is gone gets another one, an order for it gets none.
+        """
         address = self._said("base")
-        if address:
-            listed = (base for base in self.bases if base.model.address == address)
-            return next(listed, None) or find_base(self._user, address)
+        listed = (base for base in self.bases if base.model.address == address)
+        found = next(listed, None) or (find_base(self._user, address) if address else None)
+        if found is not None or (address and self.is_bound):
+            return found
         adapter = self.chosen_adapter
         fitting = (base for base in self.bases if adapter is not None and fits(adapter, base))
         return next(fitting, None) or next(iter(self.bases), None)
@@ -217,6 +221,13 @@ class TextForm(forms.Form):
         key = _uuid(self._said("kept"))
         orders = Generation.objects.owned_by(self._user).exclude(source_file="")
         return orders.filter(pk=key).first() if key else None
+
+    @property
+    def names_unknown_model(self) -> bool:
+        """Whether a model that is asked for is gone or not the user's to use."""
+        base, adapter = self._said("base"), self._said("adapter")
+        found = self.chosen_base.model.address if self.chosen_base else ""
+        return bool(adapter and self.chosen_adapter is None) or bool(base and base != found)
 
     @property
     def is_refined(self) -> bool:

@@ -27,6 +27,8 @@ from generation.selectors import latest_generations
 from generation.services import quote_generation
 from generation.text_forms import DEFAULT_OUTPUTS, TextForm, fits
 from generation.text_services import start_text_generation, start_upscale
+from jobs.estimates import is_served
+from jobs.models import Queue
 
 FORM = "generation/text_form.html"
 PAGE = "generation/text_create.html"
@@ -132,7 +134,10 @@ def _answer(
         response = render(request, FORM, context, status=status)
         response["HX-Retarget"], response["HX-Reswap"] = "#order", "outerHTML"
         return response
-    context["history"] = latest_generations(_user(request))
+    context |= {
+        "history": latest_generations(_user(request)),
+        "is_unserved": not is_served(Queue.GENERATE),
+    }
     return render(request, PAGE, context, status=status)
 
 
@@ -147,7 +152,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
         "trained": [(version, Keyword.of(version)) for version in form.trained],
         "chosen_base": form.chosen_base,
         "chosen_adapter": adapter,
-        "is_unknown_model": bool(form["adapter"].value() and adapter is None),
+        "is_unknown_model": form.names_unknown_model,
         "hints": hints_for(prompt, base=form.chosen_base, adapter=adapter, style=form.chosen_style),
         "count": count,
         "credits": quote_generation(count).credits,

@@ -76,6 +76,14 @@ def _median_seconds(kind: str, queue: str) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
+def is_served(queue: str) -> bool:
+    """Whether there is a worker for the queue; also True while Redis, which would know, is away."""
+    try:
+        return Worker.count(queue=tokens.token_queue(queue)) > 0
+    except RedisError:
+        return True
+
+
 def _count_workers(queue: str) -> int:
     try:
         return Worker.count(queue=tokens.token_queue(queue))

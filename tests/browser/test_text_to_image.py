@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ROOT, RunningStudio, Watched
+from tests.browser.test_accessible import _faults as faults
 
 EMAIL = "words@example.org"
 PASSWORD = "words and pictures"
@@ -78,6 +79,10 @@ def test_from_a_prompt_to_a_mask(watched: Watched, studio: RunningStudio, tmp_pa
     page.get_by_role("link", name="Edit inside a mask").click()
     paint(page)
     watched.look("text-4-mask")
+    assert faults(page, page.url) == []
+    # That began with a page load: what was painted is gone.
+    page.set_viewport_size({"width": 1280, "height": 900})
+    paint(page)
     page.get_by_label("Images", exact=True).fill("1")
     page.locator("#make button").click()
     expect(page.locator("#places .tile img")).to_have_count(1, timeout=60_000)

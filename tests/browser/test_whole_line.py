@@ -195,7 +195,7 @@ def save_model(watched: Watched) -> None:
 
 def make_images(watched: Watched) -> None:
     page = watched.page
-    page.goto("/generate/")
+    page.goto("/generate/seeds/")
     page.locator(".choice", has_text="House cats").click()
     page.get_by_label("How many images").fill("4")
     expect(page.get_by_role("button", name="Make 4 images")).to_be_visible()
@@ -223,7 +223,8 @@ def look_around(watched: Watched) -> None:
     """Every page on a phone and in the dark: nothing scrolls sideways."""
     page = watched.page
     addresses = {"home": "/", "datasets": "/datasets/", "experiments": "/experiments/", "models": "/models/"}
-    addresses |= {"catalog": "/catalog/", "generate": "/generate/", "gallery": "/gallery/"}
+    addresses |= {"catalog": "/catalog/", "gallery": "/gallery/"}
+    addresses |= {"generate": "/generate/", "seeds": "/generate/seeds/"}
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 844})
         for scheme in ("light", "dark"):

@@ -227,6 +227,16 @@ def test_without_a_base_the_page_says_so(owner_client):
     assert owner_client.post(URL, {"prompt": "a cat", "count": "1"}).status_code == 422
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_missing_worker_is_said_where_one_orders_and_waits(owner_client, text_order, is_there, monkeypatch):
+    for module in ("text_views", "results"):
+        monkeypatch.setattr(f"generation.{module}.is_served", lambda queue: is_there)
+    order = text_order(seeds=[1])
+    for url in (URL, reverse("generation:generation_detail", args=[order.pk])):
+        page = owner_client.get(url).content.decode()
+        assert ("No worker for images is running" in page) is not is_there
+
+
 def test_links_that_name_a_model_of_seeds_lead_there(owner_client, version):
     response = owner_client.get(URL, {"model": version.model.address, "count": "3"})
     assert response["Location"].startswith(reverse("generation:seeds_create") + "?model=")
@@ -255,7 +265,11 @@ def test_a_link_fills_the_form(owner_client, base, adapter):
 
 
 def test_a_link_to_a_model_that_is_gone_says_so(owner_client, base):
-    assert "gone or not yours" in owner_client.get(URL, {"adapter": "nobody/nothing"}).content.decode()
+    for query in ({"adapter": "nobody/nothing"}, {"base": "nobody/nothing"}):
+        response = owner_client.get(URL, query)
+        assert "gone or not yours" in response.content.decode()
+        assert response.context["chosen_base"] == base
+    assert "gone or not yours" not in owner_client.get(URL).content.decode()
 
 
 @pytest.mark.parametrize("value", ["<script>alert(1)</script>", "\0", "9" * 3000])
