@@ -5,9 +5,9 @@ python -m bench.diffusion [--quick] [--only SECTION ...]
 Training is compared with `bench.plain_dreambooth` on a base built like SD 1.5 at a tenth of its width, with
 pictures of 256 pixels, batches of 4, rank 16 on attention. Pictures are made on a base like the shipped
 starter: four in a batch against one by one, and eight with a LoRA each in one batch against one by one,
-swapped between pictures by diffusers' `set_adapters`, or merged into the weights and taken out again. Bases have
-random weights. All sides work in turns in one process of one thread; times are CPU seconds (on a graphics
-card: seconds), of which medians are taken. What a click costs beyond the model is `bench.clicks`.
+swapped between pictures by diffusers' `set_adapters`, or merged into the weights and taken out again. Bases
+have random weights. All sides work in turns in one process of one thread; times are CPU seconds (on a
+graphics card: seconds), of which medians are taken. What a click costs beyond the model is `bench.clicks`.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """A base model that is loaded and frozen: text, pictures and latents go in and out of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from engines.diffusion.families import FAMILIES, Family, Text
 from engines.diffusion.folders import BaseInfo, fingerprint, read_base
+from engines.diffusion.keyword_vectors import KeywordVectors
 from engines.errors import ModelError
 
 LIBRARIES = {"diffusers": diffusers, "transformers": transformers}
@@ -30,6 +31,7 @@ class Base:
     pipeline: Any
     device: torch.device
     dtype: torch.dtype
+    keywords: KeywordVectors = field(default_factory=KeywordVectors)  # of the LoRAs inside
 
     @classmethod
     def open(
@@ -72,6 +74,11 @@ class Base:
         names = (self.family.denoiser, *self.family.text_encoders)
         modules = {name: getattr(self.pipeline, name, None) for name in names}
         return {name: module for name, module in modules.items() if module is not None}
+
+    @property
+    def text_encoders(self) -> tuple[str, ...]:
+        """Text encoders that LoRAs may change, as far as the base has them."""
+        return tuple(name for name in self.adaptable if name != self.family.denoiser)
 
     @property
     def resolution(self) -> int:

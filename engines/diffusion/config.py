@@ -42,9 +42,11 @@ class TrainConfig:
     batch: int = 4
     learning_rate: float = 1e-4
     text_learning_rate: float = 0.0  # 0: the text encoders stay as they are, and texts are encoded once
+    keyword_learning_rate: float = 0.0  # 0: the keyword gets no vectors of its own (`keyword_vectors`)
     warmup: int = 10
     rank: int = 16
     layers: Literal["attention", "all"] = "attention"
+    convolutions: bool = False  # of UNets, too
     mirror: bool = False
     views: int = 4  # crops of each picture
     smallest_crop: float = 0.8  # side of the smallest crop, as a share of the largest
@@ -161,6 +163,7 @@ _STYLE_SAMPLES = (
 _SMALL: Mapping[str, Any] = {
     "learning_rate": 2e-3,
     "text_learning_rate": 1e-3,
+    "keyword_learning_rate": 1e-3,
     "layers": "all",
     "batch": 8,
     "ema": 0.98,
@@ -173,8 +176,8 @@ def _thing(size: Size, **settings: Any) -> Preset:
     return Preset(
         templates=_THING,
         sample_prompts=_THING_SAMPLES,
-        steps_per_picture=30 if size == "small" else 100,
-        steps=(200, 400) if size == "small" else (500, 2000),
+        steps_per_picture=40 if size == "small" else 100,
+        steps=(300, 600) if size == "small" else (500, 2000),
         prior_per_picture=2,
         settings={**common, "rank": 16, "mirror": True, **settings},
     )
@@ -185,10 +188,10 @@ def _style(size: Size) -> Preset:
     return Preset(
         templates=_STYLE,
         sample_prompts=_STYLE_SAMPLES,
-        steps_per_picture=30 if size == "small" else 150,
-        steps=(300, 500) if size == "small" else (1000, 3000),
+        steps_per_picture=40 if size == "small" else 150,
+        steps=(400, 700) if size == "small" else (1000, 3000),
         prior_per_picture=0,
-        settings={**common, "rank": 16, "mirror": False, "smallest_crop": 0.9},
+        settings={**common, "rank": 16, "mirror": False, "smallest_crop": 0.9, "convolutions": True},
     )
 
 

@@ -1,6 +1,7 @@
 """The one table between names of LoRA layers here and those of kohya's trainers, ComfyUI and AUTOMATIC1111.
 
-Names of UNets and text encoders only change their spelling; SDXL's UNet also counts its blocks otherwise.
+Names of UNets and text encoders only change their spelling; SDXL's UNet also counts its blocks otherwise, and
+names what is in them as its authors do.
 FLUX's layers are joined there: query, key and value (and, in single blocks, the feed-forward layer) are one
 matrix. Such a LoRA is written with one block of rows for each, so nothing is lost in either direction.
 """
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engines.diffusion.base import Base
-from engines.diffusion.lora import DOWN, UP, Tensors, layers_of
+from engines.diffusion.lora import DOWN, UP, Tensors, every_layer, weight_of
 from engines.errors import ModelError
 
 KOHYA_DOWN, KOHYA_UP, KOHYA_ALPHA = "lora_down.weight", "lora_up.weight", "alpha"
@@ -26,26 +27,44 @@ _FLUX_DOUBLE = {
     "img_mlp_2": ("ff.net.2",),
     "txt_mlp_0": ("ff_context.net.0.proj",),
     "txt_mlp_2": ("ff_context.net.2",),
+    "img_mod_lin": ("norm1.linear",),
+    "txt_mod_lin": ("norm1_context.linear",),
 }
 _FLUX_SINGLE = {
     "linear1": ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"),
     "linear2": ("proj_out",),
+    "modulation_lin": ("norm.linear",),
+}
+_SGM_OUTSIDE = {
+    "conv_in": "input_blocks.0.0",
+    "conv_out": "out.2",
+    "time_embedding.linear_1": "time_embed.0",
+    "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
+}
+_SGM_INSIDE = {
+    "conv1": "in_layers.2",
+    "conv2": "out_layers.3",
+    "time_emb_proj": "emb_layers.1",
+    "conv_shortcut": "skip_connection",
 }
 
 
 @dataclass(frozen=True)
 class Joined:
-    """One layer in kohya's files: the layers here that it joins, and how many rows each of them has."""
+    """One layer in kohya's files: the layers here that it joins, how many rows each has, and their kernel."""
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
+    kernel: tuple[int, ...] = ()
 
 
 def table(base: Base) -> dict[str, Joined]:
     """Kohya's name of every layer of a base that a LoRA may change. Raises ModelError where there is none."""
     if not base.family.kohya:
         raise ModelError(f"Other tools know no names for {base.family.title}. Save the LoRA for diffusers.")
-    known = {name: int(layer.out_features) for name, layer in layers_of(base, "all", text=True).items()}
+    known = {name: weight_of(layer).shape for name, layer in every_layer(base).items()}
     texts = [name for name in known if name.startswith("text_encoder")]
     prefixes = {
         "text_encoder": "lora_te" if base.family.name == "sd15" else "lora_te1",
@@ -61,11 +80,13 @@ def table(base: Base) -> dict[str, Joined]:
         per_block = int(base.pipeline.unet.config.layers_per_block) + 1
         for name in known.keys() - set(texts):
             path = name.removeprefix("unet.")
-            path = _sgm_path(path, per_block) if base.family.name == "sdxl" else path
+            path = _sgm_path(path, per_block, known) if base.family.name == "sdxl" else path
             groups[f"lora_unet_{path.replace('.', '_')}"] = (name,)
-    return {
-        kohya: Joined(names, tuple(known[name] for name in names)) for kohya, names in sorted(groups.items())
-    }
+    return {kohya: _joined(names, known) for kohya, names in sorted(groups.items())}
+
+
+def _joined(names: tuple[str, ...], known: Mapping[str, torch.Size]) -> Joined:
+    return Joined(names, tuple(known[name][0] for name in names), tuple(known[names[0]][2:]))
 
 
 def to_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
@@ -88,11 +109,14 @@ def from_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
     read: dict[str, Tensor] = {}
     for kohya, joined in known.items():
         down, up = rest.get(f"{kohya}.{KOHYA_DOWN}"), rest.get(f"{kohya}.{KOHYA_UP}")
-        if down is None or up is None or down.ndim != 2 or up.ndim != 2 or len(up) != sum(joined.widths):
+        if down is None or up is None or not _fits(down, up, joined):
             continue  # what is left over is told below
         alpha = rest.pop(f"{kohya}.{KOHYA_ALPHA}", None)
         del rest[f"{kohya}.{KOHYA_DOWN}"], rest[f"{kohya}.{KOHYA_UP}"]
         up = up if alpha is None else up * (float(alpha) / len(down))
+        # Convolutions of one pixel are written as matrices by some, and the other way round.
+        down = down.reshape(*down.shape[:2], *joined.kernel)
+        up = up.reshape(*up.shape[:2], *(1 for _ in joined.kernel))
         for name, pair in zip(joined.names, _split(down, up, joined.widths), strict=True):
             if pair is not None:
                 read[f"{name}.{DOWN}"], read[f"{name}.{UP}"] = pair
@@ -104,7 +128,18 @@ def from_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
     return read
 
 
-def _flux_groups(known: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+def _fits(down: Tensor, up: Tensor, joined: Joined) -> bool:
+    kernel = joined.kernel or (1, 1)
+    return (
+        down.shape[2:] in ((), joined.kernel, kernel)
+        and (down.ndim > 2 or kernel == (1, 1))
+        and up.shape[2:] in ((), (1, 1))
+        and up.ndim > 1
+        and len(up) == sum(joined.widths)
+    )
+
+
+def _flux_groups(known: Mapping[str, torch.Size]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, tuple[str, ...]] = {}
     for blocks, kohya, parts in (
         ("transformer_blocks", "double_blocks", _FLUX_DOUBLE),
@@ -118,26 +153,35 @@ def _flux_groups(known: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _sgm_path(path: str, per_block: int) -> str:
+def _sgm_path(path: str, per_block: int, known: Mapping[str, torch.Size]) -> str:
     """A layer of SDXL's UNet as its authors count: input, middle and output blocks without nesting."""
-    path = path.replace("mid_block.attentions.0.", "middle_block.1.")
-    down = re.match(r"down_blocks\.(\d+)\.attentions\.(\d+)\.(.*)", path)
-    if down:
-        return f"input_blocks.{1 + int(down[1]) * per_block + int(down[2])}.1.{down[3]}"
-    up = re.match(r"up_blocks\.(\d+)\.attentions\.(\d+)\.(.*)", path)
-    return f"output_blocks.{int(up[1]) * per_block + int(up[2])}.1.{up[3]}" if up else path
+    if path in _SGM_OUTSIDE:
+        return _SGM_OUTSIDE[path]
+    found = re.match(r"(down|up|mid)_block(?:s\.(\d+))?\.(resnets|attentions|\w+samplers)\.(\d+)\.(.*)", path)
+    if found is None:
+        return path
+    side, part, rest = found[1], found[3], _SGM_INSIDE.get(found[5], found[5])
+    block, number = int(found[2] or 0), int(found[4])
+    if side == "mid":
+        return f"middle_block.{1 if part == 'attentions' else 2 * number}.{rest}"
+    if part == "downsamplers":
+        return f"input_blocks.{(block + 1) * per_block}.0.op"
+    if part == "upsamplers":
+        follows_attention = any(name.startswith(f"unet.up_blocks.{block}.attentions.") for name in known)
+        return f"output_blocks.{(block + 1) * per_block - 1}.{1 + follows_attention}.{rest}"
+    blocks, first = ("input_blocks", 1) if side == "down" else ("output_blocks", 0)
+    return f"{blocks}.{first + block * per_block + number}.{1 if part == 'attentions' else 0}.{rest}"
 
 
 def _diffusers_spelling(base: Base) -> dict[str, Joined]:
     """SDXL files also come with diffusers' block names in kohya's spelling."""
     if base.family.name != "sdxl":
         return {}
-    layers = layers_of(base, "all", text=False)
+    known = {name: weight_of(layer).shape for name, layer in every_layer(base).items()}
     return {
-        f"lora_unet_{name.removeprefix('unet.').replace('.', '_')}": Joined(
-            (name,), (int(layer.out_features),)
-        )
-        for name, layer in layers.items()
+        f"lora_unet_{name.removeprefix('unet.').replace('.', '_')}": _joined((name,), known)
+        for name in known
+        if name.startswith("unet.")
     }
 
 
@@ -149,6 +193,8 @@ def _pair(tensors: Tensors, name: str) -> tuple[Tensor, Tensor] | None:
 def _join(pairs: Sequence[tuple[Tensor, Tensor] | None], widths: Sequence[int]) -> tuple[Tensor, Tensor]:
     """A `[sum of ranks, in]` and B `[sum of widths, sum of ranks]`, each layer in its own block."""
     there = next(pair for pair in pairs if pair is not None)
+    if len(pairs) == 1:
+        return there
     rank = max(len(pair[0]) for pair in pairs if pair is not None)
     down = there[0].new_zeros(rank * len(pairs), there[0].shape[1])
     up = there[1].new_zeros(sum(widths), rank * len(pairs))

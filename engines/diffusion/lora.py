@@ -2,7 +2,8 @@
 
 A LoRA's tensors go by the names that diffusers' files give them: component, module, `lora_A` or `lora_B`, for
 example `unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight`. A is `[rank, in]`, B is
-`[out, rank]`; alpha equals the rank throughout, so the weight that is added is B @ A.
+`[out, rank]`; alpha equals the rank throughout, so the weight that is added is B @ A. Of a convolution A is
+`[rank, in, k, k]` and B `[out, rank, 1, 1]`, as LyCORIS has it (Yeh et al. 2023, arXiv 2309.14859).
 """
 
 import warnings
@@ -15,6 +16,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from engines.diffusion.base import Base
+from engines.diffusion.keyword_vectors import ENDING
 from engines.errors import ModelError
 
 Layers = Literal["attention", "all"]
@@ -33,36 +35,83 @@ _FEED_FORWARD = (
     *("net.0.proj", "net.2", "proj_mlp", "proj_out"),
     *("mlp.fc1", "mlp.fc2", "DenseReluDense.wi_0", "DenseReluDense.wi_1", "DenseReluDense.wo"),
 )
+_CONVOLUTIONS = ("conv_in", "conv_out", "conv1", "conv2", "conv_shortcut", "conv", "proj_in", "proj_out")
 
 
-def layers_of(base: Base, layers: Layers, *, text: bool) -> dict[str, Any]:
-    """The linear layers that a LoRA may change, by the names of files without `lora_A.weight`."""
+def layers_of(base: Base, layers: Layers, *, text: bool, convolutions: bool = False) -> dict[str, Any]:
+    """The layers that a training changes, by the names of files without `lora_A.weight`.
+
+    Linear ones, and of a UNet its convolutions where those are wanted.
+    """
     names = _ATTENTION if layers == "attention" else _ATTENTION + _FEED_FORWARD
     endings = tuple(f".{name}" for name in names)
     found: dict[str, Any] = {}
-    for component, model in base.adaptable.items():
+    for name, layer in every_layer(base).items():
+        component, path = name.split(".", 1)
         if component != base.family.denoiser and not text:
             continue
-        for path, module in model.named_modules():
+        if is_convolution(layer):
+            wanted = convolutions and path.rsplit(".", 1)[-1] in _CONVOLUTIONS
+        else:
             # The dot keeps a transformer's last projection out, which is named as one inside its blocks.
-            if isinstance(module, nn.Linear | LoraLayer) and path.endswith(endings):
+            wanted = path.endswith(endings)
+        if wanted:
+            found[name] = layer
+    return found
+
+
+def every_layer(base: Base) -> dict[str, Any]:
+    """All layers that a LoRA from elsewhere may change, by the names of files without `lora_A.weight`."""
+    found: dict[str, Any] = {}
+    for component, model in base.adaptable.items():
+        inside: tuple[str, ...] = ()  # of layers that hold LoRAs already
+        for path, module in model.named_modules():
+            if path.startswith(inside):
+                continue
+            if isinstance(module, LoraLayer):
+                inside = (*inside, f"{path}.")
+            if isinstance(module, nn.Linear | nn.Conv2d | LoraLayer):
                 found[_file_name(component, model, path)] = module
     return found
 
 
-def add_lora(base: Base, name: str, *, rank: int, layers: Layers, text: bool, rng: torch.Generator) -> None:
+def weight_of(layer: Any) -> Tensor:
+    """The base's own weight in a layer, `[out, in]` or `[out, in, k, k]`."""
+    weight: Tensor = (layer.get_base_layer() if isinstance(layer, LoraLayer) else layer).weight
+    return weight
+
+
+def is_convolution(layer: Any) -> bool:
+    """Whether a layer is a convolution, with LoRAs inside or without."""
+    return weight_of(layer).ndim > 2
+
+
+def add_lora(
+    base: Base,
+    name: str,
+    *,
+    rank: int,
+    layers: Layers,
+    text: bool,
+    rng: torch.Generator,
+    convolutions: bool = False,
+    keyword: str = "",
+) -> None:
     """Add a LoRA that changes nothing yet and can be trained; its weights are float32.
 
-    A is drawn from `rng` as peft draws it (uniform, Kaiming), B is zero.
+    A is drawn from `rng` as peft draws it (uniform, Kaiming), B is zero. A `keyword` is given vectors of its
+    own in every text encoder, which begin as the base's.
     """
-    targets = layers_of(base, layers, text=text)
+    targets = layers_of(base, layers, text=text, convolutions=convolutions)
     _inject(base, name, dict.fromkeys(targets, rank), trainable=True)
     for tensor_name, parameter in lora_parameters(base, name).items():
         parameter.data = parameter.data.float()
         if tensor_name.endswith(DOWN):
-            bound = parameter.shape[1] ** -0.5
+            bound = parameter[0].numel() ** -0.5
             drawn = torch.rand(parameter.shape, generator=rng) * 2 * bound - bound
             parameter.data.copy_(drawn)
+    for component in base.text_encoders if keyword else ():
+        base.keywords.add(base.pipeline, component, name, keyword)
 
 
 def lora_parameters(base: Base, name: str) -> dict[str, nn.Parameter]:
@@ -72,13 +121,14 @@ def lora_parameters(base: Base, name: str) -> dict[str, nn.Parameter]:
         if name in layer.lora_A:
             found[f"{file_name}.{DOWN}"] = layer.lora_A[name].weight
             found[f"{file_name}.{UP}"] = layer.lora_B[name].weight
-    return found
+    return found | base.keywords.parameters(name)
 
 
-def load_lora(base: Base, name: str, tensors: Tensors) -> None:
+def load_lora(base: Base, name: str, tensors: Tensors, *, keyword: str = "") -> None:
     """Put a LoRA beside those that are inside the base already, in the base's dtype.
 
-    Raises ModelError where it does not fit the base.
+    `keyword` is what its vectors for one are for, where it has any (`LoraInfo.trigger_phrase`). Raises
+    ModelError where it does not fit the base.
     """
     wrong = unfitting(base, tensors)
     if wrong:
@@ -88,6 +138,9 @@ def load_lora(base: Base, name: str, tensors: Tensors) -> None:
         )
     downs = {key.removesuffix(f".{DOWN}"): value for key, value in tensors.items() if key.endswith(DOWN)}
     _inject(base, name, {key: len(value) for key, value in downs.items()}, trainable=False)
+    for key, value in tensors.items():
+        if key.endswith(f".{ENDING}"):
+            base.keywords.add(base.pipeline, key.removesuffix(f".{ENDING}"), name, keyword, value)
     with torch.no_grad():
         for key, parameter in lora_parameters(base, name).items():
             parameter.copy_(tensors[key])
@@ -95,6 +148,7 @@ def load_lora(base: Base, name: str, tensors: Tensors) -> None:
 
 def remove_lora(base: Base, name: str) -> None:
     """Take a LoRA out of the base."""
+    base.keywords.remove(name)
     for _, layer in lora_layers(base):
         layer.set_adapter([active for active in layer.active_adapters if active != name])
         layer.delete_adapter(name)
@@ -104,21 +158,24 @@ def remove_lora(base: Base, name: str) -> None:
 
 def unfitting(base: Base, tensors: Tensors) -> list[str]:
     """What keeps a LoRA from fitting: layers that the base lacks, or other shapes; empty where it fits."""
-    known = layers_of(base, "all", text=True)
+    known = every_layer(base)
     wrong = []
     for key, tensor in tensors.items():
         name, _, kind = key.rpartition(".lora_")
-        layer = known.get(name)
-        if layer is None or f"lora_{kind}" not in (DOWN, UP):
+        if f"lora_{kind}" == ENDING and name in base.text_encoders:
+            continue  # their shape is looked at when the keyword is known
+        if name not in known or f"lora_{kind}" not in (DOWN, UP):
             wrong.append(f"the base has no {key}")
             continue
-        width = layer.in_features if f"lora_{kind}" == DOWN else layer.out_features
-        if tensor.ndim != 2 or tensor.shape[1 if f"lora_{kind}" == DOWN else 0] != width:
-            wrong.append(f"{key} is {tuple(tensor.shape)} where the base has width {width}")
-        elif f"lora_{kind}" == DOWN and f"{name}.{UP}" not in tensors:
-            wrong.append(f"{name}.{UP} is missing")
-        elif f"lora_{kind}" == UP and f"{name}.{DOWN}" not in tensors:
-            wrong.append(f"{name}.{DOWN} is missing")
+        shape = weight_of(known[name]).shape
+        if f"lora_{kind}" == DOWN:
+            other, fits = UP, tensor.shape[1:] == shape[1:]
+        else:
+            other, fits = DOWN, tensor.shape[:1] == shape[:1] and tensor.ndim == len(shape)
+        if not fits:
+            wrong.append(f"{key} is {tuple(tensor.shape)} where the base has {tuple(shape)}")
+        elif f"{name}.{other}" not in tensors:
+            wrong.append(f"{name}.{other} is missing")
     return wrong or ([] if tensors else ["it holds no layers"])
 
 

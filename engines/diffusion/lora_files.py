@@ -218,7 +218,7 @@ def _with_alpha_one(raw: Tensors, alphas: Mapping[str, float]) -> dict[str, Tens
     for name in [name for name in tensors if name.endswith(f".{UP}")]:
         layer = name.removesuffix(f".{UP}")
         alpha = own_alphas.get(layer, alphas.get(layer.split(".", 1)[0]))
-        rank = tensors[name].shape[-1]
+        rank = tensors[name].shape[1]
         if alpha is not None and alpha != rank:
             tensors[name] = tensors[name] * (alpha / rank)
     return tensors

@@ -28,13 +28,17 @@ def per_sample(base: Base, names: Sequence[str], scales: Sequence[float]) -> Ite
     Raises ConfigError, when the base is used, for batches that the samples cannot share.
     """
     layers = [layer for _, layer in lora_layers(base)]
+    before = [layer.__dict__.get("forward") for layer in layers]  # of a LoRA that is being trained
     try:
         for layer in layers:
             layer.forward = partial(_forward, layer.base_layer, _stacked(layer, names, scales), len(names))
-        yield
+        with base.keywords.used_by(names, scales):
+            yield
     finally:
-        for layer in layers:
-            layer.__dict__.pop("forward", None)  # the class's own is there again
+        for layer, forward in zip(layers, before, strict=True):
+            layer.__dict__.pop("forward", None)
+            if forward is not None:
+                layer.forward = forward
 
 
 class _Stacked:

@@ -46,7 +46,7 @@ class LoraShelf:
     def _read(self, path: Path) -> None:
         lora = read_lora(path, self.base, relatives=self.relatives)
         name = f"held{next(self._numbers)}"
-        load_lora(self.base, name, lora.tensors)
+        load_lora(self.base, name, lora.tensors, keyword=lora.info.trigger_phrase)
         size = sum(parameter.nbytes for parameter in lora_parameters(self.base, name).values())
         self._held[path] = name, size
 

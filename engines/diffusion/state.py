@@ -1,6 +1,7 @@
 """What changes in a LoRA training: its weights, their running average and the optimizer's moments."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from engines.checkpoint import Checkpoint, Tensors
 from engines.diffusion.base import Base
 from engines.diffusion.config import TrainConfig
+from engines.diffusion.keyword_vectors import ENDING
 from engines.diffusion.lora import add_lora, lora_parameters
 from engines.diffusion.randomness import Purpose, torch_rng
 from engines.errors import ModelError
@@ -34,7 +36,16 @@ class TrainState:
         """A fresh LoRA in the base, and its optimizer."""
         rng = torch_rng(config.seed, Purpose.INIT)
         text = config.text_learning_rate > 0
-        add_lora(base, NAME, rank=config.rank, layers=config.layers, text=text, rng=rng)
+        add_lora(
+            base,
+            NAME,
+            rank=config.rank,
+            layers=config.layers,
+            text=text,
+            rng=rng,
+            convolutions=config.convolutions,
+            keyword=config.keyword if config.keyword_learning_rate else "",
+        )
         parameters = lora_parameters(base, NAME)
         average = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         return cls(base, parameters, average, _optimizer(base, parameters, config))
@@ -94,10 +105,17 @@ class TrainState:
 def _optimizer(base: Base, parameters: dict[str, nn.Parameter], config: TrainConfig) -> torch.optim.AdamW:
     prefix = f"{base.family.denoiser}."
     pictures = [parameter for name, parameter in parameters.items() if name.startswith(prefix)]
-    texts = [parameter for name, parameter in parameters.items() if not name.startswith(prefix)]
-    groups = [{"params": pictures, "peak": config.learning_rate}]
+    keywords = [parameter for name, parameter in parameters.items() if name.endswith(f".{ENDING}")]
+    texts = [
+        parameter
+        for name, parameter in parameters.items()
+        if not name.startswith(prefix) and not name.endswith(f".{ENDING}")
+    ]
+    groups: list[dict[str, Any]] = [{"params": pictures, "peak": config.learning_rate}]
     if texts:
         groups.append({"params": texts, "peak": config.text_learning_rate})
+    if keywords:  # no decay: vectors have their place, which is not zero
+        groups.append({"params": keywords, "peak": config.keyword_learning_rate, "weight_decay": 0.0})
     return torch.optim.AdamW(
         groups, lr=config.learning_rate, betas=BETAS, weight_decay=config.weight_decay, fused=True
     )

@@ -11,8 +11,10 @@ from engines import hardware
 from engines.checkpoint import all_finite, load_checkpoint, save_checkpoint
 from engines.diffusion.base import Base
 from engines.diffusion.config import TrainConfig
+from engines.diffusion.folders import read_base
 from engines.diffusion.snapshots import SNAPSHOTS, latest_snapshot, write_sample, write_snapshot
-from engines.diffusion.state import TrainState
+from engines.diffusion.state import NAME, TrainState
+from engines.diffusion.training_speed import speed_up, training_dtype
 from engines.diffusion.updates import DIVERGED, Updates
 from engines.diffusion.views import encode_views
 from engines.errors import DatasetError, DivergedError
@@ -47,6 +49,10 @@ def train(config: TrainConfig, host: Host) -> TrainResult:
     checkpoint = load_checkpoint(config.run_dir / CHECKPOINTS)
     if checkpoint:
         dtype = getattr(torch, checkpoint.values["dtype"])
+    elif config.precision == "auto":
+        info = read_base(config.base)
+        denoiser = "unet" if "unet" in info.parameters else "transformer"
+        dtype = training_dtype(config.base, info.parameters[denoiser], device)
     else:
         dtype = hardware.compute_dtype(config.precision, device)
     identity = dataset_fingerprint(config)
@@ -57,6 +63,7 @@ def train(config: TrainConfig, host: Host) -> TrainResult:
         base.pipeline.components[base.family.denoiser].enable_gradient_checkpointing()
     views = encode_views(base, config)
     state = TrainState.create(base, config)
+    speed_up(base, NAME)
     state.values = {"dataset": identity, "dtype": str(dtype).removeprefix("torch.")}
     if checkpoint:
         state.restore(checkpoint)

@@ -104,7 +104,7 @@ class Updates:
         self.views, self.shown = views, Shown(config, views)
         self.prior = Prior(self.base, config)
         self._texts: dict[str, Text] = {}
-        if not config.text_learning_rate:
+        if not config.text_learning_rate and not config.keyword_learning_rate:
             self._encode_all()
 
     def step(self) -> dict[str, float]:

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from engines.diffusion.generate import TOLERANCE, Sample, generate, preview
-from engines.diffusion.lora import add_lora, load_lora, lora_parameters, remove_lora
-from engines.errors import ConfigError
+from engines.diffusion.lora import NO_LORA, add_lora, load_lora, lora_parameters, remove_lora
+from engines.diffusion.per_sample import per_sample
+from engines.errors import ConfigError, ModelError
 
 SIZE = {"width": 24, "height": 32}
 
@@ -22,7 +23,8 @@ def loras(open_base, family):
     base = open_base(family)
     for number, name in enumerate(("one", "two")):
         rng = torch.Generator().manual_seed(number)
-        add_lora(base, name, rank=2 + number, layers="all", text=True, rng=rng)
+        options = {"layers": "all", "text": True, "convolutions": True, "keyword": "mimo"}
+        add_lora(base, name, rank=2 + number, rng=rng, **options)
         for parameter in lora_parameters(base, name).values():
             parameter.data = torch.randn(parameter.shape, generator=rng) * 0.3
     yield base
@@ -78,12 +80,46 @@ def test_pictures_of_several_loras_in_one_batch_equal_those_made_alone(loras):
         Sample(prompt="a red cat", seed=2, guidance=2.0),
         Sample(prompt="a cat", seed=1, lora="two"),
         Sample(prompt="a cat", seed=1, lora="one", lora_scale=0.5),
+        Sample(prompt="mimo cat", seed=1, lora="one"),
+        Sample(prompt="mimo cat", seed=1, lora="two"),
     ]
-    together = generate(loras, samples, steps=3, **SIZE)
+    together = generate(loras, samples, steps=3, batch=8, **SIZE)
     for sample, picture in zip(samples, together, strict=True):
         [alone] = generate(loras, [sample], steps=3, **SIZE)
         assert levels(picture, alone) <= TOLERANCE
     assert levels(together[0], together[2]) > 10 < levels(together[0], together[3])
+
+
+def test_vectors_for_a_keyword_change_it_alone(open_base, family):
+    base = open_base(family)
+    rng = torch.Generator().manual_seed(0)
+    bare = base.encode_text(["mimo cat", "a cat"])
+    add_lora(base, "own", rank=2, layers="attention", text=False, rng=rng, keyword="mimo")
+    tensors = {key: value.detach().clone() for key, value in lora_parameters(base, "own").items()}
+    vectors = {key: value for key, value in tensors.items() if key.endswith(".lora_keyword")}
+    assert vectors.keys() == {f"{name}.lora_keyword" for name in base.text_encoders}
+    remove_lora(base, "own")
+    shift = torch.randn(16, generator=rng)  # no constant: layers that normalise would not see it
+    moved = {
+        key: value + shift.repeat(2)[: value.shape[1]] if key in vectors else value
+        for key, value in tensors.items()
+    }
+    load_lora(base, "own", moved, keyword="mimo")
+    with per_sample(base, ["own", NO_LORA], [1.0, 1.0]):
+        changed = base.encode_text(["mimo cat", "mimo cat", "a cat", "a cat"])
+    with per_sample(base, ["own"], [0.0]):
+        at_no_strength = base.encode_text(["mimo cat"])
+    remove_lora(base, "own")
+    for key, value in bare.items():
+        assert not torch.allclose(changed[key][0], value[0], atol=1e-3)
+        torch.testing.assert_close(changed[key][1:3], value, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(at_no_strength[key][0], value[0], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ModelError, match="that it does not name"):
+        load_lora(base, "own", moved)
+    remove_lora(base, "own")
+    with pytest.raises(ModelError, match="do not fit this base"):
+        load_lora(base, "own", moved, keyword="mimo mimo")
+    remove_lora(base, "own")
 
 
 def test_from_a_picture_and_inside_a_mask(open_base, family):

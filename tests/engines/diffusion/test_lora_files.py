@@ -23,10 +23,10 @@ INFO = LoraInfo(
 )
 
 
-def tensors_for(base, *, layers="all", text=True, rank=3):
+def tensors_for(base, *, layers="all", text=True, rank=3, **options):
     """Random tensors of a LoRA for a base, which is left without it."""
     rng = torch.Generator().manual_seed(1)
-    add_lora(base, "made", rank=rank, layers=layers, text=text, rng=rng)
+    add_lora(base, "made", rank=rank, layers=layers, text=text, rng=rng, **options)
     made = {
         name: torch.randn(value.shape, generator=rng) for name, value in lora_parameters(base, "made").items()
     }
@@ -49,7 +49,7 @@ def assert_adds_the_same(first, second):
 
 def test_a_file_comes_back_with_its_metadata(open_base, family, tmp_path):
     base = open_base(family)
-    made = tensors_for(base)
+    made = tensors_for(base, convolutions=True, keyword="mimochi")
     digest = save_lora(tmp_path / "lora.safetensors", base, made, INFO, dtype=torch.float32)
     read = read_lora(tmp_path / "lora.safetensors", base)
     assert read.tensors.keys() == made.keys()
@@ -69,7 +69,7 @@ def test_a_file_comes_back_with_its_metadata(open_base, family, tmp_path):
 @pytest.mark.parametrize("layers", ["attention", "all"])
 def test_kohyas_naming_comes_back(open_base, tmp_path, name, layers):
     base = open_base(name)
-    made = tensors_for(base, layers=layers)
+    made = tensors_for(base, layers=layers, convolutions=layers == "all")
     path = tmp_path / "lora.safetensors"
     save_lora(path, base, made, INFO, naming="kohya", dtype=torch.float32)
     assert all(key.startswith(("lora_unet_", "lora_te")) for key in load_file(path))
@@ -102,7 +102,7 @@ def test_diffusers_loads_our_naming(open_base, base_folders, family, tmp_path):
     from engines.diffusion.base import Base
 
     base = Base.open(base_folders(family))
-    made = tensors_for(open_base(family))
+    made = tensors_for(open_base(family), convolutions=True)
     save_lora(tmp_path / "lora.safetensors", base, made, INFO, dtype=torch.float32)
     base.pipeline.load_lora_weights(tmp_path, weight_name="lora.safetensors", adapter_name="own")
     loaded = lora_parameters(base, "own")
@@ -122,6 +122,21 @@ def test_alpha_is_taken_into_the_weights(open_base, tmp_path):
         torch.testing.assert_close(2 * value, added(made)[name])
 
 
+def test_convolutions_of_one_pixel_come_as_matrices_too(open_base, tmp_path):
+    base = open_base("sd15")
+    made = tensors_for(base, text=False, convolutions=True)
+    kohya = to_kohya(base, made)
+    names = [name for name in kohya if name.endswith("_proj_in.lora_down.weight")]
+    assert names
+    for name in names:
+        assert kohya[name].shape[2:] == (1, 1)
+        kohya[name] = kohya[name].flatten(1)
+    save_file(kohya, tmp_path / "lora.safetensors")
+    read = read_lora(tmp_path / "lora.safetensors", base).tensors
+    assert read.keys() == made.keys()
+    assert all(torch.equal(read[key], made[key]) for key in made)
+
+
 def test_joined_layers_without_blocks_are_split(open_base, tmp_path):
     base = open_base("flux")
     down, up = torch.randn(2, 32), torch.randn(96, 2)
@@ -137,6 +152,11 @@ def test_sdxl_counts_its_blocks_as_its_authors_do(open_base):
     assert any(name.startswith("lora_unet_input_blocks_4_1_transformer_blocks_1_") for name in names)
     assert any(name.startswith("lora_unet_middle_block_1_") for name in names)
     assert any(name.startswith("lora_unet_output_blocks_2_1_") for name in names)
+    made = tensors_for(open_base("sdxl"), text=False, convolutions=True)
+    names = {name.removesuffix(".alpha") for name in to_kohya(open_base("sdxl"), made)}
+    known = ("input_blocks_0_0", "input_blocks_1_0_in_layers_2", "input_blocks_3_0_op", "out_2")
+    known += ("input_blocks_4_0_skip_connection", "middle_block_2_out_layers_3", "output_blocks_2_2_conv")
+    assert {f"lora_unet_{name}" for name in known} <= names
 
 
 def test_a_lora_for_another_base_is_refused_by_name(open_base, tmp_path):

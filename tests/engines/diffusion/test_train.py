@@ -73,6 +73,8 @@ def config(base_folders, pictures, tmp_path):
                 "learning_rate": 1e-2,
                 "rank": 2,
                 "layers": "all",
+                "convolutions": True,
+                "keyword_learning_rate": 1e-3,
                 "mirror": True,
                 "views": 2,
                 "prior_pictures": 2,
@@ -110,7 +112,7 @@ def test_every_family_trains_saves_loads_and_generates(config, open_base, family
     lora = read_lora(snapshot.folder / "lora.safetensors", base)
     assert (lora.info.title, lora.info.trigger_phrase, lora.info.family) == ("Zoxumi", "zoxumi", family)
     assert any(tensor.any() for name, tensor in lora.tensors.items() if name.endswith("lora_B.weight"))
-    load_lora(base, "own", lora.tensors)
+    load_lora(base, "own", lora.tensors, keyword=lora.info.trigger_phrase)
     try:
         samples = [Sample(prompt="zoxumi cat", lora=name) for name in (None, "own")]
         plain, own = generate(base, samples, width=16, height=16, steps=2)
