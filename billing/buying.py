@@ -35,13 +35,16 @@ def begin_checkout(
 ) -> Checkout:
     """Open a checkout for a plan or a pack; its `url` is where the user pays.
 
-    An open one of the same is used again, any other is closed first. Effect: a customer and a session at
-    Stripe, a row of each here. Errors: HasPlanAlready, PaymentsAway, PaymentRefused.
+    An open one of the same is used again, any other is closed first. One that turns out to be paid already
+    is returned as it is, without a `url`: nobody shall pay twice because a tab was lost. Effect: a customer and a
+    session at Stripe, a row of each here. Errors: HasPlanAlready, PaymentsAway, PaymentRefused.
     """
     account = open_account(user=user)
     offer = offer_of(sold)
     customer = _customer_of(account, user)
-    _settle_open(account, offer)
+    paid = _settle_open(account, offer)
+    if paid is not None:
+        return paid
     if offer.kind == Offer.Kind.PLAN and current_subscription(account) is not None:
         raise HasPlanAlready
     attempt = _open_attempt(account, offer, return_to)
@@ -157,10 +160,11 @@ def _customer_of(account: CreditAccount, user: User) -> str:
     return link_customer(account.pk, customer).stripe_id
 
 
-def _settle_open(account: CreditAccount, offer: Offer) -> None:
+def _settle_open(account: CreditAccount, offer: Offer) -> Checkout | None:
     """Close the open attempt, unless it is for this offer and can still be paid.
 
-    It may have been paid already in another tab, and the news of it not be here: so Stripe is asked.
+    It may have been paid already in another tab, and the news of it not be here: so Stripe is asked, and then
+    it is returned.
     """
     day = timezone.now() - timedelta(hours=23)
     for attempt in account.checkouts.filter(state=Checkout.State.OPEN):
@@ -168,6 +172,10 @@ def _settle_open(account: CreditAccount, offer: Offer) -> None:
             close_checkout(attempt)
         elif attempt.stripe_id:
             sync_checkout(attempt.stripe_id)
+            attempt.refresh_from_db()
+            if attempt.state in (Checkout.State.PAID, Checkout.State.PENDING):
+                return attempt
+    return None
 
 
 @transaction.atomic

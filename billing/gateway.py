@@ -97,9 +97,8 @@ class Gateway:
 
     def events_since(self, moment: datetime) -> Iterator[Object]:
         """Yield the events since a moment, the newest first. Stripe keeps them for thirty days."""
-        since = {"gte": int(moment.timestamp())}
-        found = self._ask(lambda: self._stripe.events.list({"created": since, "limit": 100}))
-        return self._all(found)
+        params: Any = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
+        return self._all(self._ask(lambda: self._stripe.events.list(params)))
 
     # Customers, buying
 

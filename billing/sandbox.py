@@ -84,7 +84,13 @@ class FakeStripe(stripe.HTTPClient):
     name = "sandbox"
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
     ) -> tuple[str, int, Mapping[str, str]]:
         """Answer one request, then deliver what it led to."""
         address = urlsplit(url)
@@ -150,10 +156,16 @@ def advance(days: int) -> None:
     act(pass_days)
 
 
+def sign(payload: str, *, at: int | None = None, secret: str = WEBHOOK_SECRET) -> str:
+    """Return the signature that Stripe would send with a body, now or at another time."""
+    signature: str = stripe.WebhookSignature.generate_signature_header(payload, secret, at)
+    return signature
+
+
 def signed(event: SandboxObject) -> tuple[bytes, str]:
     """Return an event's webhook: its body and its signature."""
     payload = json.dumps(event.data)
-    return payload.encode(), stripe.WebhookSignature.generate_signature_header(payload, WEBHOOK_SECRET)
+    return payload.encode(), sign(payload)
 
 
 def deliver() -> None:

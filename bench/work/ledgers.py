@@ -103,8 +103,8 @@ class _Ledger:
         assert account is not None
         assert account.user is not None
         self.user: User = account.user
-        pack = {"account": account, "source": "pack", "source_ref": f"more:{account.pk}"}
-        grant_credits(**pack, amount=1_000_000)
+        reference = f"more:{account.pk}"
+        grant_credits(account=account, source="pack", source_ref=reference, amount=1_000_000)
         self.client = Client()
         self.client.force_login(self.user)
 

@@ -71,6 +71,7 @@ def deduplicating_handler(event: StripeEvent) -> None:
         inbox.work_in(event)
         return
     account_id = account_behind(about["customer"])
+    assert account_id is not None
     services.grant_credits(
         account=CreditAccount.objects.get(pk=account_id),
         source=CreditGrant.Source.PROMO,
@@ -274,7 +275,7 @@ def _grants_wanted() -> Iterator[tuple[str, int, int]]:
 
 
 def _taken_back(payment: str, amount: int) -> int:
-    paid = store.get("payment_intent", payment).data["amount"]
+    paid: int = store.get("payment_intent", payment).data["amount"]
     refunded = sum(
         row.data["amount"]
         for row in store.find("refund", payment_intent=payment)
@@ -286,7 +287,7 @@ def _taken_back(payment: str, amount: int) -> int:
         for move in row.data["balance_transactions"]
     )
     gone = min(paid, refunded + max(0, withdrawn))
-    return -(-amount * gone // paid)
+    return int(-(-amount * gone // paid))
 
 
 def _plan_wanted() -> str:

@@ -3,13 +3,7 @@
 import json
 import random
 
-from billing.sandbox import WEBHOOK_SECRET, stripe
-
-
-def sign(payload: str, *, at: int | None = None, secret: str = WEBHOOK_SECRET) -> str:
-    """Return the signature of a body, made now or at another time."""
-    signature: str = stripe.WebhookSignature.generate_signature_header(payload, secret, at)
-    return signature
+from billing.sandbox import sign
 
 
 def mutated(payload: str, chance: random.Random) -> tuple[bytes, str]:

@@ -12,12 +12,12 @@ from billing.sandbox_api.store import Object
 def create_customer(params: Object) -> Object:
     """Make a customer, whose card works until somebody says otherwise."""
     data = {"email": params.get("email"), "metadata": params.get("metadata", {})}
-    return store.insert("customer", "cus", data, secret={"card": "works"}).data
+    return store.shown(store.insert("customer", "cus", data, secret={"card": "works"}))
 
 
 def create_product(params: Object) -> Object:
     """Make a product."""
-    return store.insert("product", "prod", {"name": params["name"], "active": True}).data
+    return store.shown(store.insert("product", "prod", {"name": params["name"], "active": True}))
 
 
 def create_price(params: Object) -> Object:
@@ -38,13 +38,13 @@ def create_price(params: Object) -> Object:
         "type": "recurring" if recurring else "one_time",
         "metadata": params.get("metadata", {}),
     }
-    return store.insert("price", "price", data).data
+    return store.shown(store.insert("price", "price", data))
 
 
 def update(kind: str, name: str, params: Object) -> Object:
     """Change a product, a price or a promotion code."""
     values = {key: value == "true" if key == "active" else value for key, value in params.items()}
-    return store.change(store.get(kind, name), **values).data
+    return store.shown(store.change(store.get(kind, name), **values))
 
 
 def create_coupon(params: Object) -> Object:
@@ -59,7 +59,7 @@ def create_coupon(params: Object) -> Object:
         "times_redeemed": 0,
         "valid": True,
     }
-    return store.insert("coupon", "coupon", data).data
+    return store.shown(store.insert("coupon", "coupon", data))
 
 
 def create_promotion(params: Object) -> Object:
@@ -67,7 +67,7 @@ def create_promotion(params: Object) -> Object:
     coupon = store.get("coupon", params["promotion"]["coupon"])
     promotion = {"type": "coupon", "coupon": coupon.pk}
     data = {"promotion": promotion, "code": params["code"], "active": True, "times_redeemed": 0}
-    return store.insert("promotion_code", "promo", data).data
+    return store.shown(store.insert("promotion_code", "promo", data))
 
 
 def redeemable(code: str) -> SandboxObject | None:
@@ -83,7 +83,7 @@ def redeemable(code: str) -> SandboxObject | None:
 
 def create_configuration(params: Object) -> Object:
     """Make what the portal allows."""
-    return store.insert("billing_portal.configuration", "bpc", {"features": params["features"]}).data
+    return store.shown(store.insert("billing_portal.configuration", "bpc", {"features": params["features"]}))
 
 
 def create_portal(params: Object) -> Object:
@@ -93,12 +93,12 @@ def create_portal(params: Object) -> Object:
         store.get("billing_portal.configuration", params["configuration"])
     data: dict[str, Any] = {**params, "url": ""}
     session = store.insert("billing_portal.session", "bps", data)
-    return store.change(session, url=page_url("sandbox_portal", session=session.pk)).data
+    return store.shown(store.change(session, url=page_url("sandbox_portal", session=session.pk)))
 
 
 def price(name: str) -> Object:
     """Return a price that can be bought. Raises RequestError for one that was retired."""
-    found = store.get("price", name).data
+    found = store.shown(store.get("price", name))
     if not found["active"]:
         raise RequestError(f"The price specified is inactive: {name}")
     return found

@@ -43,7 +43,7 @@ def create(params: Object) -> Object:
         },
         secret={"is_taxed": is_taxed, "discount": None},
     )
-    return store.change(session, url=page_url("sandbox_checkout", session=session.pk)).data
+    return store.shown(store.change(session, url=page_url("sandbox_checkout", session=session.pk)))
 
 
 def retrieved(session: Object, expand: list[str]) -> Object:
@@ -70,7 +70,7 @@ def expire(name: str) -> Object:
         raise RequestError("Only Checkout Sessions with a status in [open] can be expired.")
     store.change(session, status="expired", url=None)
     store.emit("checkout.session.expired", session.data)
-    return session.data
+    return store.shown(session)
 
 
 def expire_old() -> None:

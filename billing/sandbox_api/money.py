@@ -199,7 +199,7 @@ def create_refund(params: Object) -> Object:
     _count_refunds(charge)
     store.emit("refund.created", refund.data)
     store.emit("charge.refunded", charge.data)
-    return refund.data
+    return store.shown(refund)
 
 
 def fail_refund(name: str) -> None:

@@ -32,7 +32,7 @@ def _list(kind: str, *names: str) -> Answer:
 
 
 def _get(kind: str) -> Answer:
-    return lambda name, _params: store.get(kind, name).data
+    return lambda name, _params: store.shown(store.get(kind, name))
 
 
 def _subscriptions(_name: str, params: Object) -> Object:
@@ -62,7 +62,7 @@ def _session(name: str, params: Object) -> Object:
 def _payment(name: str, params: Object) -> Object:
     if "latest_charge" in params.get("expand", []):
         return checkouts.payment_with_charge(name)
-    return store.get("payment_intent", name).data
+    return store.shown(store.get("payment_intent", name))
 
 
 def _invoice_payments(_name: str, params: Object) -> Object:

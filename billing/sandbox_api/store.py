@@ -44,6 +44,12 @@ def get(kind: str, name: str) -> SandboxObject:
     return row
 
 
+def shown(row: SandboxObject) -> Object:
+    """Return an object as Stripe shows it."""
+    data: Object = row.data
+    return data
+
+
 def change(row: SandboxObject, **values: Any) -> SandboxObject:
     """Change some of an object's fields."""
     row.data |= values

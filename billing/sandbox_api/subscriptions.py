@@ -152,7 +152,7 @@ def update(name: str, params: Object) -> Object:
     pay_invoice(invoice, card=card)
     subscription.refresh_from_db()
     store.emit("customer.subscription.updated", subscription.data)
-    return subscription.data
+    return store.shown(subscription)
 
 
 def cancel_at_end(name: str, *, is_canceled: bool) -> None:
@@ -196,7 +196,7 @@ def release_schedule(name: str) -> Object:
     store.change(schedule, status="released", subscription=None)
     store.change(subscription, schedule=None)
     store.emit("customer.subscription.updated", subscription.data)
-    return schedule.data
+    return store.shown(schedule)
 
 
 def with_schedule(subscription: Object) -> Object:

@@ -65,6 +65,7 @@ def create_checkout(request: AccountHttpRequest) -> HttpResponse:
 def _choice(request: AccountHttpRequest, sold: Plan | Pack, return_to: str) -> dict[str, Any]:
     subscription = buying.current_subscription(open_account(user=user_of(request)))
     is_plan = isinstance(sold, Plan)
+    gives_training = isinstance(sold, Plan) and selectors.first_upgrade_gives_training(user_of(request), sold)
     return {
         "sold": sold,
         "offer": f"{'plan' if is_plan else 'pack'}:{sold.pk}",
@@ -72,7 +73,7 @@ def _choice(request: AccountHttpRequest, sold: Plan | Pack, return_to: str) -> d
         "is_upgrade": is_plan and subscription is not None,
         "subscription": subscription,
         "return_to": return_to,
-        "gives_training": is_plan and selectors.first_upgrade_gives_training(user_of(request), sold),
+        "gives_training": gives_training,
     }
 
 
@@ -98,7 +99,7 @@ def _begin(request: AccountHttpRequest, sold: Plan | Pack, return_to: str) -> st
         success_url=f"{done}?session_id={{CHECKOUT_SESSION_ID}}",
         cancel_url=request.build_absolute_uri(reverse("billing:account_detail")),
     )
-    return attempt.url
+    return attempt.url or reverse("billing:checkout_detail")
 
 
 @require_safe

@@ -61,6 +61,15 @@ def test_two_clicks_are_one_attempt_and_another_choice_closes_it(owner):
     assert [row.data["status"] for row in objects("checkout.session")] == ["open", "expired"]
 
 
+def test_who_has_paid_in_a_tab_that_was_lost_does_not_pay_again(owner, owner_client, monkeypatch):
+    monkeypatch.setattr(sandbox, "deliver", lambda: None)
+    first = begin(owner, pack="small")
+    pay(first)
+    response = owner_client.post("/billing/buy/", {"offer": "pack:small"})
+    assert response["Location"] == "/billing/bought/"
+    assert (account_of(owner).available, Checkout.objects.count()) == (625, 1)
+
+
 def test_a_card_that_is_declined_charges_nothing(owner):
     attempt = begin(owner, pack="small")
     assert pay(attempt, card="declined") == "declined"

@@ -57,7 +57,8 @@ class CommitPlug(Plug):
         real = Atomic.__exit__
 
         def leave(block, *error):
-            if error[0] is not None:
+            # One without a savepoint is a part of what it stands in, here of the test itself.
+            if error[0] is not None or not block.savepoint:
                 return real(block, *error)
             return self.around(lambda: real(block, *error), lambda: real(block, Crash, Crash(), None))
 
@@ -99,7 +100,7 @@ def crash_and_come_back(plug, user, staff):
 
 
 # So many calls and commits there are in a purchase with its refund; the last test looks that it is so.
-CALLS, COMMITS = 24, 100
+CALLS, COMMITS = 24, 90
 WHEN = ("before", "after")
 
 

@@ -10,9 +10,10 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.urls import reverse
 
-from bench.work.webhooks import mutated, sign
+from bench.work.webhooks import mutated
 from billing import inbox, sandbox
 from billing.models import CreditAccount, SandboxObject, StripeEvent
+from billing.sandbox import sign
 from billing.sandbox_api import store
 from billing.selectors import ledger_differences
 from tests.billing.journey import account_of, begin, buy, pay

@@ -27,6 +27,9 @@ VARIABLES = [
     "FILES_BUCKET",
     "FILES_DIRECT",
     "FILES_ENDPOINT",
+    "PAYMENTS",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
 ]
 
@@ -120,3 +123,32 @@ def test_a_command_says_what_is_wrong_in_one_sentence(tmp_path):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "ATELIER_ENV=production needs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "payments"),
+    [
+        ({}, "sandbox"),
+        ({"PAYMENTS": "off"}, "off"),
+        ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, "stripe"),
+        ({"ATELIER_HOST": "0.0.0.0", "ALLOWED_HOSTS": "studio.example"}, "off"),
+        ({"ATELIER_HOST": "0.0.0.0", "ALLOWED_HOSTS": "studio.example", "PAYMENTS": "sandbox"}, "sandbox"),
+        (PRODUCTION, "off"),
+    ],
+)
+def test_who_takes_the_money(read_settings, environment, payments):
+    assert read_settings(**environment)["PAYMENTS"] == payments
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PAYMENTS": "paypal"},
+        {"STRIPE_SECRET_KEY": "sk_test_1"},
+        {"PAYMENTS": "stripe"},
+        {**PRODUCTION, "PAYMENTS": "sandbox"},
+    ],
+)
+def test_payments_that_could_not_be_meant_are_refused(read_settings, environment):
+    with pytest.raises(ImproperlyConfigured):
+        read_settings(**environment)

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             (self._beside("payments", sweep_hourly), _HOUR),
             (self._beside("billing", sweep_nightly), 24 * _HOUR),
         )
-        self._due_at = dict.fromkeys((task for task, _every in self._periodic), 0.0)
+        self._due_at: dict[Callable[[], object], float] = {task: 0.0 for task, _every in self._periodic}
         self._sweeping: dict[str, threading.Thread] = {}
 
     def add_arguments(self, parser: ArgumentParser) -> None:
