@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
@@ -45,7 +46,7 @@ def read_mask(file: IO[bytes], width: int, height: int) -> bytes:
     with _checked(file):
         image = load_rgb(file).convert("L")
     mask = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    if mask.getextrema()[1] <= _MARKED_ABOVE:
+    if np.asarray(mask).max() <= _MARKED_ABOVE:
         raise StartRefusedError(
             _("Nothing is marked. Paint white over what is to be made anew, or leave the mask out.")
         )

@@ -69,7 +69,7 @@ class TextForm(forms.Form):
     ratio = forms.ChoiceField(
         label=_("Ratio"), choices=[(name, name) for name in RATIOS], initial=SQUARE, required=False
     )
-    resolution = forms.TypedChoiceField(label=_("Resolution"), coerce=int, empty_value=0, required=False)
+    resolution = forms.ChoiceField(label=_("Resolution"), required=False)
     count = forms.IntegerField(label=_("Images"), min_value=1, initial=DEFAULT_OUTPUTS)
     steps = forms.IntegerField(
         label=_("Steps"),
@@ -276,7 +276,7 @@ class TextForm(forms.Form):
         values = super().clean() or self.cleaned_data
         if {"base", "ratio", "resolution", "source", "mask"} <= values.keys():
             side = values["base"].resolution
-            values["size"] = size_of(values["resolution"] or side, values["ratio"] or SQUARE, side)
+            values["size"] = size_of(int(values["resolution"] or side), values["ratio"] or SQUARE, side)
             values["start"] = self._start(values)
         return values
 
@@ -344,7 +344,7 @@ class TextForm(forms.Form):
             negative_prompt=values["negative_prompt"],
             style=self.chosen_style,
             ratio=values["ratio"] or SQUARE,
-            resolution=values["resolution"] or values["base"].resolution,
+            resolution=int(values["resolution"] or values["base"].resolution),
             width=width,
             height=height,
             seeds=[(first + number) % (MAX_SEED + 1) for number in range(values["count"])],
@@ -360,7 +360,7 @@ def fits(adapter: ModelVersion, base: ModelVersion) -> bool:
     return bool(adapter.manifest["base"]["fingerprint"] == base.manifest["fingerprint"])
 
 
-def _small_enough(file: UploadedFile) -> UploadedFile:
+def _small_enough(file: "UploadedFile[bytes]") -> "UploadedFile[bytes]":
     if (file.size or 0) > MAX_BYTES:
         raise StartRefusedError(
             _now("This file has more than %(limit)d MB. Make it smaller and add it again.")

@@ -114,11 +114,12 @@ class _Work:
         height, width = self.source.shape[:2]
         tiling = tiles.tiling_of(width, height, self.models.base.resolution or width)
         drafts = tiles.cut(tiles.enlarge(self.source, tiling), tiling)
+        self.screen.parts = len(drafts)
         [seed] = self.order.seeds
         finished: list[UInt8Array] = []
         made: Made | None = None
         while len(finished) < len(drafts):
-            if not self.screen.begin(0):
+            if not self.screen.begin(len(finished)):
                 return Outcome(state="stopped")
             batch = drafts[len(finished) : len(finished) + AT_ONCE]
             samples = [self._sample(seed, draft, None) for draft in batch]

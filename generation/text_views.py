@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -163,7 +164,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
 def _count(form: TextForm) -> int:
     """Return how many images the form asks for as it stands: what the button says. 0: that is not clear."""
     text = str(form["count"].value() or DEFAULT_OUTPUTS)
-    most = form.fields["count"].max_value
+    most: int = settings.GENERATION_OUTPUTS_MAX
     is_number = text.isdecimal() and len(text) < 4 and 1 <= int(text) <= most
     return int(text) if is_number else 0
 

@@ -238,16 +238,30 @@ def test_from_a_picture_and_inside_a_mask(text_order, noise):
     assert inside.pictures.get().provenance["settings"]["Denoising strength"] == 0.7
 
 
-def test_upscaling_makes_it_twice_as_large_and_keeps_what_it_shows(text_order, owner):
-    text_order(seeds=[4])
+def test_upscaling_makes_it_twice_as_large_tile_by_tile(text_order, owner, monkeypatch):
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0)
+    text_order(seeds=[4], width=96, height=48, steps=4)
     run_pending("generate")
     picture = Picture.objects.get()
     larger = start_upscale(owner=owner, picture=picture)
+    shares = []
+    plain = screens.Screen._report
+
+    def noting(self, *arguments):
+        plain(self, *arguments)
+        larger.job.refresh_from_db()
+        progress = larger.job.progress
+        shares.append(progress["values"]["share"])
+        assert (progress["values"]["under_way"], progress["preview"], larger.job.step) == (1, "", 0)
+
+    monkeypatch.setattr(screens.Screen, "_report", noting)
     run_pending("generate")
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
     larger.job.refresh_from_db()
     assert (larger.job.state, larger.job.price_charged, larger.kind) == ("succeeded", 5, "upscale")
     made = larger.pictures.get()
-    assert (made.width, made.height) == (64, 64)
+    assert (made.width, made.height) == (192, 96)
     assert larger.source_picture == picture
     assert made.provenance["settings"]["Init image SHA-256"] == picture.sha256
 

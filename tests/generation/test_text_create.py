@@ -44,9 +44,7 @@ def upload(size=(64, 48), mode="RGB", colour="tan", file_format="PNG", **options
 
 def content_of(response):
     assert response.status_code == 200
-    content = b"".join(response.streaming_content)
-    response.close()
-    return content
+    return b"".join(response.streaming_content)
 
 
 def test_owner_orders_pictures(owner_client, owner, values, base):
@@ -390,6 +388,7 @@ def test_hints_tell_price_keyword_and_what_is_not_read(owner_client, values, ada
     assert "“mimochi” is not in the prompt" in page
     assert "Tiny base does not read so far. It leaves out: “" in page
     assert page.count('hx-swap-oob="true"') == 3
+    assert f'formaction="{HINTS}" hx-post="{HINTS}"' in page
     calm = owner_client.post(HINTS, {**sent, "prompt": "mimochi cat"}, headers=HTMX).content.decode()
     assert "notice" not in calm
 
