@@ -10,7 +10,9 @@ import catalog
 import engines.starters
 from accounts.models import User
 from catalog.models import Attribution, CatalogModel, Derivation, Licence, ModelFile, Source, Visibility
+from catalog.services.bases import add_base_version, publish_base
 from catalog.services.publish import add_version, publish_version
+from engines.diffusion.folders import INDEX_FILE
 from engines.manifest import GENERATOR_FILE, MODEL_FILE
 
 _DATA = Path(catalog.__file__).parent / "data"
@@ -18,6 +20,11 @@ LICENCES_FILE = _DATA / "licences.json"
 # What people read about each starter, by the name of its folder.
 CARDS_FILE = _DATA / "starters.json"
 STARTERS_DIR = Path(engines.starters.__file__).parent
+# What people read about the shipped base of text to image, and where it lies once it is shipped.
+BASE_CARD_FILE = _DATA / "base.json"
+BASE_DIR = STARTERS_DIR / "text_to_image" / "base"
+
+_TEXTS = ("title", "tagline", "description", "training_data", "known_limits")
 
 PUBLISHER_HANDLE = "atelier"
 # Of a domain that can never exist: nobody receives mail for it.
@@ -28,6 +35,7 @@ def seed_catalog() -> None:
     """Insert licences and shipped models that are missing and bring the others up to date. Safe to repeat."""
     seed_licences()
     seed_starters()
+    seed_base()
 
 
 def seed_licences() -> None:
@@ -54,6 +62,53 @@ def seed_starters(starters: Path = STARTERS_DIR) -> None:
 
 
 @transaction.atomic
+def seed_base(folder: Path = BASE_DIR) -> None:
+    """Publish the shipped base of text to image, where it is there, or bring it up to date."""
+    if not (folder / INDEX_FILE).is_file():
+        return
+    publisher, card = ensure_publisher(), json.loads(BASE_CARD_FILE.read_text("utf-8"))
+    texts = {key: card[key] for key in _TEXTS}
+    licence = Licence.objects.get(slug=card["licence"])
+    parents = [(_dataset(values), Derivation.Role.DATASET) for values in card["datasets"]]
+    version_values: dict[str, Any] = {
+        "folder": folder,
+        "licence": licence,
+        "attribution": card["attribution"],
+        "parents": parents,
+    }
+    model = CatalogModel.objects.filter(owner=publisher, name=card["name"]).first()
+    if model is None:
+        model = publish_base(
+            owner=publisher,
+            name=card["name"],
+            visibility=Visibility.PUBLIC,
+            is_starter=True,
+            **texts,
+            **version_values,
+        ).model
+    else:
+        CatalogModel.objects.filter(pk=model.pk).update(**texts)
+        add_base_version(model=model, **version_values)
+    _name_people(model, card)
+
+
+def _dataset(values: dict[str, Any]) -> Source:
+    """The node of pictures that a base learnt from; it is not known by a hash."""
+    source, _created = Source.objects.get_or_create(
+        kind=Source.Kind.DATASET,
+        sha256="",
+        label=values["title"],
+        defaults={"licence_id": values["licence"], "attribution": values["attribution"]},
+    )
+    return source
+
+
+def _name_people(model: CatalogModel, card: dict[str, Any]) -> None:
+    model.attributions.all().delete()
+    Attribution.objects.bulk_create(Attribution(model=model, **person) for person in card.get("people", []))
+
+
+@transaction.atomic
 def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     """Publish one shipped model for everybody, or bring what is said about it up to date.
 
@@ -62,7 +117,7 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     and, where it went on from another model, starting_point (the same of that). Hashes come from model.json.
     """
     publisher = ensure_publisher()
-    texts = {key: card[key] for key in ("title", "tagline", "description", "training_data", "known_limits")}
+    texts = {key: card[key] for key in _TEXTS}
     licence = Licence.objects.get(slug=card["licence"])
     version_values: dict[str, Any] = {
         "folder": folder,
@@ -83,8 +138,7 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     else:
         CatalogModel.objects.filter(pk=model.pk).update(**texts)
         add_version(model=model, **version_values)
-    model.attributions.all().delete()
-    Attribution.objects.bulk_create(Attribution(model=model, **person) for person in card.get("people", []))
+    _name_people(model, card)
 
 
 def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:

@@ -9,9 +9,17 @@ from accounts.models import User
 from catalog.licences import TITLES
 from catalog.lineage import credit_lines
 from catalog.models import CatalogModel, Licence, ModelVersion, Source
-from catalog.selectors import starting_points
+from catalog.selectors import base_models, starting_points
 from catalog.services import seed_catalog
-from catalog.services.seed import CARDS_FILE, STARTERS_DIR, seed_licences, seed_starter, seed_starters
+from catalog.services.seed import (
+    CARDS_FILE,
+    STARTERS_DIR,
+    seed_base,
+    seed_licences,
+    seed_starter,
+    seed_starters,
+)
+from tests.catalog.bases import tiny_base_folder
 from tests.catalog.folders import make_folder
 
 
@@ -37,7 +45,9 @@ def test_licences_are_the_promised_ones(licences):
         "cc-by-nc-4.0",
         "cc-by-sa-4.0",
         "cc0-1.0",
+        "creativeml-openrail-m",
         "mit",
+        "openrail-plus-plus-m",
         "own-work",
     }
 
@@ -163,3 +173,20 @@ def test_every_shipped_starter_is_published(db):
 
 def _is_stylegan(path):
     return json.loads(path.read_text())["family"] == "stylegan2"
+
+
+def test_the_shipped_base_is_published_once_and_brought_up_to_date(licences, stranger, tmp_path):
+    seed_base(tmp_path)  # not shipped yet: nothing happens
+    assert not base_models(stranger).exists()
+    seed_base(tiny_base_folder())
+    seed_base(tiny_base_folder())
+    version = base_models(stranger).get()
+    assert (version.model.address, version.model.is_starter, version.number) == ("atelier/starter", True, 1)
+    assert {parent.licence_id for parent in version.source.parents.all()} == {
+        "apache-2.0",
+        "mit",
+        "cc-by-4.0",
+    }
+    assert version.model.attributions.count() == 4
+    seed_base(tiny_base_folder("flux"))
+    assert base_models(stranger).get().number == 2
