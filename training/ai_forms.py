@@ -1,11 +1,10 @@
 """Forms of AI trainings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -15,13 +14,13 @@ from engines.diffusion.config import MAX_STEPS
 from training.ai_plans import MAX_PROMPTS, config_of, preset_of, prompts_of, usual_steps
 from training.ai_types import subject_examples
 from training.exceptions import TrainingError
-from training.forms import MAX_SEED, MIN_STEPS, clean_line, whole_number
+from training.forms import MIN_STEPS, SettingsForm, clean_line, whole_number
 from training.keywords import MAX_LENGTH, judge_keyword, suggest_keyword
 from training.models import AITraining, Dataset, DatasetVersion
 
 
-class AISetupForm(forms.Form):
-    """Base model, name, words and settings. What is left empty takes what the preset says."""
+class AISetupForm(SettingsForm):
+    """Base model, name, words and settings."""
 
     base = forms.ChoiceField(
         label=_("Base model"),
@@ -68,20 +67,6 @@ class AISetupForm(forms.Form):
             "One a line; each becomes a picture with every snapshot. {keyword} and {class} are filled in."
         ),
     )
-    seed = forms.IntegerField(
-        label=_("Seed"),
-        min_value=0,
-        max_value=MAX_SEED,
-        required=False,
-        help_text=_("The same seed and settings give the same model."),
-    )
-    learning_rate = forms.FloatField(
-        label=_("Learning rate"),
-        min_value=1e-6,
-        max_value=0.1,
-        required=False,
-        help_text=_("How far each step goes. Halve it when the samples fall apart."),
-    )
     rank = forms.IntegerField(
         label=_("Rank"),
         min_value=1,
@@ -103,14 +88,6 @@ class AISetupForm(forms.Form):
         required=False,
         help_text=_("The base makes so many of them first, so that it does not forget what else there is."),
     )
-    snapshot_every = forms.IntegerField(
-        label=_("Steps between snapshots"),
-        min_value=MIN_STEPS,
-        max_value=MAX_STEPS,
-        required=False,
-        help_text=_("Each shows the samples and can be saved as a model."),
-    )
-
     ADVANCED = ("learning_rate", "rank", "batch", "prior_pictures", "snapshot_every")
     LONGEST = 2000  # characters of one field, of what is kept as it was typed
 
@@ -135,11 +112,6 @@ class AISetupForm(forms.Form):
             self.fields[name].widget.attrs["placeholder"] = getattr(usual, name)
         self.fields["steps"].widget.attrs["placeholder"] = self.usual_steps
         self.fields["sample_prompts"].widget.attrs["placeholder"] = "\n".join(planned.sample_prompts)
-
-    @classmethod
-    def typed(cls, data: Mapping[str, str]) -> dict[str, str]:
-        """Return what was typed, of the form's own fields and not more than they could mean."""
-        return {name: data[name][: cls.LONGEST] for name in cls.base_fields if name in data}
 
     @property
     def chosen_base(self) -> ModelVersion:
@@ -189,10 +161,6 @@ class AISetupForm(forms.Form):
             dataset_version=DatasetVersion(count=self.dataset.picture_count),
         )
 
-    def clean_name(self) -> str:
-        """One line."""
-        return clean_line(self.cleaned_data["name"])
-
     def clean_subject(self) -> str:
         """One line."""
         return clean_line(self.cleaned_data["subject"])
@@ -215,20 +183,9 @@ class AISetupForm(forms.Form):
         return str(self.cleaned_data["sample_prompts"])
 
     @property
-    def advanced_fields(self) -> list[forms.BoundField]:
-        """The fields that are folded away."""
-        return [self["seed"], *(self[name] for name in self.ADVANCED)]
-
-    @property
     def has_advanced_errors(self) -> bool:
         """Whether something that is folded away needs attention."""
-        return any(field.errors for field in (self["sample_prompts"], *self.advanced_fields))
-
-    @property
-    def overrides(self) -> list[tuple[str | Promise, Any]]:
-        """The advanced settings that were chosen, with their labels."""
-        chosen = ((self.fields[name], self.cleaned_data[name]) for name in self.ADVANCED)
-        return [(field.label or "", value) for field, value in chosen if value is not None]
+        return super().has_advanced_errors or bool(self["sample_prompts"].errors or self["steps"].errors)
 
     def values(self) -> dict[str, Any]:
         """Return what `start_ai_draft` takes, without the draft."""
@@ -238,7 +195,7 @@ class AISetupForm(forms.Form):
             "base": self.chosen_base,
             "steps": chosen["steps"] or self.usual_steps,
             "seed": chosen["seed"] or 0,
-            "settings": {name: chosen[name] for name in self.ADVANCED if chosen[name] is not None},
+            "settings": self.chosen_settings,
             "sample_prompts": self._prompts(chosen["sample_prompts"], chosen["keyword"], chosen["subject"]),
         }
 

@@ -4,13 +4,11 @@ How attempts survive each other is as for experiments (`training.jobs`, `trainin
 """
 
 import logging
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from PIL import Image
@@ -23,7 +21,6 @@ from engines.diffusion.config import TrainConfig, TrainPicture
 from engines.diffusion.snapshots import latest_snapshot
 from engines.diffusion.train import train
 from engines.diffusion.updates import PRIOR_FILE
-from engines.errors import EngineError
 from engines.progress import Control
 from engines.progress import Snapshot as EngineSnapshot
 from jobs.context import JobContext, Outcome
@@ -34,11 +31,11 @@ from training.ai_plans import config_of, plan_of, sheet_of
 from training.ai_speeds import refine, speed_here
 from training.crops import frozen_crops
 from training.exceptions import TrainingError
-from training.hosts import Stopped, TrainingHost
+from training.hosts import Stopped, TrainingHost, run_training
 from training.models import AITraining
 from training.nearest import Grid, NearestPictures
 from training.pace import Pace
-from training.runs import RunFolders, local_pictures, sweep_runs, sweep_withdrawn
+from training.runs import RunFolders, local_pictures
 from training.services import save_ai_model
 from training.speeds import megapixels_of
 
@@ -63,22 +60,8 @@ def run_ai_training(context: JobContext) -> Outcome:
     )
     if training is None:
         raise JobError(_("The training was deleted while it was waiting. Nothing else was touched."))
-    sweep_runs()
     host = AITrainingHost(context, training, _pace(context, training))
-    try:
-        is_finished = _train(context, training, host)
-    except Stopped:
-        is_finished = False
-    except (EngineError, CatalogError) as error:
-        raise JobError(str(error)) from error
-    # Whoever withdrew a picture of it meanwhile may have done so on another machine.
-    sweep_withdrawn([training.pk])
-    host.note_speed()
-    if not is_finished:
-        return Outcome(state="stopped")
-    _save(context, training)
-    forget_run = partial(shutil.rmtree, files.run_folder(training.pk), ignore_errors=True)
-    return Outcome(apply=lambda: transaction.on_commit(forget_run, robust=True))
+    return run_training(host, training, partial(_train_and_save, context, training, host))
 
 
 class AITrainingHost(TrainingHost):
@@ -99,6 +82,14 @@ class AITrainingHost(TrainingHost):
     def _deliver(self, step: int) -> bool:
         self._context.deliver(step)
         return True
+
+
+def _train_and_save(context: JobContext, training: AITraining, host: "AITrainingHost") -> bool:
+    """Train; save what is done to the owner's models. Return whether it is."""
+    is_finished = _train(context, training, host)
+    if is_finished:
+        _save(context, training)
+    return is_finished
 
 
 def _train(context: JobContext, training: AITraining, host: AITrainingHost) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -92,7 +92,66 @@ class DraftDatasetForm(forms.Form):
         return dataset
 
 
-class SetupForm(forms.Form):
+class SettingsForm(forms.Form):
+    """What setup forms have in common. What is left empty takes what the preset says."""
+
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=MAX_SEED,
+        required=False,
+        help_text=_("The same seed and settings give the same model."),
+    )
+    learning_rate = forms.FloatField(
+        label=_("Learning rate"),
+        min_value=1e-6,
+        max_value=0.1,
+        required=False,
+        help_text=_("How far each step goes. Halve it when the pictures fall apart."),
+    )
+    snapshot_every = forms.IntegerField(
+        label=_("Steps between snapshots"),
+        min_value=MIN_STEPS,
+        max_value=MAX_STEPS,
+        required=False,
+        help_text=_("Each shows the samples, is measured, and can be saved as a model."),
+    )
+
+    ADVANCED: ClassVar[tuple[str, ...]] = ()  # fields of a TrainConfig, folded away
+    LONGEST: ClassVar[int] = 200  # characters of one field, of what is kept as it was typed
+
+    @classmethod
+    def typed(cls, data: Mapping[str, str]) -> dict[str, str]:
+        """Return what was typed, of the form's own fields and not more than they could mean."""
+        return {name: data[name][: cls.LONGEST] for name in cls.base_fields if name in data}
+
+    def clean_name(self) -> str:
+        """One line."""
+        return clean_line(self.cleaned_data["name"])
+
+    @property
+    def advanced_fields(self) -> list[forms.BoundField]:
+        """The fields that are folded away."""
+        return [self["seed"], *(self[name] for name in self.ADVANCED)]
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        """Whether something that is folded away needs attention."""
+        return any(field.errors for field in self.advanced_fields)
+
+    @property
+    def overrides(self) -> list[tuple[str | Promise, Any]]:
+        """The advanced settings that were chosen, with their labels."""
+        return [(self.fields[name].label or "", value) for name, value in self.chosen_settings.items()]
+
+    @property
+    def chosen_settings(self) -> dict[str, Any]:
+        """The advanced settings that were chosen, by name."""
+        chosen = ((name, self.cleaned_data[name]) for name in self.ADVANCED)
+        return {name: value for name, value in chosen if value is not None}
+
+
+class SetupForm(SettingsForm):
     """The second step: starting point and settings. What is left empty takes what the preset says."""
 
     start = forms.ChoiceField(
@@ -127,13 +186,6 @@ class SetupForm(forms.Form):
             "max_value": _("Train for at most 25,000 steps."),
         },
     )
-    seed = forms.IntegerField(
-        label=_("Seed"),
-        min_value=0,
-        max_value=MAX_SEED,
-        required=False,
-        help_text=_("The same seed and settings give the same model."),
-    )
     gamma = forms.FloatField(
         label=_("Gamma"),
         min_value=0,
@@ -152,13 +204,6 @@ class SetupForm(forms.Form):
             "How sure the discriminator may be before pictures are augmented more. 0 switches it off."
         ),
     )
-    learning_rate = forms.FloatField(
-        label=_("Learning rate"),
-        min_value=1e-6,
-        max_value=0.1,
-        required=False,
-        help_text=_("How far each step goes. Halve it when the pictures fall apart."),
-    )
     freeze_d = forms.IntegerField(
         label=_("Frozen layers"),
         min_value=0,
@@ -166,16 +211,7 @@ class SetupForm(forms.Form):
         required=False,
         help_text=_("Layers of the discriminator, counted from the picture, that keep what they know."),
     )
-    snapshot_every = forms.IntegerField(
-        label=_("Steps between snapshots"),
-        min_value=MIN_STEPS,
-        max_value=MAX_STEPS,
-        required=False,
-        help_text=_("Each shows the samples, is measured, and can be saved as a model."),
-    )
-
     ADVANCED = ("gamma", "ada_target", "learning_rate", "freeze_d", "snapshot_every")
-    LONGEST = 200  # characters of one field, of what is kept as it was typed
 
     def __init__(self, *args: Any, starts: Sequence[Start], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -188,20 +224,11 @@ class SetupForm(forms.Form):
         for name in self.ADVANCED:
             self.fields[name].widget.attrs["placeholder"] = self._standard(name)
 
-    @classmethod
-    def typed(cls, data: Mapping[str, str]) -> dict[str, str]:
-        """Return what was typed, of the form's own fields and not more than they could mean."""
-        return {name: data[name][: cls.LONGEST] for name in cls.base_fields if name in data}
-
     @property
     def chosen_start(self) -> Start:
         """The starting point as it stands in the form; the first one where that is none."""
         value = str(self["start"].value() or "")
         return next((start for start in self.starts if start.value == value), self.starts[0])
-
-    def clean_name(self) -> str:
-        """One line."""
-        return clean_line(self.cleaned_data["name"])
 
     def planned(self) -> Experiment:
         """Return the experiment as it stands in the form, a row that is not stored, to estimate with.
@@ -216,33 +243,16 @@ class SetupForm(forms.Form):
             settings={"snapshot_every": interval} if interval else {},
         )
 
-    @property
-    def advanced_fields(self) -> list[forms.BoundField]:
-        """The fields that are folded away."""
-        return [self["seed"], *(self[name] for name in self.ADVANCED)]
-
-    @property
-    def has_advanced_errors(self) -> bool:
-        """Whether something that is folded away needs attention."""
-        return any(field.errors for field in self.advanced_fields)
-
-    @property
-    def overrides(self) -> list[tuple[str | Promise, Any]]:
-        """The advanced settings that were chosen, with their labels."""
-        chosen = ((self.fields[name], self.cleaned_data[name]) for name in self.ADVANCED)
-        return [(field.label or "", value) for field, value in chosen if value is not None]
-
     def values(self) -> dict[str, Any]:
         """Return what `start_draft` takes, without the draft."""
         chosen, start = self.cleaned_data, self.chosen_start
-        overrides = {name: chosen[name] for name in self.ADVANCED if chosen[name] is not None}
         return {
             **{name: chosen[name] for name in ("name", "crop", "mirror", "steps")},
             "continues": start.snapshot is not None,
             "starting_point": start.version,
             "preset": start.preset_name,
             "seed": chosen["seed"] or 0,
-            "settings": overrides,
+            "settings": self.chosen_settings,
         }
 
     def _standard(self, name: str) -> Any:

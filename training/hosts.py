@@ -6,22 +6,27 @@ theirs.
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 from PIL import Image
 
+from catalog.exceptions import CatalogError
+from engines.errors import EngineError
 from engines.progress import Control, Progress
 from engines.progress import Snapshot as EngineSnapshot
-from jobs.context import JobContext
+from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, store_file, store_folder
+from training import files
 from training.models import TrainingRun
 from training.nearest import NearestPictures
 from training.pace import Pace
-from training.runs import share_checkpoint
+from training.runs import share_checkpoint, sweep_runs, sweep_withdrawn
 from training.withdrawn import withdrawn_hashes, without_withdrawn
 
 STATS_POINTS = 400  # of a whole training's curves
@@ -126,6 +131,28 @@ class TrainingHost(ABC):
     def _raise_if_deleted(self) -> None:
         if not type(self._training).objects.filter(pk=self._training.pk).exists():
             raise JobError(_("This training was deleted while it ran. Nothing else was touched."))
+
+
+def run_training(host: TrainingHost, training: TrainingRun, train: Callable[[], bool]) -> Outcome:
+    """Train, and say how that ended: `train` returns whether it came to its last step.
+
+    This machine's folder of a training that is done goes when the job has ended. Raises JobError with what
+    to do next.
+    """
+    sweep_runs()
+    try:
+        is_finished = train()
+    except Stopped:
+        is_finished = False
+    except (EngineError, CatalogError) as error:
+        raise JobError(str(error)) from error
+    # Whoever withdrew a picture of it meanwhile may have done so on another machine.
+    sweep_withdrawn([training.pk])
+    host.note_speed()
+    if not is_finished:
+        return Outcome(state="stopped")
+    forget_run = partial(shutil.rmtree, files.run_folder(training.pk), ignore_errors=True)
+    return Outcome(apply=lambda: transaction.on_commit(forget_run, robust=True))
 
 
 def _drop_older(snapshot_folder: Path) -> None:

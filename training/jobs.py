@@ -6,20 +6,16 @@ fence of `JobContext.fenced`, so it can spoil nothing. Where storage is shared b
 checkpoint goes there as well, with each snapshot.
 """
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import CatalogError
 from catalog.files import materialise
 from engines.crops import CropMode
 from engines.dataset import PreparedDataset, prepare
-from engines.errors import EngineError
 from engines.progress import Control
 from engines.progress import Snapshot as EngineSnapshot
 from engines.stylegan.config import PRESETS, Architecture, TrainConfig, preset_for
@@ -30,11 +26,11 @@ from jobs.exceptions import JobError
 from jobs.machines import this_machine
 from training import files, prices
 from training.crops import frozen_crops
-from training.hosts import Stopped, TrainingHost
+from training.hosts import Stopped, TrainingHost, run_training
 from training.models import Experiment
 from training.nearest import NearestPictures
 from training.pace import Pace
-from training.runs import RunFolders, local_pictures, sweep_runs, sweep_withdrawn
+from training.runs import RunFolders, local_pictures
 from training.speeds import megapixels_of, plan_of, refine, speed_here
 
 
@@ -47,21 +43,8 @@ def run_experiment(context: JobContext) -> Outcome:
     )
     if experiment is None:
         raise JobError(_("The experiment was deleted while it was waiting. Nothing else was touched."))
-    sweep_runs()
     host = ExperimentHost(context, experiment, _pace(context, experiment))
-    try:
-        is_finished = _train(context, experiment, host)
-    except Stopped:
-        is_finished = False
-    except (EngineError, CatalogError) as error:
-        raise JobError(str(error)) from error
-    # Whoever withdrew a picture of it meanwhile may have done so on another machine.
-    sweep_withdrawn([experiment.pk])
-    host.note_speed()
-    if not is_finished:
-        return Outcome(state="stopped")
-    forget_run = partial(shutil.rmtree, files.run_folder(experiment.pk), ignore_errors=True)
-    return Outcome(apply=lambda: transaction.on_commit(forget_run, robust=True))
+    return run_training(host, experiment, partial(_train, context, experiment, host))
 
 
 def _train(context: JobContext, experiment: Experiment, host: "ExperimentHost") -> bool:

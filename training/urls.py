@@ -1,8 +1,12 @@
-"""Addresses of datasets and experiments; included at the root."""
+"""Addresses of datasets, experiments and AI trainings; included at the root."""
 
-from django.urls import path, register_converter
+from collections.abc import Callable
+
+from django.http import HttpResponse
+from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
+from training import services
 from training.views import (
     ai_trainings,
     ai_wizard,
@@ -58,6 +62,23 @@ register_converter(AIPurpose, "ai_purpose")
 register_converter(LoraNaming, "lora_naming")
 register_converter(CaptionLayout, "caption_layout")
 
+
+def steering(
+    prefix: str, name: str, view: Callable[..., HttpResponse], *, resume: Callable[..., None]
+) -> list[URLPattern]:
+    """The addresses by which a kind of training is stopped, resumed and asked for something."""
+    asked = {
+        "stop": services.stop_training,
+        "resume": resume,
+        "sample": services.request_training_sample,
+        "snapshot": services.request_training_snapshot,
+    }
+    return [
+        path(f"{prefix}/<uuid:pk>/{word}/", view, {"service": service}, name=f"{name}_{word}")
+        for word, service in asked.items()
+    ]
+
+
 app_name = "training"
 urlpatterns = [
     path("datasets/", datasets.list_datasets, name="dataset_list"),
@@ -112,10 +133,9 @@ urlpatterns = [
     path("ai-training/drafts/<uuid:pk>/start/", ai_wizard.start_training, name="ai_draft_start"),
     path("ai-training/drafts/<uuid:pk>/delete/", ai_wizard.delete_draft, name="ai_draft_delete"),
     path("ai-training/<uuid:pk>/", ai_trainings.show_ai_training, name="ai_training_detail"),
-    path("ai-training/<uuid:pk>/stop/", ai_trainings.stop_ai_training, name="ai_training_stop"),
-    path("ai-training/<uuid:pk>/resume/", ai_trainings.resume_ai_training, name="ai_training_resume"),
-    path("ai-training/<uuid:pk>/sample/", ai_trainings.request_sample, name="ai_training_sample"),
-    path("ai-training/<uuid:pk>/snapshot/", ai_trainings.request_snapshot, name="ai_training_snapshot"),
+    *steering(
+        "ai-training", "ai_training", ai_trainings.steer_ai_training, resume=services.resume_ai_training
+    ),
     path("ai-training/<uuid:pk>/delete/", ai_trainings.delete_ai_training, name="ai_training_delete"),
     path("ai-training/<uuid:pk>/compare/", ai_trainings.compare_snapshots, name="ai_training_compare"),
     path("ai-training/<uuid:pk>/nearest/", ai_trainings.show_nearest, name="ai_training_nearest"),
@@ -141,10 +161,7 @@ urlpatterns = [
     path("experiments/drafts/<uuid:pk>/start/", wizard.start_experiment, name="draft_start"),
     path("experiments/drafts/<uuid:pk>/delete/", wizard.delete_draft, name="draft_delete"),
     path("experiments/<uuid:pk>/", experiments.show_experiment, name="experiment_detail"),
-    path("experiments/<uuid:pk>/stop/", experiments.stop_experiment, name="experiment_stop"),
-    path("experiments/<uuid:pk>/resume/", experiments.resume_experiment, name="experiment_resume"),
-    path("experiments/<uuid:pk>/sample/", experiments.request_sample, name="experiment_sample"),
-    path("experiments/<uuid:pk>/snapshot/", experiments.request_snapshot, name="experiment_snapshot"),
+    *steering("experiments", "experiment", experiments.steer_experiment, resume=services.resume_training),
     path("experiments/<uuid:pk>/delete/", experiments.delete_experiment, name="experiment_delete"),
     path("experiments/<uuid:pk>/review/", review.show_review, name="experiment_review"),
     path("experiments/<uuid:pk>/save/", review.save_model, name="experiment_save"),

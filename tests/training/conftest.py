@@ -16,6 +16,7 @@ from engines.stylegan.config import Architecture
 from engines.stylegan.networks import Discriminator, Generator
 from jobs.testing import run_pending
 from tests.catalog.bases import publish_tiny_base
+from tests.catalog.folders import make_base_folder
 from tests.training import crafted
 from tests.wallets import set_credits
 from training import files, services
@@ -175,6 +176,19 @@ def ai_dataset(make_dataset: Callable[..., Dataset], owner: User) -> Dataset:
 def base(licence: Licence, make_user: Callable[..., User]) -> ModelVersion:
     """A tiny base of text to image that everybody may use."""
     return publish_tiny_base(make_user("publisher@example.org"))
+
+
+@pytest.fixture
+def weightless_base(licence: Licence, make_user: Callable[..., User], tmp_path: Path) -> ModelVersion:
+    """A base as the catalog knows it, made without torch, which nothing can load."""
+    return publish_version(
+        owner=make_user("publisher@example.org"),
+        folder=make_base_folder(tmp_path / "base"),
+        name="base",
+        title="Starter",
+        licence=licence,
+        visibility="public",
+    )
 
 
 @pytest.fixture

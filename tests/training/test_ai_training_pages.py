@@ -7,11 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from catalog.services import publish_version
 from jobs.files import list_keys
 from jobs.models import Job, State
 from tests.catalog.bases import write_tiny_lora
-from tests.catalog.folders import make_base_folder
 from training import services
 from training.models import AISnapshot, AITraining, AITrainingStat
 
@@ -20,16 +18,9 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def base(licence, make_user, tmp_path):
-    folder = make_base_folder(tmp_path / "base")
-    return publish_version(
-        owner=make_user("publisher@example.org"),
-        folder=folder,
-        name="base",
-        title="Starter",
-        licence=licence,
-        visibility="public",
-    )
+def base(weightless_base):
+    """Nothing here loads it."""
+    return weightless_base
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from jobs.models import Job, State
 from jobs.testing import run_pending
 from tests.wallets import set_credits
 from training import services
+from training.ai_plans import usual_steps
 from training.models import AITraining, AITrainingDraft, KeywordMeaning, Purpose
 
 pytestmark = pytest.mark.django_db
@@ -16,20 +17,9 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def base(licence, make_user, tmp_path):
-    """A base as the catalog knows it; nothing here loads it."""
-    from catalog.services import publish_version
-    from tests.catalog.folders import make_base_folder
-
-    folder = make_base_folder(tmp_path / "base")
-    return publish_version(
-        owner=make_user("publisher@example.org"),
-        folder=folder,
-        name="base",
-        title="Starter",
-        licence=licence,
-        visibility="public",
-    )
+def base(weightless_base):
+    """Nothing here loads it."""
+    return weightless_base
 
 
 @pytest.fixture
@@ -192,7 +182,8 @@ class TestStart:
         response = owner_client.post(url("ai_draft_start", ready.pk))
         training = AITraining.objects.get()
         assert response["Location"] == url("ai_training_detail", training.pk)
-        assert (training.keyword, training.steps, training.seed) == ("customrexmodel", 200, 7)
+        assert (training.keyword, training.seed) == ("customrexmodel", 7)
+        assert training.steps == usual_steps("object", training.base, 6)
         assert training.settings == {"rank": 4}
         assert training.sample_prompts[1] == "customrexmodel mug on a beach"
         assert CreditHold.objects.get(work_ref=training.job_id).amount == 1000

@@ -1,5 +1,7 @@
 """The job that trains LoRAs, with the real engine on a tiny base."""
 
+import shutil
+
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
@@ -11,7 +13,7 @@ from billing.models import CreditAccount, CreditHold
 from billing.selectors import ledger_differences
 from catalog.files import materialise
 from catalog.models import Derivation
-from engines.diffusion import updates
+from engines.diffusion import updates, views
 from engines.diffusion.lora_files import read_info
 from engines.progress import Control
 from jobs.files import list_keys
@@ -19,7 +21,8 @@ from jobs.leases import abandon_attempt
 from jobs.models import Job, State
 from jobs.testing import run_pending
 from tests.training.test_run_experiment import Killed, stop_at
-from training import services
+from training import files, services
+from training.mail import letter_about_ai_training
 from training.models import AISnapshot, AITraining, TrainingSpeed
 
 
@@ -205,3 +208,48 @@ def test_withdrawing_a_picture_ends_it_and_drops_its_traces(
     found = AISnapshot.objects.get(pk=trained.snapshots.last().pk).nearest
     assert sha256 not in [each["sha256"] for each in found]
     assert not list_keys(f"datasets/{ai_dataset.pk}/nearest")
+
+
+def test_another_machine_goes_on_from_storage_and_ends_the_same(trained, start_ai, monkeypatch):
+    again = start_ai("another", sample_prompts=["customrexmodel mug", "a mug"])
+    AITraining.objects.filter(pk=trained.pk).update(keyword="first")
+    AITraining.objects.filter(pk=again.pk).update(
+        keyword="customrexmodel", dataset_version=trained.dataset_version
+    )
+    local_path = files.local_path
+    monkeypatch.setattr(files, "local_path", lambda key: None if key == "checkpoints" else local_path(key))
+    stop_at(monkeypatch, 4, lambda: Control.STOP)
+    run_pending("train")
+    assert list_keys(f"jobs/{again.job_id}/1/checkpoints")
+    shutil.rmtree(files.run_folder(again.pk))
+    again.refresh_from_db()
+    services.resume_ai_training(training=again)
+    (job,) = run_pending("train")
+    assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
+    assert weights(again.snapshots.last()) == weights(trained.snapshots.last())
+
+
+def test_a_box_drawn_by_hand_is_what_it_sees(start_ai, ai_dataset, monkeypatch):
+    image = ai_dataset.images.first()
+    ai_dataset.images.filter(pk=image.pk).update(box=[8, 8, 40, 40])
+    start_ai()
+    sizes = []
+    encode = views.encode_views
+
+    def looking(base, config):
+        for picture in config.pictures:
+            with Image.open(picture.path) as opened:
+                sizes.append(opened.size)
+        return encode(base, config)
+
+    monkeypatch.setattr("engines.diffusion.train.encode_views", looking)
+    run_pending("train")
+    assert sorted(sizes) == [(32, 32), *[(64, 64)] * 5]
+
+
+def test_its_owner_is_written_when_it_has_ended(trained):
+    letter = letter_about_ai_training(trained.job)
+    assert letter.subject == "Your training Rex is done"
+    assert "Credits charged: 1,000" in letter.paragraphs[1]
+    assert "It is among your models" in letter.paragraphs[-1]
+    assert letter.path == f"/ai-training/{trained.pk}/"

@@ -15,7 +15,7 @@ from billing.services import return_free_training, use_free_training
 from catalog.models import CatalogModel, Derivation, ModelVersion
 from catalog.services import add_version, publish_version, suggest_names
 from engines.diffusion.manifests import LoraManifest, write_lora_manifest
-from engines.errors import ConfigError
+from engines.errors import ConfigError, ModelError
 from jobs.files import fetch_folder
 from jobs.mail import plan_end_mail
 from jobs.models import Job, State
@@ -126,7 +126,7 @@ def save_ai_model(*, training: AITraining, snapshot: AISnapshot | None = None) -
 
     Effect: publishes the LoRA with its lineage (base and dataset), private, under the dataset's licence; then
     notes the model at the training. Saving the same snapshot again changes nothing. Raises SnapshotMissing
-    when there is no snapshot with weights.
+    when there is no snapshot with weights that can be read.
     """
     snapshot = snapshot or training.snapshots.exclude(folder="").order_by("-step").first()
     if snapshot is None or not snapshot.folder:
@@ -134,7 +134,10 @@ def save_ai_model(*, training: AITraining, snapshot: AISnapshot | None = None) -
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         fetch_folder(snapshot.folder, folder)
-        write_lora_manifest(folder, _manifest(training, snapshot))
+        try:
+            write_lora_manifest(folder, _manifest(training, snapshot))
+        except ModelError as error:
+            raise SnapshotMissing(_("This snapshot is damaged. Choose another one.")) from error
         version = _publish(training, folder)
     if training.saved_model_id != version.model_id:
         training.saved_model = version.model

@@ -132,33 +132,8 @@ def _generate_url(training: AITraining) -> str:
 
 @require_POST
 @login_required
-def stop_ai_training(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Stop a training, keeping what it has learned; cancel one that waits."""
-    return _steer(request, pk, services.stop_training)
-
-
-@require_POST
-@login_required
-def resume_ai_training(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Let a stopped or failed training go on."""
-    return _steer(request, pk, services.resume_ai_training)
-
-
-@require_POST
-@login_required
-def request_sample(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Have a running training show its samples now."""
-    return _steer(request, pk, services.request_training_sample)
-
-
-@require_POST
-@login_required
-def request_snapshot(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Have a running training keep a snapshot now."""
-    return _steer(request, pk, services.request_training_snapshot)
-
-
-def _steer(request: StudioRequest, pk: UUID, service: Callable[..., None]) -> HttpResponse:
+def steer_ai_training(request: StudioRequest, pk: UUID, service: Callable[..., None]) -> HttpResponse:
+    """Have a service stop a training, let it go on, or ask something of it; see `pages.steer`."""
     return steer(
         request,
         service,
