@@ -64,8 +64,13 @@ def _order(request: AccountHttpRequest, form: TextForm) -> HttpResponse:
     url = reverse("generation:generation_detail", args=[generation.pk])
     if not request.htmx:
         return redirect(url)
-    history = latest_generations(_user(request), but=generation)
-    response = render(request, f"{PAGE}#ordered", {**result_context(request, generation), "history": history})
+    context = {
+        **result_context(request, generation),
+        "history": latest_generations(_user(request), but=generation),
+    }
+    if "was_refused" in request.POST:  # what the form says of the last try goes
+        context |= {**form_context(_as_it_stands(request)), "is_cleared": True}
+    response = render(request, f"{PAGE}#ordered", context)
     response["HX-Push-Url"] = url
     return response
 
@@ -90,24 +95,28 @@ def tell_hints(request: AccountHttpRequest) -> HttpResponse:
     `switch=base` follows a base that was changed, and `instead=start:end:word` puts a word in place of
     another; then the whole form comes back.
     """
-    values = {name: request.POST[name] for name in TextForm.base_fields if name in request.POST}
+    form = _as_it_stands(request)
     is_changed = bool({"switch", "instead"} & request.POST.keys())
     if is_changed:
-        values |= _changed(_user(request), values, request)
-    form = TextForm(user=_user(request), initial=values)
+        form = TextForm(user=_user(request), initial={**form.initial, **_changed(form, request)})
     if is_changed or not request.htmx:
         return _answer(request, form)
     return render(request, f"{FORM}#live", form_context(form))
 
 
-def _changed(user: User, values: dict[str, str], request: AccountHttpRequest) -> dict[str, str]:
+def _as_it_stands(request: AccountHttpRequest) -> TextForm:
+    """Return the form with what was sent, unjudged."""
+    values = {name: request.POST[name] for name in TextForm.base_fields if name in request.POST}
+    return TextForm(user=_user(request), initial=values)
+
+
+def _changed(form: TextForm, request: AccountHttpRequest) -> dict[str, str]:
     """Return the values that a switch or a better word changes."""
-    prompt = values.get("prompt", "")
+    prompt = form.initial.get("prompt", "")
     instead = request.POST.get("instead", "").split(":", 2)
     if len(instead) == 3 and instead[0].isdecimal() and instead[1].isdecimal():
         start, end = int(instead[0][:6]), int(instead[1][:6])
         return {"prompt": f"{prompt[:start]}{instead[2]}{prompt[end:]}"}
-    form = TextForm(user=user, initial=values)
     base, adapter = form.chosen_base, form.chosen_adapter
     changed: dict[str, str] = {}
     if base is not None and adapter is not None and not fits(adapter, base):
@@ -116,7 +125,7 @@ def _changed(user: User, values: dict[str, str], request: AccountHttpRequest) ->
             changed["adapter"] = ""
         else:
             fitting = [one.model.address for one in form.bases if fits(adapter, one)]
-            changed["base"] = fitting[0] if fitting else values.get("base", "")
+            changed["base"] = fitting[0] if fitting else base.model.address
     chosen = Keyword.of(adapter) if adapter else None
     others = [Keyword.of(version) for version in form.trained]
     return {**changed, "prompt": switch_keyword(prompt, chosen, others)}
