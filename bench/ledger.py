@@ -29,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     entries, rounds = (100_000, 40) if options.quick else (options.entries, 300)
     data_dir = Path(tempfile.mkdtemp(prefix="atelier-bench-"))
-    os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "bench.work.selling_settings"}
     with contextlib.ExitStack() as stack:
         stack.enter_context(embedded.ensure_postgres(data_dir))
         stack.enter_context(embedded.ensure_redis(data_dir))

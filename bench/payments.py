@@ -38,12 +38,12 @@ def main() -> None:
     options = parser.parse_args()
     count, naive = (40, 15) if options.quick else (options.histories, NAIVE)
     data_dir = Path(tempfile.mkdtemp(prefix="atelier-bench-"))
-    os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "bench.work.selling_settings"}
     with contextlib.ExitStack() as stack:
         stack.enter_context(embedded.ensure_postgres(data_dir))
         stack.enter_context(embedded.ensure_redis(data_dir))
         django.setup()
-        logging.disable(logging.WARNING)
+        logging.disable(logging.CRITICAL)
         from django.core.management import call_command  # noqa: PLC0415 -- Django is set up only now
 
         from bench.work import payment_histories as histories  # noqa: PLC0415 -- as above

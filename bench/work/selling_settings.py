@@ -1,0 +1,8 @@
+"""The studio's own settings, with payments in the sandbox and static files as they lie in the tree."""
+
+from config.settings import *  # noqa: F403
+from config.settings import STORAGES
+
+PAYMENTS = "sandbox"
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+ALLOWED_HOSTS = ["testserver"]
