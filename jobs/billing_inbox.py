@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from billing import inbox
+from billing import inbox, sandbox
 from billing.reconcile import sweep_objects
 from billing.refunds import send_waiting_refunds
 from billing.standing import end_graces
@@ -55,6 +55,9 @@ def sweep_inbox() -> None:
 def sweep_hourly() -> None:
     """Look for events that never came, end graces that are over, send refunds that were not sent."""
     end_graces()
+    if settings.CREDITS_ENABLED and settings.PAYMENTS == "sandbox":
+        # Stripe does by itself what is due; and webhooks that were not taken are sent again.
+        sandbox.advance(0)
     if settings.CREDITS_ENABLED and settings.PAYMENTS != "off":
         inbox.fetch_missed_events()
         inbox.drain_inbox()

@@ -4,7 +4,7 @@ import pytest
 
 from billing import sandbox
 from billing.models import StripeEvent
-from billing.sandbox_api import store
+from billing.sandbox_api import clock, store
 from jobs.billing_inbox import BILLING_INBOX, sweep_hourly, sweep_inbox, sweep_nightly
 from jobs.models import Job
 from jobs.testing import run_pending
@@ -35,6 +35,13 @@ def test_what_never_came_is_found_by_the_sweeps(owner, monkeypatch, sweep):
     pay(begin(owner, pack="small"))
     sweep()
     assert account_of(owner).available == 625
+
+
+def test_the_sandbox_renews_when_a_real_month_has_passed(owner):
+    pay(begin(owner, plan="standard"))
+    clock.let_days_pass(32)
+    sweep_hourly()
+    assert account_of(owner).grants.filter(source="plan").count() == 2
 
 
 @pytest.mark.parametrize("sweep", [sweep_inbox, sweep_hourly, sweep_nightly])
