@@ -14,6 +14,7 @@ import argparse
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,9 @@ TRAINED_SIDE, BATCH, RANK, PICTURES = 256, 4, 16, 8
 SIDE = 128  # of pictures that are made
 SHARE = 0.1  # of SD 1.5's width
 LORAS = 8
-STEPS, QUICK_STEPS = 12, 3  # of sampling
-ROUNDS, QUICK_ROUNDS = 7, 3
-TRAIN_ROUNDS, QUICK_TRAIN_ROUNDS = 15, 5
+STEPS, QUICK_STEPS = 12, 2  # of sampling
+ROUNDS, QUICK_ROUNDS = 7, 2
+TRAIN_ROUNDS, QUICK_TRAIN_ROUNDS = 15, 3
 SECTIONS = ("training", "batch", "loras")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -83,7 +84,8 @@ def measure_training(folder: Path, rounds: int) -> list[str]:
     state = TrainState.create(base, config)
     speed_up(base, NAME)
     ours = Updates(config, state, encode_views(base, config))
-    pipeline: Any = StableDiffusionPipeline.from_pretrained(base_folder, safety_checker=None)
+    read: Any = StableDiffusionPipeline.from_pretrained
+    pipeline: Any = read(base_folder, safety_checker=None)
     plain = PlainDreamBooth(
         pipeline.to(DEVICE), paths, prompt=prompt, side=TRAINED_SIDE, batch=BATCH, rank=RANK
     )
@@ -157,7 +159,7 @@ def _random_lora(base: Base, name: str, *, seed: int) -> dict[str, Tensor]:
     parameters = lora_parameters(base, name)
     for parameter in parameters.values():
         parameter.data = (torch.randn(parameter.shape, generator=rng) * 0.02).to(base.device)
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     return {key: parameter.detach() for key, parameter in parameters.items()}
 
 
@@ -187,6 +189,8 @@ def main() -> None:
     torch.set_num_threads(1)
     hardware.tune_allocator()
     diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
     sections = options.only or SECTIONS
     rounds, steps = (QUICK_ROUNDS, QUICK_STEPS) if options.quick else (ROUNDS, STEPS)
     figures: list[str] = []

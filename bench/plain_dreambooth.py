@@ -44,7 +44,7 @@ class PlainDreamBooth:
         self._parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, foreach=False, fused=False)
         self._schedule = torch.optim.lr_scheduler.ConstantLR(self._optimizer, factor=1.0)
-        self._noise = DDPMScheduler.from_config(pipeline.scheduler.config)
+        self._noise: Any = DDPMScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
         self._rng = np.random.default_rng(0)
 
     def step(self) -> float:
@@ -55,7 +55,7 @@ class PlainDreamBooth:
         noisy = self._noise.add_noise(latents, noise, times)
         predicted = self._pipeline.unet(noisy, times, self._text()).sample
         loss = functional.mse_loss(predicted, noise)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimizer.step()
         self._schedule.step()

@@ -7,6 +7,7 @@ been alone: in float32 to within `TOLERANCE` levels of 255 on one machine (sums 
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -159,7 +160,7 @@ def _in_parts(
     found: dict[int, UInt8Array] = {}
     for part in range(parts):
         some = indices[part::parts]
-        pictures = _if_it_fits(base, lambda some=some: made(some))
+        pictures = _if_it_fits(base, partial(made, some))
         if pictures is None:
             return None
         found |= zip(some, pictures, strict=True)

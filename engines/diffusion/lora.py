@@ -77,7 +77,8 @@ def every_layer(base: Base) -> dict[str, Any]:
 
 def weight_of(layer: Any) -> Tensor:
     """The base's own weight in a layer, `[out, in]` or `[out, in, k, k]`."""
-    weight: Tensor = (layer.get_base_layer() if isinstance(layer, LoraLayer) else layer).weight
+    own: Any = layer.get_base_layer() if isinstance(layer, LoraLayer) else layer
+    weight: Tensor = own.weight
     return weight
 
 

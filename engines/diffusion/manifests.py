@@ -40,7 +40,7 @@ def base_resolution(info: BaseInfo) -> int:
         return _SIDES[info.family]
     denoiser = info.configs["unet" if "unet" in info.configs else "transformer"]
     halvings = len(info.configs["vae"]["block_out_channels"]) - 1
-    return int(denoiser["sample_size"]) * 2**halvings
+    return int(denoiser["sample_size"]) << halvings
 
 
 def write_base_manifest(folder: Path) -> dict[str, Any]:
