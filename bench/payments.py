@@ -26,7 +26,7 @@ from config import embedded
 
 HISTORIES = 10_000
 # How many are enough to catch a naive handler.
-NAIVE = 100
+NAIVE = 50
 FUZZED = 5_000
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="end within 45 seconds")
     parser.add_argument("--histories", type=int, default=HISTORIES)
     options = parser.parse_args()
-    count, naive = (40, 15) if options.quick else (options.histories, NAIVE)
+    count, naive = (40, 15) if options.quick else (options.histories, min(NAIVE, options.histories))
     data_dir = Path(tempfile.mkdtemp(prefix="atelier-bench-"))
     os.environ |= {"ATELIER_DATA": str(data_dir), "DJANGO_SETTINGS_MODULE": "bench.work.selling_settings"}
     with contextlib.ExitStack() as stack:

@@ -36,8 +36,8 @@ def begin_checkout(
     """Open a checkout for a plan or a pack; its `url` is where the user pays.
 
     An open one of the same is used again, any other is closed first. One that turns out to be paid already
-    is returned as it is, without a `url`: nobody shall pay twice because a tab was lost. Effect: a customer and a
-    session at Stripe, a row of each here. Errors: HasPlanAlready, PaymentsAway, PaymentRefused.
+    is returned as it is, without a `url`: nobody shall pay twice because a tab was lost. Effect: a customer
+    and a session at Stripe, a row of each here. Errors: HasPlanAlready, PaymentsAway, PaymentRefused.
     """
     account = open_account(user=user)
     offer = offer_of(sold)

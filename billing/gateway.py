@@ -31,6 +31,8 @@ _LONGEST_NAME = 80
 
 # It would write to the home directory.
 stripe.enable_telemetry = False
+# Two lines for every request say nothing that ours do not.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 Object = dict[str, Any]
 T = TypeVar("T")

@@ -62,10 +62,18 @@ def store_event(event: Object) -> bool:
         },
     )
     if is_new and row.state == State.PENDING:
-        owner = _owner(about)
-        for wake in _wakers:
-            wake(owner)
+        _wake(_owner(about))
     return is_new
+
+
+def _wake(owner: User | None) -> None:
+    """Call those who want to know. An event is kept even if they fail: the dispatcher's round finds it."""
+    for wake in _wakers:
+        try:
+            with transaction.atomic():
+                wake(owner)
+        except Exception:
+            logger.exception("Nobody was woken for an event; it waits for the dispatcher")
 
 
 def drain_inbox(*, limit: int = 1000) -> int:

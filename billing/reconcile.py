@@ -186,7 +186,9 @@ def _stuck(before: datetime) -> Iterator[str]:
     yield from (f"event {event.event_id}: waits since {event.received_at}" for event in waiting)
     given_up = StripeEvent.objects.filter(state=StripeEvent.State.FAILED)
     yield from (f"event {event.event_id}: given up, {event.problem}" for event in given_up)
-    sending = RefundRequest.objects.filter(state=RefundRequest.State.SENDING, created_at__lt=before)
+    # One that Stripe has taken may be on its way for days.
+    unsent = RefundRequest.objects.filter(state=RefundRequest.State.SENDING, stripe_refund_id__isnull=True)
+    sending = unsent.filter(created_at__lt=before)
     yield from (f"refund {request.pk}: on its way since {request.created_at}" for request in sending)
 
 

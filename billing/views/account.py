@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.middleware import AccountHttpRequest
+from accounts.models import User
 from billing import history, selectors
 from billing.buying import current_subscription
+from billing.models import CreditAccount
 from billing.services import open_account
 from billing.standing import grace_ends
 from billing.views.requests import safe_return, user_of, where_credits_are_used
@@ -33,22 +35,32 @@ def show_account(request: AccountHttpRequest) -> HttpResponse:
         if request.GET.get("rev") == balance.rev:
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return render(request, "billing/account_detail.html#balance", context)
-    subscription = current_subscription(account)
+    plans = list(selectors.offered_plans())
     context |= {
-        "plan": selectors.plan_of(user),
+        "plan": next((plan for plan in plans if plan.pk == account.plan_id), None) or account.plan,
+        "plans": plans,
+        "packs": selectors.offered_packs(),
+        "prices": selectors.current_prices(),
+        "receipts": history.receipts_of(account, size=RECEIPTS_SHOWN_FIRST),
+        "return_to": safe_return(request.GET.get("return_to", "")),
+        **_purchases(user, account),
+    }
+    return render(request, "billing/account_detail.html", context)
+
+
+def _purchases(user: User, account: CreditAccount) -> dict[str, Any]:
+    """Return how what somebody bought stands; nothing is asked for those who never bought anything."""
+    subscription = current_subscription(account)
+    if subscription is None and not account.customers.exists():
+        return {}
+    return {
+        "has_bought": True,
         "subscription": subscription,
         "grace_ends": grace_ends(subscription) if subscription else None,
         "open_checkout": selectors.unfinished_checkout(account),
         "unpaid": selectors.unpaid_invoice(account),
         "has_free_training": selectors.free_training_of(user),
-        "has_bought": account.customers.exists(),
-        "return_to": safe_return(request.GET.get("return_to", "")),
-        "plans": selectors.offered_plans(),
-        "packs": selectors.offered_packs(),
-        "prices": selectors.current_prices(),
-        "receipts": history.receipts_of(account, size=RECEIPTS_SHOWN_FIRST),
     }
-    return render(request, "billing/account_detail.html", context)
 
 
 @require_safe

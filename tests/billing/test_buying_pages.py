@@ -244,5 +244,5 @@ def test_the_pricing_page_makes_the_promise_to_everybody():
 
 def test_a_page_costs_few_queries(owner, owner_client, django_assert_max_num_queries):
     buy(owner, plan="standard")
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(15):
         owner_client.get(ACCOUNT)
