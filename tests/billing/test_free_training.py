@@ -3,11 +3,12 @@
 import uuid
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from accounts.models import User
 from billing import inbox, sandbox, services
 from billing.exceptions import AccountBlocked, FreeTrainingGone
-from billing.models import CreditAccount, FreeTraining, PersonMark
+from billing.models import CreditAccount, FreeTraining, Payment, PersonMark
 from billing.sandbox_api import store, subscriptions
 from billing.selectors import free_training_of
 from tests.billing.journey import account_of, begin, buy, objects, pay
@@ -127,3 +128,10 @@ def test_two_trainings_at_once_one_is_free():
         return True
 
     assert sum(at_once(use, threads=8)) == 1
+
+
+@pytest.mark.parametrize("model", [FreeTraining, PersonMark, Payment])
+def test_the_database_keeps_what_was_given_and_paid(owner, model):
+    buy(owner, plan="standard")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        model.objects.all()._raw_delete("default")
