@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from django.urls import reverse
 
 from catalog.exceptions import BrokenModelError, ModelInUseError, NameTakenError
 from catalog.files import materialise
@@ -115,3 +116,10 @@ def test_what_a_base_knows_is_read_from_its_files(licences, owner, tmp_path):
     write_words(folder / WORDS_FILE, Words({"cat": 3}))
     assert words_of(publish_tiny_base(owner, folder)) == Words({"cat": 3})
     assert words_of(publish_tiny_base(owner, name="mute")) is None
+
+
+def test_pages_of_bases_and_trained_models_are_shown(base, owner, owner_client, tmp_path):
+    lora = publish_tiny_lora(owner, base, tmp_path / "lora")
+    for model in (base.model, lora.model):
+        address = reverse("catalog:model_detail", args=[owner.handle, model.name])
+        assert model.title in owner_client.get(address).text
