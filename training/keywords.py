@@ -23,6 +23,9 @@ from training.models import AITraining, KeywordMeaning
 
 MAX_LENGTH = 40
 SHORTEST = 3
+# A name in more pieces is no word that a base has met, and lies far off only because it is long: what it is
+# measured against are invented names of three syllables.
+MOST_PIECES = 4
 _AFFIXES = "custom", "model"
 
 
@@ -90,7 +93,8 @@ def verdict_on(base: ModelVersion, keyword: str) -> Verdict | None:
         is_measuring = meaning.job is not None and meaning.job.is_active
         sentence = _("Asking the base what it knows by this name. You can go on meanwhile.")
         return Verdict("info", sentence, is_pending=True) if is_measuring else None
-    if meaning.tokens == 1 or meaning.distance > MEANS_SOMETHING:
+    is_far = meaning.distance > MEANS_SOMETHING and meaning.tokens <= MOST_PIECES
+    if meaning.tokens == 1 or is_far:
         return _known(base, keyword)
     return Verdict("good", _("The base means nothing by this name yet: a good keyword."))
 

@@ -1,7 +1,8 @@
 """The training pictures nearest to a snapshot's samples, as a page shows them to the training's owner."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -9,6 +10,8 @@ from training.models import AISnapshot, DatasetImage, Snapshot, TrainingRun
 
 # Where fewer than half of the training pictures have another one as near as that.
 _CLOSE = 0.5
+# Farther than this two pictures have less than half in common, however few others there are.
+_SAME = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def neighbours_of(training: TrainingRun, snapshot: Snapshot | AISnapshot, *, col
                 distance=found["distance"],
                 usual=round(found["share"] * 100),
                 is_suspect=found["is_suspect"],
-                sentence=_in_words(found["share"], is_suspect=found["is_suspect"]),
+                sentence=_in_words(found),
             )
         )
     return neighbours
@@ -62,7 +65,8 @@ def suspects(neighbours: Sequence[Neighbour]) -> int:
     return sum(neighbour.is_suspect for neighbour in neighbours)
 
 
-def _in_words(share: float, *, is_suspect: bool) -> str:
-    if is_suspect:
+def _in_words(found: Mapping[str, Any]) -> str:
+    if found["is_suspect"] and found["distance"] < _SAME:
         return _("Nearly the same picture")
-    return _("Resembles it") if share < _CLOSE else _("A picture of its own")
+    is_close = found["is_suspect"] or found["share"] < _CLOSE
+    return _("Resembles it") if is_close else _("A picture of its own")

@@ -151,6 +151,7 @@ class TestKeyword:
         ("distance", "tokens", "sentence"),
         [
             (1.1, 4, "a good keyword"),
+            (2.2, 11, "a good keyword"),
             (2.0, 4, "means something by"),
             (1.0, 1, "means something by"),
         ],
