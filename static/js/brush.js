@@ -119,11 +119,15 @@ class Brush {
     context.globalCompositeOperation = wipes || this.wipe.checked ? "destination-out" : "source-over";
     context.lineCap = context.lineJoin = "round";
     context.lineWidth = this.radius * 2;
-    context.strokeStyle = getComputedStyle(this.canvas).color;
+    context.strokeStyle = context.fillStyle = getComputedStyle(this.canvas).color;
     context.beginPath();
     context.moveTo(this.at.x, this.at.y);
     context.lineTo(to.x, to.y);
     context.stroke();
+    // A line without length draws nothing.
+    context.beginPath();
+    context.arc(to.x, to.y, this.radius, 0, 2 * Math.PI);
+    context.fill();
   }
 
   wipeAll() {

@@ -86,7 +86,7 @@ def test_from_a_prompt_to_a_mask(
     page.get_by_label(re.compile("^Steps")).fill("4")
     page.locator("#order-button").click()
     expect(page.locator("#places .tile")).to_have_count(1)
-    watched.look("text-5-ordered")
+    watched.look("text-5-inside-a-mask")
     expect(page.locator("#places .tile img")).to_have_count(1, timeout=60_000)
     page.locator("#places a").first.click()
     expect(page.locator("main")).to_contain_text("Inside a mask")
