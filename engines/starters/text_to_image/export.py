@@ -34,10 +34,12 @@ def export(run: Run, folder: Path) -> int:
     Raises:
         FileExistsError: ``folder`` is there already.
         FileNotFoundError: the second stage has no state yet.
+        MissingSource: a drawing set is missing, without which its words cannot be counted.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already. Name another folder or move it away.")
     model, _ = averaged_model(run)
+    words = known_words(run)
     tokenizer = load_tokenizer(run)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)  # type: ignore[no-untyped-call]
     pipeline: Any = FluxPipeline(  # type: ignore[no-untyped-call]
@@ -54,7 +56,7 @@ def export(run: Run, folder: Path) -> int:
     pipeline.save_pretrained(fresh, max_shard_size=_SHARD)
     save_autoencoder(pipeline.vae, fresh / "vae")
     _forget_paths(fresh)
-    write_words(fresh / WORDS_FILE, known_words(run))
+    write_words(fresh / WORDS_FILE, words)
     fresh.rename(folder)
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 

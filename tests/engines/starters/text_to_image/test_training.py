@@ -10,7 +10,8 @@ import torch
 from diffusers import DiffusionPipeline, FluxPipeline
 from diffusers.models.transformers.transformer_flux import FluxAttnProcessor
 
-from engines.starters.text_to_image import autoencoder, flow, transformer
+from engines.diffusion.words import read_words
+from engines.starters.text_to_image import autoencoder, export, flow, transformer
 from engines.starters.text_to_image.__main__ import main
 from engines.starters.text_to_image.attention import MatmulAttention, NormRotate
 from engines.starters.text_to_image.pool import PoolKind
@@ -142,12 +143,18 @@ def test_sheet_and_status(trained, tmp_path, capsys):
     assert "validation" in capsys.readouterr().out
 
 
-def test_the_exported_folder_is_an_ordinary_pipeline(trained, tmp_path):
+def test_the_exported_folder_is_an_ordinary_pipeline(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_COUNTED_CHUNKS", 2)
     folder = tmp_path / "base"
-    assert main(["export", "--out", str(trained.out), "--folder", str(folder)]) == 0
-    assert main(["export", "--out", str(trained.out), "--folder", str(folder)]) == 1
+    command = ["export", "--images", str(trained.images), "--out", str(trained.out), "--folder", str(folder)]
+    assert main(command) == 0
+    assert main(command) == 1
     assert max(path.stat().st_size for path in folder.rglob("*.safetensors")) <= 8 * 2**20
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 21 * 2**20
+    words = read_words((folder / "words.json").read_bytes())
+    assert "penguin" in words
+    assert words.nearest("kitten")[0] == "cat"
+    assert str(trained.out) not in (folder / "vae" / "config.json").read_text()
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     prompt = "a cat on a yellow background, emoji"
