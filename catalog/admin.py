@@ -1,11 +1,13 @@
 """The catalog in Django admin: models are read, licences edited, bases of text to image added."""
 
 from http import HTTPStatus
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.decorators import permission_required
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,6 +33,7 @@ class LicenceAdmin(admin.ModelAdmin[Licence]):
     """Licences: the common ones are brought up to date by `manage.py seed`, others are the operator's own."""
 
     list_display = ("name", "slug", "outputs_commercial", "derivatives", "share_alike")
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Licence | None = None) -> tuple[str, ...]:
         """Keep the name by which versions know a licence."""

@@ -5,7 +5,8 @@ page shows is what is trained on.
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -125,24 +126,37 @@ _ORDERS: list[tuple[Promise, Callable[[tuple[int, int]], float]]] = [
 
 
 def telling_pictures(dataset: Dataset) -> list[TellingPicture]:
-    """The widest, the tallest and the smallest of the pictures that have no crop of their own. Four queries.
+    """The widest, the tallest and the smallest of the pictures that have no crop of their own. Two queries.
 
     Of equals the newest is taken that was not taken yet. The sizes are counted once: sorting all rows of a
     large dataset three times takes ten times as long.
     """
     pictures = without_own_crop(dataset).order_by()
     left = {(width, height): count for width, height, count in _counted_sizes(pictures)}
-    found: list[TellingPicture] = []
+    sought: list[tuple[Promise, tuple[int, int]]] = []
     for title, order in _ORDERS:
         size = min((one for one, count in left.items() if count), key=order, default=None)
         if size is None:
             break
         left[size] -= 1
-        others = pictures.filter(width=size[0], height=size[1])
-        others = others.exclude(pk__in=[one.picture.pk for one in found])
-        picture = others.order_by("-created_at", "-id").first()
-        if picture is not None:
-            found.append(TellingPicture(picture, title))
+        sought.append((title, size))
+    newest = _newest_of_sizes(pictures, Counter(size for _title, size in sought))
+    return [TellingPicture(newest[size].pop(0), title) for title, size in sought if newest[size]]
+
+
+def _newest_of_sizes(
+    pictures: QuerySet[DatasetImage], counts: Mapping[tuple[int, int], int]
+) -> dict[tuple[int, int], list[DatasetImage]]:
+    """So many of the newest pictures of each size, the newest first. One query."""
+    found: dict[tuple[int, int], list[DatasetImage]] = {size: [] for size in counts}
+    if not counts:
+        return found
+    first, *others = (
+        pictures.filter(width=width, height=height).order_by("-created_at", "-id")[:count]
+        for (width, height), count in counts.items()
+    )
+    for picture in sorted(first.union(*others), key=lambda one: (one.created_at, one.pk), reverse=True):
+        found[picture.width, picture.height].append(picture)
     return found
 
 

@@ -43,7 +43,7 @@ class CropPreview:
 
 
 def preview_crops(dataset: Dataset) -> list[CropPreview]:
-    """Show every way of cutting on the dataset's widest, tallest and smallest picture. Four queries."""
+    """Show every way of cutting on the dataset's widest, tallest and smallest picture. Two queries."""
     pictures = [telling.picture for telling in telling_pictures(dataset)]
     return [
         CropPreview(
@@ -76,7 +76,7 @@ class Shown:
 
 
 def show_crop(dataset: Dataset, crop: str, resolution: int) -> list[Shown]:
-    """Show a crop on the dataset's widest, tallest and smallest picture. Four queries."""
+    """Show a crop on the dataset's widest, tallest and smallest picture. Two queries."""
     return [
         show_cut(telling.picture, crop, resolution, title=telling.title)
         for telling in telling_pictures(dataset)

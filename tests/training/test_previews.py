@@ -29,7 +29,7 @@ def test_the_widest_and_the_tallest_are_among_them(shapes, empty_dataset):
 
 
 def test_without_pictures_there_is_nothing_to_cut(empty_dataset, django_assert_num_queries):
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         assert [list(crop.cuts) for crop in preview_crops(empty_dataset)] == [[], [], [], []]
 
 
