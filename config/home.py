@@ -63,7 +63,8 @@ def works_under_way(user: User) -> list[Work]:
 
 def _trainings(user: User) -> Iterator[Work]:
     for model in RUN_MODELS:
-        for training in model.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES).select_related("job"):
+        active = model.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES)
+        for training in active.select_related("job"):
             latest = training.snapshots.order_by("-step").first()
             yield Work(
                 job=training.job,
