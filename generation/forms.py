@@ -16,7 +16,8 @@ from generation.models import Generation
 from generation.seeds import MAX_COUNT, MAX_SEED, format_seeds, new_first_seed, parse_seeds
 
 DEFAULT_COUNT = 16
-DEFAULT_TRUNCATION = 0.8
+# What a training's grids show. Where pictures come in kinds (bearded or not), less mixes two of them.
+DEFAULT_TRUNCATION = 1.0
 MAX_TRUNCATION = 1.5
 
 
