@@ -88,17 +88,18 @@ class Alikes:
 def regroup(dataset: Dataset, groups: Collection[UUID]) -> None:
     """Group anew what is left of groups that lost pictures: some were alike only through those that went.
 
-    The dataset's row is locked. The first part of a group keeps its id, a picture that is alone has none. Two
-    queries, and an UPDATE for each part that comes off. Groups of more than 200 pictures stay as they are.
+    The dataset's row is locked. The first part of a group keeps its id, a picture that is alone has none. At
+    most three queries, and an UPDATE for each part that comes off. Groups of more than 200 pictures stay.
     """
     left = dataset.images.filter(likeness_group__in=groups).order_by()
     sizes = left.values_list("likeness_group").annotate(count=Count("pk"))
-    small = [group for group, count in sizes if count <= _REGROUPED]
+    single = [group for group, count in sizes if count == 1]
+    small = [group for group, count in sizes if 1 < count <= _REGROUPED]
     prints = PicturePrint.objects.filter(image__dataset=dataset, image__likeness_group__in=small)
     members: dict[UUID | None, list[tuple[UUID, bytes | memoryview]]] = defaultdict(list)
     for group, pk, pixels in prints.order_by("pk").values_list("image__likeness_group", "pk", "pixels"):
         members[group].append((pk, pixels))
-    alone: list[UUID] = []
+    alone = list(left.filter(likeness_group__in=single).values_list("pk", flat=True)) if single else []
     for pictures in members.values():
         index = LikenessIndex(np.stack([_pixels(pixels) for _pk, pixels in pictures]))
         parts = [[pictures[place][0] for place in part] for part in index.parts()]

@@ -115,8 +115,8 @@ def _owned(model: type[TrainingRun], owner: User) -> QuerySet[Any]:
 
 
 def uses_of_dataset(dataset: Dataset) -> Uses:
-    """What was made with a dataset, and the trainings with it that were not started. Ten queries."""
-    versions = list(dataset.versions.only("pk", "source"))
+    """What was made with a dataset, and the trainings with it that were not started. Nine queries."""
+    versions = list(dataset.versions.only("pk", "source", "dataset"))
     found = uses_of_versions(versions, dataset.owner)
     drafts = ExperimentDraft.objects.filter(dataset=dataset).count()
     drafts += AITrainingDraft.objects.filter(dataset=dataset).count()

@@ -56,7 +56,7 @@ def test_a_newer_film_replaces_the_old_one_and_its_file(film, django_capture_on_
 
 def test_a_film_nobody_wants_any_more_leaves_nothing(film, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete_experiment(experiment=film.experiment)
+        services.delete_experiment(training=film.experiment)
     run_pending("light")
     assert not Film.objects.exists()
     assert not list_keys(f"jobs/{film.job_id}")
