@@ -59,8 +59,8 @@ def cpu_recipe() -> Recipe:
     core = PoolKind(size=128, core_only=True, capacity=60_000)
     everything = dataclasses.replace(core, core_only=False)
     phases = (
-        Phase(pool=small, batch=128, until=800_000),
-        Phase(pool=core, batch=64, until=2_000_000),
+        Phase(pool=small, batch=128, until=400_000),
+        Phase(pool=core, batch=64, until=1_600_000),
         Phase(pool=everything, batch=64, until=8_000_000),
     )
     return Recipe(phases=phases, first_fill=16_000, reuse=8)
