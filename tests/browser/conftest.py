@@ -104,7 +104,13 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path
 
 @pytest.fixture(scope="session")
 def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    """One Chromium for all; it lives on while tests without it run.
+
+    Playwright keeps an event loop in this thread as long, beside which Django would refuse to ask a database.
+    Nothing of a test runs inside that loop.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.launch(
             executable_path=chromium_path, chromium_sandbox=False, args=CHROMIUM_FLAGS
         )

@@ -21,16 +21,8 @@ SIGNED_OUT = ("home", "catalog:model_browse", "account_login", "account_signup",
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-# Before the browser's event loop, beside which Django refuses to ask a database.
+# Its tables are made first: once there is a browser, every test has an event loop beside it.
 pytestmark = pytest.mark.usefixtures("django_db_setup")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _queries_beside_a_browser() -> Iterator[None]:
-    """Playwright keeps an event loop in this thread; nothing of a test runs inside it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
 
 
 @pytest.fixture
