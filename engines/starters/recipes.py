@@ -148,7 +148,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             preset="cpu64",
             start="people64",
             settings={**_SETTINGS, "seed": 7},
-            stages=_stages(5000),
+            stages=_stages(12_200),
         ),
     }
 )
