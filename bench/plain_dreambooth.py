@@ -44,7 +44,7 @@ class PlainDreamBooth:
         self._parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=learning_rate, foreach=False, fused=False)
         self._schedule = torch.optim.lr_scheduler.ConstantLR(self._optimizer, factor=1.0)
-        self._noise: Any = DDPMScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]
+        self._noise: Any = DDPMScheduler.from_config(pipeline.scheduler.config)  # type: ignore[no-untyped-call]  # of diffusers
         self._rng = np.random.default_rng(0)
 
     def step(self) -> float:

@@ -31,8 +31,8 @@ def make_starter(folder: Path) -> Path:
     for parameter in transformer.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.02)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)  # type: ignore[no-untyped-call]
-    pipeline: Any = FluxPipeline(  # type: ignore[no-untyped-call]
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)  # type: ignore[no-untyped-call]  # of diffusers
+    pipeline: Any = FluxPipeline(  # type: ignore[no-untyped-call]  # of diffusers
         scheduler=scheduler,
         vae=new_autoencoder(),
         text_encoder=encoders.pooled,
@@ -51,18 +51,18 @@ def make_stable_diffusion(folder: Path, share: float) -> Path:
     tokenizer = build_tokenizer(CAPTIONS)
     tokenizer.model_max_length = LENGTH
     text_width = _wide(768, share)
-    pipeline: Any = StableDiffusionPipeline(  # type: ignore[no-untyped-call]
+    pipeline: Any = StableDiffusionPipeline(  # type: ignore[no-untyped-call]  # of diffusers
         vae=_vae(share),
         text_encoder=_clip(tokenizer, text_width),
         tokenizer=tokenizer,
-        unet=UNet2DConditionModel(  # type: ignore[no-untyped-call]
+        unet=UNet2DConditionModel(  # type: ignore[no-untyped-call]  # of diffusers
             sample_size=32,
             block_out_channels=tuple(_wide(width, share) for width in (320, 640, 1280, 1280)),
             attention_head_dim=max(1, round(8 * share)),  # this is how many there are, not their width
             cross_attention_dim=text_width,
             norm_num_groups=8,
         ),
-        scheduler=DDIMScheduler(  # type: ignore[no-untyped-call]
+        scheduler=DDIMScheduler(  # type: ignore[no-untyped-call]  # of diffusers
             beta_start=0.00085,
             beta_end=0.012,
             beta_schedule="scaled_linear",
@@ -78,7 +78,7 @@ def make_stable_diffusion(folder: Path, share: float) -> Path:
 
 
 def _vae(share: float) -> Any:
-    return AutoencoderKL(  # type: ignore[no-untyped-call]
+    return AutoencoderKL(  # type: ignore[no-untyped-call]  # of diffusers
         block_out_channels=tuple(_wide(width, share) for width in (128, 256, 512, 512)),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,

@@ -45,7 +45,7 @@ def get_gateway() -> "Gateway":
         network = stripe.RequestsClient(timeout=_TIMEOUT_SECONDS)
         return Gateway(settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET, network)
     if settings.PAYMENTS == "sandbox":
-        return import_string("billing.sandbox.make_gateway")()  # type: ignore[no-any-return]
+        return import_string("billing.sandbox.make_gateway")()  # type: ignore[no-any-return]  # by its name
     raise NothingSold
 
 
@@ -318,7 +318,7 @@ class Gateway:
         return self._get(lambda: call(params, {"idempotency_key": key}))
 
     def _get(self, call: Callable[[], Any]) -> Object:
-        return self._ask(call).to_dict()  # type: ignore[no-any-return]
+        return self._ask(call).to_dict()  # type: ignore[no-any-return]  # of stripe
 
     def _all(self, found: Any) -> Iterator[Object]:
         pages = found.auto_paging_iter()

@@ -62,4 +62,6 @@ class BaseForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["folder"].choices = [(name, name) for name in found_folders()]  # type: ignore[attr-defined]
+        folder = self.fields["folder"]
+        assert isinstance(folder, forms.ChoiceField)
+        folder.choices = [(name, name) for name in found_folders()]

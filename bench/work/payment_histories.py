@@ -256,7 +256,7 @@ class History:
 
 def sandbox_pay(session: str, **how: object) -> None:
     """Pay in the sandbox without anything being delivered."""
-    checkouts.pay(session, **how)  # type: ignore[arg-type]
+    checkouts.pay(session, **how)  # type: ignore[arg-type]  # drawn by lot
 
 
 def _grants_wanted() -> Iterator[tuple[str, int, int]]:

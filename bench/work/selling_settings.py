@@ -1,6 +1,6 @@
 """The studio's own settings, with payments in the sandbox and static files as they lie in the tree."""
 
-from config.settings import *  # noqa: F403
+from config.settings import *  # noqa: F403 -- all of them, but for what follows
 from config.settings import STORAGES
 
 PAYMENTS = "sandbox"

@@ -79,6 +79,6 @@ def _trial(base: Base) -> float:
     for _ in range(_TRIALS):
         latents = torch.zeros(_ROWS, *base.latent_shape(side, side), requires_grad=True)
         began = time.process_time()
-        base.predict(latents, times, text).sum().backward()  # type: ignore[no-untyped-call]
+        base.predict(latents, times, text).sum().backward()  # type: ignore[no-untyped-call]  # of torch
         best = min(best, time.process_time() - began)
     return best
