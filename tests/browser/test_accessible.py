@@ -19,6 +19,8 @@ STANDARD = {
 VIEWS = (("light", 1280), ("dark", 320))
 SIGNED_OUT = ("home", "catalog:model_browse", "account_login", "account_signup", "account_reset_password")
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# A heading that has no room stands one letter a line, which neither axe nor the page's width tells.
+SQUEEZED = "[...document.querySelectorAll('main h1:not(.sr)')].some(heading => heading.clientWidth < 160)"
 
 
 # Its tables are made first: once there is a browser, every test has an event loop beside it.
@@ -38,7 +40,7 @@ def context(browser: Browser, live_server) -> Iterator[BrowserContext]:
 
 
 def _faults(page: Page, address: str) -> list[str]:
-    """What axe complains about and how far the page is wider than the window, in both views."""
+    """What axe complains about, and what does not fit, in both views."""
     found = []
     page.goto(address)
     for scheme, width in VIEWS:
@@ -50,6 +52,8 @@ def _faults(page: Page, address: str) -> list[str]:
             found.append(f"{view}: {violation['id']} at {places}")
         if (pixels := page.evaluate(TOO_WIDE)) > 0:
             found.append(f"{view}: {pixels} px wider than the window")
+        if page.evaluate(SQUEEZED):
+            found.append(f"{view}: its heading has no room")
     return found
 
 
