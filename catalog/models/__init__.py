@@ -1,0 +1,37 @@
+"""Models, their versions and licences, what they were made from, and what is done with them."""
+
+from .imports import ModelImport
+from .licences import Licence
+from .lineage import Derivation, Source, SourceNotice
+from .pages import Attribution, CatalogModel, FormerAddress, ModelPicture, ModelQuerySet, Visibility
+from .reviews import ModelReport, PublicationRequest
+from .runs import ModelRun, RunItem, RunResult, RunStep, RunTiming
+from .versions import ModelFile, ModelVersion
+from .workspaces import Chain, ChainStep, Workspace, WorkspaceModel
+
+__all__ = [
+    "Attribution",
+    "CatalogModel",
+    "Chain",
+    "ChainStep",
+    "Derivation",
+    "FormerAddress",
+    "Licence",
+    "ModelFile",
+    "ModelImport",
+    "ModelPicture",
+    "ModelQuerySet",
+    "ModelReport",
+    "ModelRun",
+    "ModelVersion",
+    "PublicationRequest",
+    "RunItem",
+    "RunResult",
+    "RunStep",
+    "RunTiming",
+    "Source",
+    "SourceNotice",
+    "Visibility",
+    "Workspace",
+    "WorkspaceModel",
+]
