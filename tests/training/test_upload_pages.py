@@ -11,12 +11,12 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.receiving import UploadTooLarge, receive_files
 from jobs.testing import run_pending
 from tests.training import crafted
 from training import services
 from training.models import UploadedFile
 from training.quotas import storage_of
-from training.views.receiving import UploadTooLarge, receive_files
 from training.views.uploads import ASKED_AT_ONCE
 
 HTMX = {"HTTP_HX_REQUEST": "true"}

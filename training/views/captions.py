@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.receiving import UploadTooLarge, receive_files
 from training.caption_files import (
     MAX_METADATA_BYTES,
     Problem,
@@ -31,7 +32,6 @@ from training.models import Dataset, DatasetImage, Purpose
 from training.selectors.captions import caption_page, count_missing
 from training.services import captions as services
 from training.views.access import own_dataset
-from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
 
 # Layout, what it is called, and the ending of the captions alone.

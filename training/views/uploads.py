@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.receiving import UploadTooLarge, receive_files
 from training import limits, services
 from training.exceptions import DatasetFull
 from training.models import Dataset
 from training.selectors.uploads import known_files, results_of_files
 from training.views.access import own_dataset
 from training.views.datasets import dataset_context
-from training.views.receiving import UploadTooLarge, receive_files
 from training.views.requests import StudioRequest
 
 # How many files the page's script may ask about at once.
