@@ -6,7 +6,6 @@ for files of strangers.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -15,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engines import hardware
 from engines.checkpoint import all_finite, write_model
 from engines.errors import ModelError
 from engines.files import atomic_folder, sha256_file
 from engines.manifest import DISCRIMINATOR_FILE, GENERATOR_FILE, STYLEGAN2, STYLEGAN3, ModelInfo
 from engines.stylegan import derive, ops, stylegan3
+from engines.stylegan.isolation import Conversion
 from engines.stylegan.networks import MAPPING_LR_MULTIPLIER, STDDEV_GROUP, Discriminator, Generator
 from engines.stylegan.pickles import DAMAGED, Array, Limits, Persistent, read_pickle
 from engines.stylegan.randomness import latents
@@ -56,15 +57,6 @@ KNOWN_FORKS: Mapping[str, str] = MappingProxyType(
     }
 )
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """The model folder that came out, and sentences about what differs from the original, for the user."""
-
-    folder: Path
-    info: ModelInfo
-    notes: tuple[str, ...]
 
 
 def convert(
@@ -107,6 +99,14 @@ def convert(
         states = {file: network.state_dict() for file, network in networks.items()}
         info = write_model(folder, info, states)
     return Conversion(target, info, notes)
+
+
+def convert_for_host(*, source: str, target: str, name: str, licence: str | None) -> list[str]:
+    """Convert for `convert_isolated`, in its process: JSON goes in and comes out. Return the notes."""
+    torch.set_num_threads(1)
+    hardware.tune_allocator()
+    licence = NVIDIA_LICENCE if licence is None else licence
+    return list(convert(Path(source), Path(target), name=name, licence=licence).notes)
 
 
 class Tree:

@@ -5,12 +5,13 @@ import os
 import pytest
 import torch
 
+from engines import isolation
 from engines.__main__ import main
 from engines.errors import ModelError
+from engines.isolation import Confinement
 from engines.manifest import read_model_info, verify_files
-from engines.stylegan import isolation
 from engines.stylegan.config import Architecture
-from engines.stylegan.isolation import Confinement, convert_isolated
+from engines.stylegan.isolation import convert_isolated
 from engines.stylegan.networks import Generator
 
 from .nvidia_files import dumps, snapshot, write
@@ -36,7 +37,7 @@ def test_the_result_is_the_same_without_the_hosts_secrets(source, tmp_path, monk
     monkeypatch.setattr(isolation.subprocess, "run", watched)
     assert main(["convert", str(source), "--out", str(tmp_path / "isolated")]) == 0
     told = capsys.readouterr().out
-    assert given["env"].keys() == {"PATH", "LANG", "HOME", "TMPDIR", "OMP_NUM_THREADS"}
+    assert given["env"].keys() == {"PATH", "LANG", "HOME", "TMPDIR", "OMP_NUM_THREADS", "HF_HUB_OFFLINE"}
     assert "canary" not in repr(given)
     assert main(["convert", str(source), "--out", str(tmp_path / "here"), "--trusted"]) == 0
     assert capsys.readouterr().out == told
