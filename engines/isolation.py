@@ -57,15 +57,6 @@ def call_isolated(
     """
     confinement = confinement or Confinement()
     request = {"function": function, "arguments": dict(arguments), "confinement": asdict(confinement)}
-    # The environment is made anew: keys and passwords of the host stay with the host.
-    environment = {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "HOME": str(workdir),
-        "TMPDIR": str(workdir),
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
     try:
         done = subprocess.run(  # noqa: S603 (our own module; paths travel on standard input)
             [sys.executable, "-m", __name__],
@@ -73,7 +64,7 @@ def call_isolated(
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env=environment,
+            env=bare_environment(workdir),
             timeout=confinement.wall_seconds,
             start_new_session=True,
             check=True,
@@ -87,13 +78,25 @@ def call_isolated(
     return reply["result"]
 
 
+def bare_environment(home: Path | str) -> dict[str, str]:
+    """Return the environment of such a process, made anew: keys and passwords of the host stay with it."""
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
 def _told(error: Exception) -> str:
     lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
     return lines[-1][:300] if lines else type(error).__name__
 
 
-def _confine(confinement: Confinement) -> None:
-    """Take from this process what reading a file does not need."""
+def confine(confinement: Confinement) -> None:
+    """Take from this process what it does not need; it dies with the thread that started it."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -112,7 +115,7 @@ def _main() -> int:
     request = json.load(sys.stdin)
     module, _, name = request["function"].rpartition(".")
     function = getattr(importlib.import_module(module), name)
-    _confine(Confinement(**request["confinement"]))
+    confine(Confinement(**request["confinement"]))
     reply: dict[str, Any]
     try:
         reply = {"result": function(**request["arguments"])}
