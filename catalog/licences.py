@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 # What a person's own pictures and trainings carry until they choose something else.
 OWN_WORK = "own-work"
+# The restriction of use by which a licence says nothing to others yet.
+OWNER_ONLY = "owner-only"
 
 TITLES: dict[str, Promise] = {
     "commercial-use": _("Commercial use"),
@@ -25,7 +27,7 @@ TITLES: dict[str, Promise] = {
     "trademark-use": _("Use of trademarks"),
     "liability": _("Liability"),
     "warranty": _("Warranty"),
-    "owner-only": _("For its owner only"),
+    OWNER_ONLY: _("For its owner only"),
 }
 
 
@@ -35,6 +37,11 @@ class Term:
 
     slug: str
     title: str | Promise
+
+
+def titles(slugs: Iterable[str]) -> list[str]:
+    """Return the titles alone, as `terms` gives them."""
+    return [str(term.title) for term in terms(slugs)]
 
 
 def terms(slugs: Iterable[str]) -> list[Term]:

@@ -176,19 +176,25 @@ def _entry(
     *,
     user_of: Source,
 ) -> LineageEntry:
-    """Hide names that are not the viewer's to see: somebody's private model, the dataset behind it."""
-    model = model_of(source)
-    if model is not None and not model.is_visible_to(viewer):
-        model, label = None, _("A private model")
-    elif model is not None:
-        label = model.title
-    elif source.kind == Source.Kind.MODEL:
-        label = source.label if _is_shipped(user_of) else _("A model that was deleted")
-    else:
-        label = source.label if _may_see_datasets(user_of, viewer) else _("A private dataset")
+    label, model = name_for(source, viewer, user_of=user_of)
     return LineageEntry(
         label=label, role_label=role_label, licence=source.licence.name, model=model, depth=depth
     )
+
+
+def name_for(
+    source: Source, viewer: User | AnonymousUser, *, user_of: Source
+) -> tuple[str, CatalogModel | None]:
+    """What a viewer may call a source that `user_of` was made from, and the page that they may open.
+
+    Names that are not the viewer's to see are hidden: somebody's private model, the dataset behind it.
+    """
+    model = model_of(source)
+    if model is not None:
+        return (model.title, model) if model.is_visible_to(viewer) else (_("A private model"), None)
+    if source.kind == Source.Kind.MODEL:
+        return (source.label if _is_shipped(user_of) else _("A model that was deleted")), None
+    return (source.label if _may_see_datasets(user_of, viewer) else _("A private dataset")), None
 
 
 def model_of(source: Source) -> CatalogModel | None:

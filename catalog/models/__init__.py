@@ -2,9 +2,9 @@
 
 from .imports import ModelImport
 from .licences import Licence
-from .lineage import Derivation, Source, SourceNotice
+from .lineage import Derivation, LicenceGrant, Source, SourceNotice
 from .pages import Attribution, CatalogModel, FormerAddress, ModelPicture, ModelQuerySet, Visibility
-from .reviews import ModelReport, PublicationRequest
+from .reviews import Letter, ModelReport, PublicationRequest
 from .runs import ModelRun, RunItem, RunResult, RunStep, RunTiming
 from .versions import ModelFile, ModelVersion
 from .workspaces import Chain, ChainStep, Workspace, WorkspaceModel
@@ -16,7 +16,9 @@ __all__ = [
     "ChainStep",
     "Derivation",
     "FormerAddress",
+    "Letter",
     "Licence",
+    "LicenceGrant",
     "ModelFile",
     "ModelImport",
     "ModelPicture",

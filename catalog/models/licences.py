@@ -20,6 +20,8 @@ class Licence(models.Model):
     summary = models.TextField(blank=True)
     url = models.URLField(blank=True)
     full_text = models.TextField(blank=True)
+    # Whether forms offer it. Somebody's own text is a licence too, for what it was written for.
+    is_offered = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["name"]

@@ -64,6 +64,23 @@ class Derivation(models.Model):
         return f"{self.child} from {self.parent} ({self.role})"
 
 
+class LicenceGrant(models.Model):
+    """The holder of a source lets others have it under this licence; the newest one holds.
+
+    A source itself never changes: it keeps the licence that it came with.
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="grants")
+    licence = models.ForeignKey(Licence, on_delete=models.PROTECT, related_name="+")
+    granted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-granted_at"]
+
+    def __str__(self) -> str:
+        return f"{self.source} under {self.licence}"
+
+
 class SourceNotice(models.Model):
     """What whoever uses a source, or anything made from it, should know: a picture was taken back, say."""
 

@@ -87,6 +87,12 @@ class CatalogModel(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        permissions = [
+            ("feature_catalogmodel", "Can feature models"),
+            ("withdraw_catalogmodel", "Can withdraw anybody's model"),
+        ]
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="catalog_model_address_unique")]
         indexes = [
             GinIndex(fields=["search"], name="catalog_model_search"),

@@ -7,6 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from jobs.models import Job
+
+from .licences import Licence
 from .pages import CatalogModel
 
 
@@ -23,6 +26,10 @@ class PublicationRequest(models.Model):
 
     model = models.ForeignKey(CatalogModel, on_delete=models.CASCADE, related_name="publication_requests")
     state = models.CharField(max_length=20, choices=State.choices, default=State.WAITING)
+    # What others may do with the model once it is public.
+    licence = models.ForeignKey(
+        Licence, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("licence")
+    )
     message = models.TextField(_("message to the reviewers"), blank=True)
     reviewer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -33,6 +40,9 @@ class PublicationRequest(models.Model):
 
     class Meta:
         ordering = ["created_at"]
+        verbose_name = _("request for publication")
+        verbose_name_plural = _("requests for publication")
+        permissions = [("answer_publicationrequest", "Can answer requests for publication")]
         constraints = [
             models.UniqueConstraint(
                 fields=["model"], condition=Q(state="waiting"), name="catalog_publication_request_once"
@@ -80,8 +90,24 @@ class ModelReport(models.Model):
 
     class Meta:
         ordering = ["created_at"]
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
+        permissions = [("decide_modelreport", "Can decide reports")]
 
     REASONS_THAT_HURRY: ClassVar = frozenset({Reason.LIKENESS, Reason.ILLEGAL})
 
     def __str__(self) -> str:
         return f"{self.model}: {self.get_reason_display()}"
+
+
+class Letter(models.Model):
+    """An e-mail about a review, and the light job that sends it."""
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="letter")
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.subject
