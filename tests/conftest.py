@@ -65,6 +65,7 @@ def _price_list(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("_django_db_helper")
     if not Plan.objects.exists():
         import_module("billing.migrations.0003_price_list").add_rows(apps, None)
+        import_module("catalog.migrations.0006_runs").add_prices(apps, None)
 
 
 @pytest.fixture(autouse=True)

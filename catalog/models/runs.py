@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.querysets import OwnedQuerySet
+from billing.models import Price
 from jobs.models import Job
 
 from .versions import ModelVersion
@@ -44,6 +45,8 @@ class RunStep(models.Model):
     model_title = models.CharField(max_length=120)
     version_sha256 = models.CharField(max_length=64)
     settings = models.JSONField(default=dict)  # by the names of the manifest's inputs; files are the items'
+    # What an item costs in this step, as it was agreed; empty where nothing is priced.
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ["position"]

@@ -9,9 +9,12 @@ from django.db.models import Max
 
 from accounts.models import User
 from catalog import files
-from catalog.manifests import check_declared, folder_sha256, read_manifest
+from catalog.exceptions import BrokenModelError
+from catalog.kinds import kinds_of
+from catalog.manifests import Manifest, check_declared, folder_sha256, read_manifest
 from catalog.models import CatalogModel, Derivation, Licence, ModelFile, ModelVersion, Source, Visibility
 from catalog.services.names import check_name_free
+from engines.onnx.manifest import ManifestError
 
 # What a version was made from: the node of the lineage and a `Derivation.Role`.
 Parents = Iterable[tuple[Source, str]]
@@ -93,6 +96,7 @@ def add_version(
     complete.
     """
     manifest = read_manifest(folder)
+    input_kinds, output_kinds = _kinds(manifest)
     with transaction.atomic():
         files.files_lock(shared=True)
         CatalogModel.objects.select_for_update().get(pk=model.pk)
@@ -119,7 +123,18 @@ def add_version(
             ModelFile(version=version, path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
             for file in stored
         )
+        CatalogModel.objects.filter(pk=model.pk).update(
+            input_kinds=input_kinds, output_kinds=output_kinds
+        )
     return version
+
+
+def _kinds(manifest: Manifest) -> tuple[list[str], list[str]]:
+    """The kinds of what it takes and gives. Raises BrokenModelError."""
+    try:
+        return kinds_of(manifest.content)
+    except ManifestError as error:
+        raise BrokenModelError(str(error)) from error
 
 
 def _create_source(label: str, sha256: str, licence: Licence, attribution: str, parents: Parents) -> Source:
