@@ -13,15 +13,15 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _PIECE = 256 << 10
 
 
-def stream_zip(entries: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+def stream_zip(entries: Iterable[tuple[str, Iterable[bytes]]], *, is_large: bool = False) -> Iterator[bytes]:
     """Yield a ZIP piece by piece. Each entry is a name and its content in pieces, of which one is in memory.
 
-    Nothing is compressed: pictures are already.
+    Nothing is compressed: pictures are already. `is_large`: an entry may have more than 2 GB.
     """
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for name, pieces in entries:
-            with archive.open(zipfile.ZipInfo(name, _TIME), "w") as member:
+            with archive.open(zipfile.ZipInfo(name, _TIME), "w", force_zip64=is_large) as member:
                 for piece in pieces:
                     member.write(piece)
                     if len(pipe) >= _PIECE:
@@ -31,9 +31,11 @@ def stream_zip(entries: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes
     yield pipe.take()
 
 
-def zip_response(entries: Iterable[tuple[str, Iterable[bytes]]], filename: str) -> StreamingHttpResponse:
+def zip_response(
+    entries: Iterable[tuple[str, Iterable[bytes]]], filename: str, *, is_large: bool = False
+) -> StreamingHttpResponse:
     """Return a download of private contents as a ZIP, made while it is sent."""
-    response = StreamingHttpResponse(stream_zip(entries), content_type="application/zip")
+    response = StreamingHttpResponse(stream_zip(entries, is_large=is_large), content_type="application/zip")
     response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"

@@ -1,5 +1,6 @@
 """What the apps above know of a model: each tells it in `AppConfig.ready`, unknown to the catalog."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +36,16 @@ class PagePart:
     tell: Tell
 
 
+# Returns why a person can store no more, so many bytes taken into account; "" where there is room.
+JudgeRoom = Callable[[User, int], str]
+
+# Returns the storage key of a picture of the user's, None where there is none of that number.
+FindPicture = Callable[[User, uuid.UUID], str | None]
+
 _registered: dict[str, Dependents] = {}
 _parts: dict[str, PagePart] = {}
+_judges: dict[str, JudgeRoom] = {}
+_pictures: dict[str, FindPicture] = {}
 
 
 def register_dependents(dependents: Dependents) -> None:
@@ -59,3 +68,24 @@ def parts_of_page(version: ModelVersion, viewer: User | AnonymousUser) -> list[t
     """Return the template of every part that has something to show, with what it shows."""
     told = ((part.template, part.tell(version, viewer)) for part in _parts.values())
     return [(template, shown) for template, shown in told if shown is not None]
+
+
+def register_room(name: str, judge: JudgeRoom) -> None:
+    """Add somebody who knows how much room people have; registering the same name again replaces it."""
+    _judges[name] = judge
+
+
+def room_refusal(user: User, extra_bytes: int) -> str:
+    """Return why the user cannot store so many bytes more, "" when there is room."""
+    return next(filter(None, (judge(user, extra_bytes) for judge in _judges.values())), "")
+
+
+def register_pictures(name: str, find: FindPicture) -> None:
+    """Add a place from which pictures can be sent to a model; the same name again replaces it."""
+    _pictures[name] = find
+
+
+def find_picture(user: User, name: str, number: uuid.UUID) -> str | None:
+    """Return the storage key of a picture that the user may send to a model, None where there is none."""
+    find = _pictures.get(name)
+    return find(user, number) if find else None

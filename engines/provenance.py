@@ -7,8 +7,9 @@ XMP carries dc:creator, dc:rights, photoshop:Credit, xmpRights:WebStatement and 
 pictures made by a trained model (Iptc4xmpExt:DigitalSourceType = trainedAlgorithmicMedia).
 """
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Literal, get_args
@@ -21,6 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 ImageFormat = Literal["png", "jpeg", "webp"]
 FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 Scalar = str | int | float | bool
+# Completes a record for the pixels that a reader of the file will see (`engines.signing.Signer.sign`).
+Sign = Callable[["Provenance", Image.Image], "Provenance"]
 
 SOFTWARE = "Atelier"
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -42,6 +45,13 @@ class Provenance:
     credit: str = ""  # attribution lines that the model's lineage requires
     licence: str = ""
     licence_url: str = ""
+    version_sha256: str = ""  # of all the model's files, where it is a version of a catalog
+    run: str = ""  # number of the job that made it
+    studio: str = ""  # address of the studio
+    # Set by engines.signing: for which pixels, by which key, and the signature over all the others.
+    pixels_sha256: str = ""
+    key: str = ""
+    signature: str = ""
 
     def parameters(self) -> str:
         """The text other tools show: prompt, negative prompt, then `Name: value` pairs on one line."""
@@ -63,7 +73,10 @@ class Provenance:
         if not isinstance(values, dict) or not isinstance(values.get("settings", {}), dict):
             raise ValueError("not a provenance record")  # noqa: TRY004 (a malformed value, not a caller's mistake)
         known = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        texts = {name: value for name, value in values.items() if name in known and name != "settings"}
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise ValueError("not a provenance record")
+        return cls(settings=values.get("settings", {}), **texts)
 
 
 def write(
@@ -73,8 +86,11 @@ def write(
     *,
     file_format: ImageFormat,
     quality: int = 92,
+    sign: Sign | None = None,
 ) -> None:
     """Encode `image` with its provenance to a path or binary file. `quality` is for JPEG and WebP."""
+    if sign is not None:
+        provenance = sign(provenance, _as_read(image, file_format, quality))
     if file_format == "png":
         write_png(image, target, provenance)
     elif file_format == "jpeg":
@@ -113,8 +129,13 @@ def read(source: Path | IO[bytes]) -> Provenance | None:
     """The record that `write` left in a PNG, JPEG or WebP file, or None. Safe on files from strangers."""
     with Image.open(source) as image:
         image.load()  # PNG text may stand behind the pixels
-        record = image.info.get("provenance")
-        xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+        return read_record(image)
+
+
+def read_record(image: Image.Image) -> Provenance | None:
+    """The record in a picture that was opened and loaded, or None."""
+    record = image.info.get("provenance")
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     if not isinstance(record, str):
         record = _record_in_xmp(xmp.encode() if isinstance(xmp, str) else xmp)
     if record is None:
@@ -123,6 +144,17 @@ def read(source: Path | IO[bytes]) -> Provenance | None:
         return Provenance.from_json(record)
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _as_read(image: Image.Image, file_format: ImageFormat, quality: int) -> Image.Image:
+    """The picture as whoever opens the file will see it: with the losses of its format."""
+    if file_format == "png":
+        return image
+    encoded = io.BytesIO()
+    write(image, encoded, Provenance(), file_format=file_format, quality=quality)
+    with Image.open(encoded) as decoded:
+        decoded.load()
+        return decoded
 
 
 def _exif(provenance: Provenance) -> Image.Exif:

@@ -7,7 +7,8 @@ from django.core.files.storage import default_storage
 from django.utils.text import slugify
 from PIL import Image
 
-from engines.provenance import ImageFormat, write
+from catalog.signing import write_signed
+from engines.provenance import ImageFormat
 from generation.models import Picture
 from generation.provenance import from_json
 
@@ -30,7 +31,7 @@ def convert(picture: Picture, ending: str) -> bytes:
     """Return the picture encoded anew as the format of `ending`, with its provenance."""
     with default_storage.open(picture.file) as stored, Image.open(stored) as image:
         encoded = io.BytesIO()
-        write(image, encoded, from_json(picture.provenance), file_format=FORMATS[ending][0])
+        write_signed(image, encoded, from_json(picture.provenance), file_format=FORMATS[ending][0])
     return encoded.getvalue()
 
 

@@ -15,9 +15,9 @@ from PIL import Image
 from catalog.exceptions import BrokenModelError
 from catalog.files import materialise
 from catalog.models import ModelVersion
+from catalog.signing import write_signed
 from engines.images import UInt8Array
 from engines.progress import Control
-from engines.provenance import write_png
 from engines.stylegan.generate import Generator
 from generation.models import Generation, Picture
 from generation.provenance import Recorder, to_json
@@ -52,7 +52,7 @@ def make_pictures(context: JobContext) -> Steps:
     version = order.model_version
     if version is None:
         raise JobError(_("The model was deleted before the images were made. Choose another model."))
-    recorder = Recorder(owner=order.owner, version=version, truncation_psi=order.truncation_psi)
+    recorder = Recorder(order, version=version)
     made = order.pictures.count()
     for batch in _batches(order, made):
         if context.report(step=batch[0][0], total=order.count) is Control.STOP:
@@ -121,7 +121,7 @@ def _store(
     height, width = pixels.shape[:2]
     record = recorder.record(seed=seed, width=width, height=height)
     encoded = io.BytesIO()
-    write_png(Image.fromarray(pixels), encoded, record)
+    write_signed(Image.fromarray(pixels), encoded, record)
     key = f"{attempt_prefix(context.job)}{index:03d}.png"
     return Picture(
         owner=order.owner,

@@ -20,11 +20,11 @@ from PIL import Image
 from catalog.exceptions import BrokenModelError
 from catalog.files import materialise
 from catalog.models import ModelVersion
+from catalog.signing import write_signed
 from engines.diffusion import tiles
 from engines.diffusion.generate import Sample
 from engines.diffusion.manifests import LORA_FILE
 from engines.images import UInt8Array
-from engines.provenance import write_png
 from generation.checking import refused_places
 from generation.models import Generation, Picture
 from generation.provenance import TextRecorder, to_json
@@ -194,7 +194,7 @@ class _Work:
             sampler=made.sampler,
         )
         encoded = io.BytesIO()
-        write_png(Image.fromarray(pixels), encoded, record)
+        write_signed(Image.fromarray(pixels), encoded, record)
         key = f"{attempt_prefix(self.context.job)}{index:03d}.png"
         return Picture(
             owner=self.order.owner,
