@@ -1,0 +1,169 @@
+"""The form of a Run page, built from a model's typed inputs."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.kinds import SEED, inputs_of
+from catalog.models import ModelVersion
+from catalog.runs import file_input, find_source
+from catalog.services.runs import MAX_ITEMS, ItemOrder
+from engines.onnx.ports import MAX_TEXT, Input, ValueRefusedError, check_value
+
+MAX_COUNT = 16
+_LONG_TEXT = 200
+PICTURES = "image/jpeg,image/png,image/webp,image/avif,image/heic,image/tiff,image/bmp,.heic,.heif"
+
+
+class ManyFilesInput(forms.FileInput):
+    """A file input that takes several files."""
+
+    allow_multiple_selected = True
+
+
+class InputsForm(forms.Form):
+    """A field for each input that is no picture, checked as the engine checks it."""
+
+    def __init__(
+        self, *args: Any, version: ModelVersion, without: Collection[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._ports = [
+            port for port in inputs_of(version) if port.kind != "image" and port.name not in without
+        ]
+        for port in self._ports:
+            self.fields[port.name] = _field(port)
+
+    def clean(self) -> dict[str, Any]:
+        """Judge every value by its input's own rules."""
+        values = super().clean() or self.cleaned_data
+        for port in self._ports:
+            if port.name not in values:
+                continue
+            try:
+                values[port.name] = check_value(port, _read(port, values[port.name]))
+            except ValueRefusedError as error:
+                self.add_error(port.name, str(error))
+        return values
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the inputs are set to, once the form is valid."""
+        return {port.name: self.cleaned_data[port.name] for port in self._ports}
+
+
+class RunForm(InputsForm):
+    """What a model is run with: its inputs, and the files or the number of runs."""
+
+    source = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+    files = forms.FileField(
+        label=_("Pictures"),
+        required=False,
+        widget=ManyFilesInput(attrs={"accept": PICTURES}),
+        help_text=_("One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP."),
+    )
+    count = forms.IntegerField(
+        label=_("How many"),
+        min_value=1,
+        max_value=MAX_COUNT,
+        initial=1,
+        help_text=_("Each takes the next seed."),
+        widget=forms.NumberInput(attrs={"data-slider": ""}),
+    )
+
+    def __init__(self, *args: Any, user: User, version: ModelVersion, **kwargs: Any) -> None:
+        super().__init__(*args, version=version, **kwargs)
+        self._user = user
+        port = file_input(version)
+        self.takes_files = port is not None
+        if port is None:
+            del self.fields["files"], self.fields["source"]
+        elif port.label:
+            self.fields["files"].label = port.label
+        if self.takes_files or SEED not in self.fields:
+            del self.fields["count"]
+        self.order_fields(["files", "source", *(one.name for one in self._ports), "count"])
+
+    @property
+    def source_key(self) -> str | None:
+        """The stored picture that a link sends to this model, None where there is none."""
+        told = self["source"].value() if "source" in self.fields else ""
+        return find_source(self._user, told) if told else None
+
+    def clean(self) -> dict[str, Any]:
+        """Besides, ask for a file where one is needed."""
+        values = super().clean()
+        if self.takes_files:
+            files = self._files()
+            if len(files) > MAX_ITEMS:
+                self.add_error("files", _("Give at most %(max)d files at a time.") % {"max": MAX_ITEMS})
+            elif not files and self.source_key is None:
+                self.add_error("files", _("Choose at least one picture."))
+        return values
+
+    def _files(self) -> Sequence[Any]:
+        return self.files.getlist("files") if hasattr(self.files, "getlist") else []
+
+    def items(self) -> list[ItemOrder]:
+        """Return what is run, once the form is valid; files that were brought win over a link's picture."""
+        if not self.takes_files:
+            return [ItemOrder() for _number in range(self.cleaned_data.get("count", 1))]
+        files = self._files()
+        if files:
+            return [ItemOrder(name=_plain(file.name), file=file) for file in files]
+        return [ItemOrder(stored=self.source_key or "")]
+
+
+def _plain(name: str) -> str:
+    """Return the last part of a file's name, without signs that cannot be shown."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(sign for sign in last if sign.isprintable())[:200]
+
+
+def _field(port: Input) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": port.label or port.name,
+        "help_text": port.help,
+        "initial": port.default,
+        "required": port.default is None,
+    }
+    if port.kind == "category":
+        return forms.ChoiceField(choices=[(choice, choice) for choice in port.choices], **common)
+    if port.kind == "number":
+        return _number_field(port, common)
+    longest = int(port.max) if port.kind == "text" and port.max is not None else MAX_TEXT
+    if port.kind == "vector":
+        common["help_text"] = port.help or _("%(count)d numbers with commas between them.") % {
+            "count": port.length
+        }
+        common["initial"] = ", ".join(f"{number:g}" for number in port.default or ())
+        longest = 24 * port.length
+    widget = forms.Textarea(attrs={"rows": 4}) if longest > _LONG_TEXT else forms.TextInput()
+    return forms.CharField(max_length=longest, widget=widget, **common)
+
+
+def _number_field(port: Input, common: dict[str, Any]) -> forms.Field:
+    kind = forms.IntegerField if port.is_whole else forms.FloatField
+    attributes = {"step": f"{port.step:g}" if port.step else "any"}
+    if port.min is not None and port.max is not None and port.max - port.min <= 1000:
+        attributes["data-slider"] = ""
+    return kind(
+        min_value=None if port.min is None else int(port.min) if port.is_whole else port.min,
+        max_value=None if port.max is None else int(port.max) if port.is_whole else port.max,
+        widget=forms.NumberInput(attrs=attributes),
+        **common,
+    )
+
+
+def _read(port: Input, value: Any) -> Any:
+    """Turn a field's value into what the input takes; empty stands for the default."""
+    if value in (None, ""):
+        return None if port.default is not None or port.kind != "text" else ""
+    if port.kind != "vector":
+        return value
+    try:
+        return [float(part) for part in str(value).replace(";", ",").split(",") if part.strip()]
+    except ValueError:
+        return None
