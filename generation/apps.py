@@ -43,6 +43,7 @@ class GenerationConfig(AppConfig):
                 queue=Queue.GENERATE,
                 handler="generation.text_jobs.make_from_text",
                 compute="generation.stages.make_together",
+                hands_over=True,
                 batch_size=TEXT_MAX_TOGETHER,
                 title=_("Text to Image"),
             )

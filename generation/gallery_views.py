@@ -28,7 +28,7 @@ from generation.models import Picture
 from generation.provenance import from_json
 from generation.remix import USES, picture_url, remix_url
 from generation.selectors import BadCursorError, Cursor, newer_than, older_than, searched
-from generation.text_services import plan_upscale
+from generation.upscaling import plan_upscale
 
 PAGE_SIZE = 48
 MAX_SEARCH_LENGTH = 200
@@ -122,7 +122,12 @@ def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:
         order = plan_upscale(request.user, picture)
     except CannotUpscaleError as error:
         return {**uses, "problem": str(error)}
-    return {**uses, "size": (order.width, order.height), "credits": services.quote_generation(1).credits}
+    return {
+        **uses,
+        "size": (order.width, order.height),
+        "redrawn_by": order.base.model.title if order.base != picture.generation.model_version else "",
+        "credits": services.quote_generation(1).credits,
+    }
 
 
 @require_safe

@@ -1,24 +1,28 @@
 """What is written into each picture about its making."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from accounts.models import User
+from django.conf import settings
+
 from catalog.lineage import credit_lines
 from catalog.models import ModelVersion
 from engines.diffusion.manifests import LORA_FILE
-from engines.provenance import Provenance, Scalar
+from engines.provenance import COMPOSITE, Provenance, Scalar
 from generation.models import Generation
+
+# Between several credits, and several licences, of one picture.
+_AND = "; "
 
 
 class Recorder:
     """Writes the records of one order of pictures; looks up the attributions once."""
 
-    def __init__(self, *, owner: User, version: ModelVersion, truncation_psi: float) -> None:
-        self._version = version
-        self._truncation_psi = truncation_psi
-        self._creator = owner.public_name
-        self._credit = "; ".join(credit_lines(version.source))
+    def __init__(self, order: Generation, *, version: ModelVersion) -> None:
+        self._order, self._version = order, version
+        self._creator = order.owner.public_name
+        self._credit = _AND.join(credit_lines(version.source))
 
     def record(self, *, seed: int, width: int, height: int) -> Provenance:
         """Return the record of one picture; its settings suffice to make the picture again."""
@@ -26,11 +30,14 @@ class Recorder:
         return Provenance(
             model=f"{version.model.address} v{version.number}",
             model_sha256=version.weights_sha256,
-            settings={"Seed": seed, "Truncation": self._truncation_psi, "Size": f"{width}x{height}"},
+            settings={"Seed": seed, "Truncation": self._order.truncation_psi, "Size": f"{width}x{height}"},
             creator=self._creator,
             credit=self._credit,
             licence=version.licence.spdx_id or version.licence.name,
             licence_url=version.licence.url,
+            version_sha256=version.sha256,
+            run=str(self._order.job_id),
+            studio=settings.SITE_URL,
         )
 
 
@@ -41,18 +48,21 @@ class TextRecorder:
         self._order, self._base, self._adapter = order, base, adapter
         self._creator = order.owner.public_name
         models = [base] if adapter is None else [adapter, base]
-        lines = [line for version in models for line in credit_lines(version.source)]
-        self._credit = "; ".join(dict.fromkeys(lines))
-        licences = dict.fromkeys(version.licence for version in models)
-        self._licence = "; ".join(licence.spdx_id or licence.name for licence in licences)
-        self._licence_url = next((licence.url for licence in licences if licence.url), "")
+        credit = [line for version in models for line in credit_lines(version.source)]
+        licences = [version.licence.spdx_id or version.licence.name for version in models]
+        if order.source_picture is not None:  # what it owes to others, this one owes to them too
+            earlier = from_json(order.source_picture.provenance)
+            credit += earlier.credit.split(_AND)
+            licences += earlier.licence.split(_AND)
+        self._credit, self._licence = _each_once(credit), _each_once(licences)
+        self._licence_url = next((version.licence.url for version in models if version.licence.url), "")
 
     def record(
         self, *, seed: int, width: int, height: int, steps: int, guidance: float, sampler: str
     ) -> Provenance:
         """Return the record of one picture; a gallery picture that it started from is named by its hash."""
         told = self._order.settings
-        settings: dict[str, Scalar] = {
+        values: dict[str, Scalar] = {
             "Steps": steps,
             "Sampler": sampler,
             "CFG scale": guidance,
@@ -60,29 +70,37 @@ class TextRecorder:
             "Size": f"{width}x{height}",
         }
         if told["style_title"]:
-            settings["Style"] = told["style_title"]
+            values["Style"] = told["style_title"]
         if self._order.source_file:
-            settings["Denoising strength"] = told["strength"]
-            settings["Mode"] = self._order.kind
+            values["Denoising strength"] = told["strength"]
+            values["Mode"] = self._order.kind
         if self._order.source_picture is not None:
-            settings["Init image SHA-256"] = self._order.source_picture.sha256
+            values["Init image SHA-256"] = self._order.source_picture.sha256
         if self._adapter is not None:
             sha256 = str(self._adapter.manifest["files"][LORA_FILE])
-            settings["Lora hashes"] = f'"{self._adapter.model.name}: {sha256[:12]}"'
-            settings["Lora"] = f"{self._adapter.model.address} v{self._adapter.number}"
-            settings["Lora SHA-256"] = sha256
-            settings["Lora strength"] = told["adapter_strength"]
+            values["Lora hashes"] = f'"{self._adapter.model.name}: {sha256[:12]}"'
+            values["Lora"] = f"{self._adapter.model.address} v{self._adapter.number}"
+            values["Lora SHA-256"] = sha256
+            values["Lora strength"] = told["adapter_strength"]
         return Provenance(
             model=f"{self._base.model.address} v{self._base.number}",
             model_sha256=self._base.weights_sha256,
             prompt=told["told"],
             negative_prompt=told["told_negative"],
-            settings=settings,
+            settings=values,
             creator=self._creator,
             credit=self._credit,
             licence=self._licence,
             licence_url=self._licence_url,
+            version_sha256=self._base.sha256,
+            run=str(self._order.job_id),
+            studio=settings.SITE_URL,
+            source_type=COMPOSITE if self._order.source_file else "",
         )
+
+
+def _each_once(parts: Iterable[str]) -> str:
+    return _AND.join(dict.fromkeys(part for part in parts if part))
 
 
 def to_json(record: Provenance) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Loaded bases with the trained models inside them, and what batches of orders want of them; with torch."""
 
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -62,10 +64,6 @@ class Made:
     sampler: str
 
 
-class _InterruptedError(Exception):
-    """An order of the batch is to stop: all of them are told at once, and those that go on ask again."""
-
-
 @dataclass
 class Stage:
     """A base that is loaded, with the trained models that were used last."""
@@ -88,26 +86,25 @@ class Stage:
         return weights + self.shelf.capacity_bytes
 
 
-def make_together(wanted: Sequence[Wanted]) -> list[Made | None]:
+# Lets the order with that number go on: with its pictures, or with None where it was stopped or lost.
+HandOver = Callable[[int, Made | None], None]
+
+
+def make_together(wanted: Sequence[Wanted], hand_over: HandOver) -> list[Made | None]:
     """Make what several orders want of one base, each with its own trained model or none.
 
-    Pictures of one size and number of steps go through the base together, whoever ordered them, and equal
-    those made alone to within `engines.diffusion.generate.TOLERANCE`. None: nothing was made, because an
-    order of the batch was stopped or lost meanwhile; whoever is to go on asks again. Raises JobError.
+    Pictures of one size, number of steps and strength go through the base together, whoever ordered them, and
+    equal those made alone to within `engines.diffusion.generate.TOLERANCE`. Each order is handed its pictures
+    as soon as it has all of them; one that is stopped, or lost, is told at once, and the others lose nothing.
+    Raises JobError.
     """
     torch.set_num_threads(wanted[0].threads)
-    made: list[Made | None] = [None] * len(wanted)
     stage = warm.get(wanted[0].base_key, lambda: _load(wanted[0]), lambda loaded: loaded.nbytes)
-    samples = _with_loras(stage, wanted)
     try:
-        for members in _alike(wanted):
-            for member, result in zip(members, _make(stage, wanted, samples, members), strict=True):
-                made[member] = result
-    except _InterruptedError:
-        pass
+        _Making(stage, wanted, hand_over).run()
     except EngineError as error:
         raise JobError(str(error)) from error
-    return made
+    return [None] * len(wanted)
 
 
 def _load(wanted: Wanted) -> Stage:
@@ -139,55 +136,91 @@ def _with_loras(stage: Stage, wanted: Sequence[Wanted]) -> list[list[Sample]]:
     ]
 
 
-def _alike(wanted: Sequence[Wanted]) -> Iterator[list[int]]:
-    """Yield the numbers of the orders whose pictures have one size and as many steps."""
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """One picture: which order wants it, and from which of its samples."""
 
-    def shape(number: int) -> tuple[int, int, int]:
-        one = wanted[number]
-        return one.width, one.height, one.steps or 0
-
-    for _shape, members in itertools.groupby(sorted(range(len(wanted)), key=shape), key=shape):
-        yield list(members)
+    order: int
+    sample: Sample
 
 
-def _make(
-    stage: Stage, wanted: Sequence[Wanted], samples: Sequence[Sequence[Sample]], members: Sequence[int]
-) -> Iterator[Made]:
-    """Yield what each of these orders gets. Raises _InterruptedError."""
-    family, first = stage.base.family, wanted[members[0]]
-    steps = first.steps or family.default_steps
-    places = [(member, place) for member in members for place in range(len(samples[member]))]
+class _NobodyLeftError(Exception):
+    """All orders whose pictures are under way were stopped."""
 
-    def watch(preview: Preview) -> None:
-        shown: dict[int, dict[int, UInt8Array]] = {member: {} for member in range(len(wanted))}
+
+class _Making:
+    """Makes what several orders want, a few pictures at a time."""
+
+    def __init__(self, stage: Stage, wanted: Sequence[Wanted], hand_over: HandOver) -> None:
+        self._stage, self._wanted, self._hand_over = stage, wanted, hand_over
+        self._gone: set[int] = set()
+        self._made: list[list[UInt8Array]] = [[] for _one in wanted]
+        self._seconds = [0.0] * len(wanted)
+
+    def run(self) -> None:
+        """Hand everybody over what they want. Raises EngineError and JobError."""
+        samples = _with_loras(self._stage, self._wanted)
+        places = [_Place(order=order, sample=sample) for order, some in enumerate(samples) for sample in some]
+        for alike in self._alike(places):
+            rest = alike
+            while rest := [place for place in rest if place.order not in self._gone]:
+                with contextlib.suppress(_NobodyLeftError):
+                    self._make(rest[:AT_ONCE])
+                rest = rest[AT_ONCE:]
+
+    def _alike(self, places: Sequence[_Place]) -> Iterator[list[_Place]]:
+        """Yield the pictures that can go through the base together: of one size, over the same steps."""
+
+        def shape(place: _Place) -> tuple[int, int, int, float]:
+            one, sample = self._wanted[place.order], place.sample
+            return one.width, one.height, one.steps or 0, 1.0 if sample.image is None else sample.strength
+
+        for _shape, some in itertools.groupby(sorted(places, key=shape), key=shape):
+            yield list(some)
+
+    def _make(self, places: Sequence[_Place]) -> None:
+        """Make these pictures, and hand over to whoever has all of theirs. Raises _NobodyLeftError."""
+        first = self._wanted[places[0].order]
+        steps = first.steps or self._stage.base.family.default_steps
+        began = time.perf_counter()
+        pictures = generate(
+            self._stage.base,
+            [place.sample for place in places],
+            width=first.width,
+            height=first.height,
+            steps=steps,
+            batch=AT_ONCE,
+            watcher=partial(self._watch, places),
+            preview_every=max(1, steps // _LOOKS),
+        )
+        seconds = time.perf_counter() - began
+        for place, pixels in zip(places, pictures, strict=True):
+            self._made[place.order].append(pixels)
+        for order in dict.fromkeys(place.order for place in places):
+            self._seconds[order] += seconds
+            if order not in self._gone and len(self._made[order]) == len(self._wanted[order].samples):
+                self._hand_over(order, self._result(order, steps))
+
+    def _watch(self, places: Sequence[_Place], preview: Preview) -> None:
+        """Show how far the pictures are, and let go whoever is to stop. Raises _NobodyLeftError."""
+        shown: dict[int, dict[int, UInt8Array]] = {order: {} for order in range(len(self._wanted))}
         for index, pixels in zip(preview.indices, preview.pictures, strict=True):
-            member, place = places[index]
-            shown[member][place] = pixels
-        goes_on = [
-            one.screen.show(preview.step, preview.total, len(one.samples), shown[number])
-            for number, one in enumerate(wanted)
-        ]
-        if not all(goes_on):
-            raise _InterruptedError
+            order = places[index].order
+            earlier = sum(place.order == order for place in places[:index])
+            shown[order][len(self._made[order]) + earlier] = pixels
+        for order in shown.keys() - self._gone:
+            one = self._wanted[order]
+            if not one.screen.show(preview.step, preview.total, len(one.samples), shown[order]):
+                self._gone.add(order)
+                self._hand_over(order, None)
+        if self._gone.issuperset(place.order for place in places):
+            raise _NobodyLeftError
 
-    began = time.perf_counter()
-    pictures = generate(
-        stage.base,
-        [samples[member][place] for member, place in places],
-        width=first.width,
-        height=first.height,
-        steps=steps,
-        batch=AT_ONCE,
-        watcher=watch,
-        preview_every=max(1, steps // _LOOKS),
-    )
-    seconds = time.perf_counter() - began
-    rest = iter(pictures)
-    for member in members:
-        told = samples[member][0].guidance
-        yield Made(
-            pictures=list(itertools.islice(rest, len(samples[member]))),
-            seconds=seconds,
+    def _result(self, order: int, steps: int) -> Made:
+        family, told = self._stage.base.family, self._wanted[order].samples[0].guidance
+        return Made(
+            pictures=self._made[order],
+            seconds=self._seconds[order],
             steps=steps,
             guidance=family.default_guidance if told is None else told,
             sampler="Euler" if family.objective == "flow" else "DPM++ 2M",

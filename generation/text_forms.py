@@ -1,15 +1,13 @@
 """The form of Text to Image."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
-from uuid import UUID
+from typing import Any, TypeVar
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -17,32 +15,26 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from catalog.models import ModelVersion
 from catalog.selectors import base_models, find_base, find_trained, trained_models
-from generation.exceptions import StartRefusedError
+from generation.exceptions import CannotUpscaleError, StartRefusedError
 from generation.forms import sentence
-from generation.models import Generation, Picture, PromptStyle
+from generation.models import PromptStyle
 from generation.orders import Start, TextOrder
 from generation.prompts import MAX_LENGTH, blocked_in
 from generation.seeds import MAX_SEED, new_first_seed
 from generation.sizes import RATIOS, SQUARE, resolutions, size_of
-from generation.starts import MAX_BYTES, read_mask, read_start
+from generation.start_forms import DEFAULT_STRENGTH, StartForm, number_between, slider
+from generation.starts import open_start, to_png
+from generation.upscaling import plan_larger
 
 DEFAULT_OUTPUTS = 4
-DEFAULT_STRENGTH = 0.6
 MAX_GUIDANCE = 20
 MAX_ADAPTER_STRENGTH = 2
 # As many as fit a strip of thumbnails; others are reached from their own page.
 MAX_MODELS_SHOWN = 48
+T = TypeVar("T")
 
 
-def _number(low: float, high: float) -> dict[str, Any]:
-    return sentence(_("Choose a number from {low} to {high}."), low=low, high=high)
-
-
-def _slider(step: str) -> forms.NumberInput:
-    return forms.NumberInput(attrs={"step": step, "data-slider": ""})
-
-
-class TextForm(forms.Form):
+class TextForm(StartForm):
     """What to draw, with which models, how large, how many, and from what."""
 
     base = forms.CharField(max_length=120, required=False)
@@ -83,7 +75,7 @@ class TextForm(forms.Form):
         max_value=MAX_GUIDANCE,
         required=False,
         widget=forms.NumberInput(attrs={"step": "0.5"}),
-        error_messages=_number(0, MAX_GUIDANCE),
+        error_messages=number_between(0, MAX_GUIDANCE),
         help_text=_("How closely the prompt is followed. Empty: what the base is made for."),
     )
     seed = forms.IntegerField(
@@ -100,37 +92,12 @@ class TextForm(forms.Form):
         max_value=MAX_ADAPTER_STRENGTH,
         initial=1,
         required=False,
-        widget=_slider("0.05"),
-        error_messages=_number(0, MAX_ADAPTER_STRENGTH),
+        widget=slider("0.05"),
+        error_messages=number_between(0, MAX_ADAPTER_STRENGTH),
     )
-    strength = forms.FloatField(
-        label=_("How much to change"),
-        min_value=0.05,
-        max_value=1,
-        initial=DEFAULT_STRENGTH,
-        required=False,
-        widget=_slider("0.05"),
-        error_messages=_number(0.05, 1),
-        help_text=_("Low keeps the picture, 1 forgets it."),
-    )
-    source = forms.FileField(
-        label=_("A picture of yours"),
-        required=False,
-        widget=forms.FileInput(attrs={"accept": "image/*"}),
-        help_text=_("It is cut to the ratio above. Only you see it."),
-    )
-    mask = forms.FileField(
-        label=_("Mask"),
-        required=False,
-        widget=forms.FileInput(attrs={"accept": "image/*"}),
-        help_text=_("A picture of the same shape: white is made anew, black stays."),
-    )
-    picture = forms.UUIDField(required=False)
-    kept = forms.UUIDField(required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._user = user
+        super().__init__(*args, user=user, **kwargs)
         self._limit("count", settings.GENERATION_OUTPUTS_MAX)
         self._limit("steps", settings.GENERATION_STEPS_MAX)
         side = self.chosen_base.resolution if self.chosen_base else None
@@ -157,11 +124,6 @@ class TextForm(forms.Form):
         field.choices = choices
         field.error_messages["invalid_choice"] = _("Choose one of those shown.")
 
-    def _said(self, name: str) -> str:
-        """Return what was sent or linked for a field, before it is checked."""
-        values: Mapping[str, Any] = self.data if self.is_bound else self.initial
-        return str(values.get(name) or "").replace("\0", "")
-
     @cached_property
     def bases(self) -> list[ModelVersion]:
         """The bases to choose from."""
@@ -181,7 +143,7 @@ class TextForm(forms.Form):
 
         A link to a base that is gone gets another one, an order for it gets none.
         """
-        address = self._said("base")
+        address = self.said("base")
         listed = (base for base in self.bases if base.model.address == address)
         found = next(listed, None) or (find_base(self._user, address) if address else None)
         if found is not None or (address and self.is_bound):
@@ -193,7 +155,7 @@ class TextForm(forms.Form):
     @cached_property
     def chosen_adapter(self) -> ModelVersion | None:
         """The trained model that is asked for, if the user may use it."""
-        address = self._said("adapter")
+        address = self.said("adapter")
         listed = (version for version in self.trained if version.model.address == address)
         return next(listed, None) or (find_trained(self._user, address) if address else None)
 
@@ -206,26 +168,12 @@ class TextForm(forms.Form):
     @property
     def chosen_style(self) -> PromptStyle | None:
         """The style that is asked for, if it is offered."""
-        return next((style for style in self.styles if style.slug == self._said("style")), None)
-
-    @cached_property
-    def chosen_picture(self) -> Picture | None:
-        """The gallery picture that is asked for to start from, if it is the user's."""
-        key = _uuid(self._said("picture"))
-        pictures = Picture.objects.owned_by(self._user).select_related("generation")
-        return pictures.filter(pk=key).first() if key else None
-
-    @cached_property
-    def kept_order(self) -> Generation | None:
-        """The earlier order whose picture and mask are asked for again, if it is the user's."""
-        key = _uuid(self._said("kept"))
-        orders = Generation.objects.owned_by(self._user).exclude(source_file="")
-        return orders.filter(pk=key).first() if key else None
+        return next((style for style in self.styles if style.slug == self.said("style")), None)
 
     @property
     def names_unknown_model(self) -> bool:
         """Whether a model that is asked for is gone or not the user's to use."""
-        base, adapter = self._said("base"), self._said("adapter")
+        base, adapter = self.said("base"), self.said("adapter")
         found = self.chosen_base.model.address if self.chosen_base else ""
         return bool(adapter and self.chosen_adapter is None) or bool(base and base != found)
 
@@ -234,7 +182,7 @@ class TextForm(forms.Form):
         """Whether one of the settings that are folded away is set, or wrong."""
         optional = ("negative_prompt", "steps", "guidance", "seed")
         is_wrong = self.is_bound and not self.errors.keys().isdisjoint((*optional, "adapter_strength"))
-        return is_wrong or any(self._said(name) for name in optional)
+        return is_wrong or any(self.said(name) for name in optional)
 
     def clean_base(self) -> ModelVersion:
         """Accept a base that the user may use."""
@@ -275,59 +223,13 @@ class TextForm(forms.Form):
         """Read what the pictures start from, once their size is known."""
         values = super().clean() or self.cleaned_data
         if {"base", "ratio", "resolution", "source", "mask"} <= values.keys():
-            side = values["base"].resolution
-            values["size"] = size_of(int(values["resolution"] or side), values["ratio"] or SQUARE, side)
-            values["start"] = self._start(values)
+            self._complete(values)
         return values
 
-    def _start(self, values: Mapping[str, Any]) -> Start | None:
-        field = "source"
-        try:
-            image = self._image(values)
-            field = "mask"
-            mask = self._mask(values)
-        except StartRefusedError as error:
-            self.add_error(field, str(error))
-            return None
-        if image is None:
-            if mask is not None:
-                self.add_error(
-                    "mask", _now("Choose the picture that the mask belongs to, or leave the mask out.")
-                )
-            return None
-        picture = None if values["source"] else self.chosen_picture
-        return Start(image=image, mask=mask, picture=picture)
-
-    def _image(self, values: Mapping[str, Any]) -> bytes | None:
-        width, height = values["size"]
-        if values["source"]:
-            return read_start(_small_enough(values["source"]), width, height)
-        if self._said("picture") and self.chosen_picture is None:
-            raise StartRefusedError(_now("The picture to start from is gone. Choose another one."))
-        key = self.chosen_picture.file if self.chosen_picture else self._kept("source_file")
-        return self._stored(key, lambda file: read_start(file, width, height))
-
-    def _mask(self, values: Mapping[str, Any]) -> bytes | None:
-        width, height = values["size"]
-        if values["mask"]:
-            return read_mask(_small_enough(values["mask"]), width, height)
-        is_of_another = values["source"] or self.chosen_picture
-        return self._stored(
-            "" if is_of_another else self._kept("mask_file"), lambda file: read_mask(file, width, height)
-        )
-
-    def _kept(self, name: str) -> str:
-        return str(getattr(self.kept_order, name)) if self.kept_order else ""
-
-    def _stored(self, key: str, read: Any) -> bytes | None:
-        if not key:
-            return None
-        try:
-            with default_storage.open(key) as file:
-                content: bytes = read(file)
-        except FileNotFoundError as error:
-            raise StartRefusedError(_now("The picture to start from is gone. Choose another one.")) from error
-        return content
+    def _complete(self, values: dict[str, Any]) -> None:
+        side = values["base"].resolution
+        values["size"] = size_of(int(values["resolution"] or side), values["ratio"] or SQUARE, side)
+        values["start"] = self.start_of(values["size"])
 
     def order(self) -> TextOrder:
         """Return what is ordered, once the form is valid."""
@@ -355,26 +257,45 @@ class TextForm(forms.Form):
         )
 
 
+class UpscaleForm(TextForm):
+    """The same form, sent to have its picture made larger: its prompt, which may be empty, helps."""
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        self.fields["prompt"].required = False
+
+    def _complete(self, values: dict[str, Any]) -> None:
+        try:
+            values["order"] = self._plan(values)
+        except (StartRefusedError, CannotUpscaleError) as error:
+            self.add_error("source", str(error))
+
+    def _plan(self, values: Mapping[str, Any]) -> TextOrder:
+        image = self.read_picture(open_start)
+        if image is None:
+            raise StartRefusedError(_now("Choose the picture that is to be made larger, then try again."))
+        order = plan_larger(
+            image.size,
+            base=values["base"],
+            adapter=values.get("adapter"),
+            adapter_strength=_given(values.get("adapter_strength"), 1.0),
+            prompt=values.get("prompt", ""),
+            negative_prompt=values.get("negative_prompt", ""),
+            seed=_given(values.get("seed"), new_first_seed()),
+        )
+        start = Start(image=to_png(image), picture=self.start_picture)
+        return replace(order, start=start, style=self.chosen_style)
+
+    def order(self) -> TextOrder:
+        """Return what is ordered, once the form is valid."""
+        order: TextOrder = self.cleaned_data["order"]
+        return order
+
+
 def fits(adapter: ModelVersion, base: ModelVersion) -> bool:
     """Whether a trained model was made on exactly this base's weights."""
     return bool(adapter.manifest["base"]["fingerprint"] == base.manifest["fingerprint"])
 
 
-def _small_enough(file: "UploadedFile[bytes]") -> "UploadedFile[bytes]":
-    if (file.size or 0) > MAX_BYTES:
-        raise StartRefusedError(
-            _now("This file has more than %(limit)d MB. Make it smaller and add it again.")
-            % {"limit": MAX_BYTES >> 20}
-        )
-    return file
-
-
-def _given(value: float | None, otherwise: float) -> float:
+def _given(value: T | None, otherwise: T) -> T:
     return otherwise if value is None else value
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

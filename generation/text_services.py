@@ -10,22 +10,16 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.selectors import base_models, trained_models
-from engines.diffusion.tiles import FACTOR, tiling_of
 from generation.exceptions import CannotUpscaleError, StartRefusedError
 from generation.models import Generation, Picture
 from generation.orders import Start, TextOrder
 from generation.prompts import with_style
 from generation.services import TEXT_JOB_KIND, admit_order, order_label, quote_generation
-from generation.starts import read_start, store_start
+from generation.starts import open_start, store_start, to_png
+from generation.upscaling import plan_upscale
 from jobs.services import submit_job
 
 logger = logging.getLogger(__name__)
-
-# Low enough that nothing changes its place, high enough that edges become edges again.
-UPSCALE_STRENGTH = 0.3
-# More tiles than these take longer than anybody waits.
-MAX_TILES = 64
 
 
 def start_text_generation(*, owner: User, order: TextOrder) -> Generation:
@@ -49,7 +43,7 @@ def start_text_generation(*, owner: User, order: TextOrder) -> Generation:
 
 
 def start_upscale(*, owner: User, picture: Picture) -> Generation:
-    """Order the picture at twice its size, with the prompt and the models that it was made with.
+    """Order a gallery picture at twice its size (see `plan_upscale`).
 
     Effect and further errors as of `start_text_generation`. Raises CannotUpscaleError where that is not
     possible, with a sentence that says why.
@@ -57,44 +51,10 @@ def start_upscale(*, owner: User, picture: Picture) -> Generation:
     order = plan_upscale(owner, picture)
     try:
         with default_storage.open(picture.file) as file:
-            image = read_start(file, picture.width, picture.height)
+            image = to_png(open_start(file))
     except (FileNotFoundError, StartRefusedError) as error:
         raise CannotUpscaleError(_("The file of this image is gone. Choose another image.")) from error
     return start_text_generation(owner=owner, order=replace(order, start=Start(image=image, picture=picture)))
-
-
-def plan_upscale(user: User, picture: Picture) -> TextOrder:
-    """Return the order that makes a picture larger, still without its pixels. Raises CannotUpscaleError."""
-    made_by = picture.generation
-    base, adapter = made_by.model_version, made_by.adapter
-    if made_by.kind == Generation.Kind.SEEDS:
-        raise CannotUpscaleError(_("Images made from seeds have no prompt, which upscaling follows."))
-    if base is None or not base_models(user).filter(model=base.model_id).exists():
-        raise CannotUpscaleError(_("The base model that made this image is no longer here."))
-    if made_by.adapter_title and (
-        adapter is None or not trained_models(user).filter(model=adapter.model_id).exists()
-    ):
-        raise CannotUpscaleError(_("The trained model that made this image is no longer here."))
-    width, height = picture.width * FACTOR, picture.height * FACTOR
-    tiles = len(tiling_of(picture.width, picture.height, base.resolution or width).corners)
-    if max(width, height) > settings.UPSCALE_SIDE_MAX or tiles > MAX_TILES:
-        raise CannotUpscaleError(_("This image is as large as this studio makes them."))
-    told = made_by.settings
-    return TextOrder(
-        base=base,
-        adapter=adapter,
-        adapter_strength=told.get("adapter_strength", 1.0),
-        prompt=made_by.prompt,
-        negative_prompt=told.get("negative_prompt", ""),
-        told=(told["told"], told["told_negative"]),
-        width=width,
-        height=height,
-        seeds=[picture.seed],
-        steps=told.get("steps"),
-        guidance=told.get("guidance"),
-        strength=UPSCALE_STRENGTH,
-        is_upscale=True,
-    )
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ from generation.remix import linked_values
 from generation.results import result_context
 from generation.selectors import latest_generations
 from generation.services import quote_generation
-from generation.text_forms import DEFAULT_OUTPUTS, TextForm, fits
+from generation.text_forms import DEFAULT_OUTPUTS, TextForm, UpscaleForm, fits
 from generation.text_services import start_text_generation, start_upscale
 from jobs.estimates import is_served
 from jobs.models import Queue
@@ -166,6 +166,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
         "hints": hints_for(prompt, base=form.chosen_base, adapter=adapter, style=form.chosen_style),
         "count": count,
         "credits": quote_generation(count).credits,
+        "upscale_credits": quote_generation(1).credits,
         "start": form.chosen_picture or form.kept_order,
     }
 
@@ -176,6 +177,13 @@ def _count(form: TextForm) -> int:
     most: int = settings.GENERATION_OUTPUTS_MAX
     is_number = text.isdecimal() and len(text) < 4 and 1 <= int(text) <= most
     return int(text) if is_number else 0
+
+
+@require_POST
+@login_required
+def upscale_start(request: AccountHttpRequest) -> HttpResponse:
+    """Order the picture of the form at twice its size; the answers are those to an order."""
+    return _order(request, UpscaleForm(request.POST, request.FILES, user=_user(request)))
 
 
 @require_POST

@@ -14,6 +14,11 @@ result back, and returns its Outcome at last.
 
 So the work reads as for one job, and every job of a batch keeps its own attempt, requests, fence, failure and
 end; only what is slow is done for all of them at once.
+
+Where that takes long, the kind says `hands_over` and `compute` gets a function besides: `hand_over(place,
+result)` lets one of the jobs go on while the others are still computed: with what it wanted, or with None to
+tell one that was stopped. It may be called again for a job that has asked for more since. What `compute`
+returns for a place that it has handed over is not looked at.
 """
 
 import logging
@@ -120,23 +125,53 @@ def run_together(attempts: Sequence[Attempt]) -> None:
     """
     asking = [(attempt, attempt.go_on()) for attempt in attempts]
     while asking := [(attempt, wanted) for attempt, wanted in asking if wanted is not None]:
-        results = _compute([wanted for _attempt, wanted in asking], kind=asking[0][0].job.kind)
-        asking = [
-            (attempt, attempt.go_on(result))
-            for (attempt, _wanted), result in zip(asking, results, strict=True)
-        ]
+        asking = _Round(asking).run()
 
 
-def _compute(wanted: Sequence[Any], *, kind: str) -> Sequence[Any]:
-    """Return a result, or the exception, for each of the things wanted."""
-    try:
-        compute = import_string(registry.get(kind).compute or "")
-        return list(compute(wanted))
-    except Exception as error:
-        if len(wanted) == 1:
-            return [error]
-        logger.warning("A batch of %s failed; it is done one by one", kind, exc_info=True)
-    return [result for one in wanted for result in _compute([one], kind=kind)]
+class _Round:
+    """What the attempts of a batch want now; each goes on as soon as it has got it."""
+
+    def __init__(self, asking: Sequence[tuple[Attempt, Any]]) -> None:
+        self._asking = asking
+        self._kind = registry.get(asking[0][0].job.kind)
+        # By place: what an attempt asks for next, None once it is over.
+        self._next: dict[int, Any] = {}
+
+    def run(self) -> list[tuple[Attempt, Any]]:
+        """Compute everything. Return the attempts with what they ask for next."""
+        self._compute(range(len(self._asking)))
+        return [(attempt, self._next[place]) for place, (attempt, _wanted) in enumerate(self._asking)]
+
+    def _compute(self, places: Sequence[int]) -> None:
+        """Have these places computed; one after the other where that fails for all at once."""
+        try:
+            results = self._results(places)
+        except Exception as error:
+            if len(places) == 1:
+                self._settle(places[0], error)
+                return
+            logger.warning("A batch of %s failed; it is done one by one", self._kind.name, exc_info=True)
+            for place in places:
+                if place not in self._next:
+                    self._compute([place])
+            return
+        for place, result in zip(places, results, strict=True):
+            if place not in self._next:
+                self._settle(place, result)
+
+    def _results(self, places: Sequence[int]) -> list[Any]:
+        compute = import_string(self._kind.compute or "")
+        wanted = [self._asking[place][1] for place in places]
+        if not self._kind.hands_over:
+            return list(compute(wanted))
+        return list(compute(wanted, lambda number, result: self._settle(places[number], result)))
+
+    def _settle(self, place: int, result: Any) -> None:
+        """Let an attempt go on with a result, also one that was handed something before and asked for more."""
+        if place in self._next and self._next[place] is None:
+            return
+        self._next[place] = None
+        self._next[place] = self._asking[place][0].go_on(result)
 
 
 def _steps_of(job: Job, context: JobContext) -> Steps:

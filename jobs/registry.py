@@ -23,6 +23,7 @@ class JobKind:
         batch_size: above 1, waiting jobs with the same `batch_key` are claimed together, up to so many units
             (`Job.total`) in all. Their handler and `compute` are then as `jobs.attempts` describes.
         compute: dotted path of what does together what the handlers of a batch ask for.
+        hands_over: whether `compute` takes a second argument, by which it hands results over one by one.
         on_end: dotted path of `def on_end(job: Job) -> None`, called inside the transaction in which a job
             ends (in a web process, a worker or the dispatcher: it must not import torch).
         end_mail: dotted path of `def letter(job: Job) -> Letter | None`: what the owner is written when a job
@@ -43,6 +44,7 @@ class JobKind:
     lease_seconds: int | None = None
     batch_size: int = 1
     compute: str | None = None
+    hands_over: bool = False
     on_end: str | None = None
     end_mail: str | None = None
     is_limited: bool = False

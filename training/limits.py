@@ -4,15 +4,13 @@ from dataclasses import dataclass, fields
 
 from django.conf import settings
 
+from catalog.pictures import PictureLimits
+
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(PictureLimits):
     """An operator overrides single limits with `TRAINING_LIMITS = {"max_pixels": ...}` in the settings."""
 
-    min_side: int = 64  # pixels; the smallest resolution that is trained
-    max_pixels: int = 64_000_000
-    max_frames: int = 100
-    max_picture_bytes: int = 100 << 20
     max_upload_bytes: int = 5 << 30  # of one request, and of a ZIP with what it unpacks to
     max_pictures: int = 25_000  # of a dataset, and of the entries of a ZIP
     max_dataset_bytes: int = 5 << 30

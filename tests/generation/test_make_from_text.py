@@ -26,7 +26,7 @@ from jobs import warm
 from jobs.files import list_keys
 from jobs.services import stop_job
 from jobs.testing import run_pending
-from tests.catalog.bases import publish_tiny_lora
+from tests.catalog.bases import publish_tiny_base, publish_tiny_lora
 from tests.wallets import give_credits
 
 
@@ -187,22 +187,55 @@ def test_stopping_keeps_what_is_made_and_charges_for_it(text_order, monkeypatch)
     assert (generation.job.price_charged, generation.job.price_held) == (10, 25)
 
 
-def test_an_order_that_stops_in_the_middle_of_a_batch_leaves_the_others_theirs(text_order, monkeypatch):
-    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0)
-    stopping, going = text_order(seeds=[1]), text_order(seeds=[2])
-    plain = screens.Screen.show
+def test_an_order_that_stops_in_the_middle_of_a_batch_costs_the_others_nothing(text_order, monkeypatch):
+    """Of three orders one is done, one goes on where it is, and the one between them ends at once."""
+    monkeypatch.setattr(stages, "AT_ONCE", 2)
+    first, stopping, going = text_order(seeds=[1]), text_order(seeds=[2, 3]), text_order(seeds=[4])
+    orders = (first, stopping, going)
+    seen, calls = [], []
+    show, plain = screens.Screen.show, stages.generate
 
-    def show(self, *arguments):
-        if self._context.job_id == stopping.job_id:
+    def watched(self, step, *arguments):
+        if len(calls) == 2 and self._context.job_id == stopping.job_id:
             stop_job(job=stopping.job)
-        return plain(self, *arguments)
+        if self._context.job_id == going.job_id:
+            seen.append([order.job.state for order in orders if order.job.refresh_from_db() is None])
+        return show(self, step, *arguments)
 
-    monkeypatch.setattr(screens.Screen, "show", show)
+    def counted(base, samples, **values):
+        calls.append([sample.seed for sample in samples])
+        return plain(base, samples, **values)
+
+    monkeypatch.setattr(screens.Screen, "show", watched)
+    monkeypatch.setattr(stages, "generate", counted)
     run_pending("generate")
-    stopping.job.refresh_from_db()
-    going.job.refresh_from_db()
-    assert (stopping.job.state, stopping.pictures.count()) == ("stopped", 0)
-    assert (going.job.state, going.pictures.count(), going.job.attempt) == ("succeeded", 1, 1)
+    for order in orders:
+        order.job.refresh_from_db()
+    assert [order.job.state for order in orders] == ["succeeded", "stopped", "succeeded"]
+    assert [order.pictures.count() for order in orders] == [1, 0, 1]
+    assert [order.job.price_charged for order in orders] == [5, 0, 5]
+    assert calls == [[1, 2], [3, 4]]
+    assert seen[0] == ["running", "running", "running"]
+    assert seen[-1] == ["succeeded", "stopped", "running"]
+
+
+def test_an_order_that_was_served_and_wants_more_can_be_stopped_meanwhile(text_order, monkeypatch):
+    monkeypatch.setattr(text_jobs, "AT_ONCE", 1)
+    monkeypatch.setattr(stages, "AT_ONCE", 1)
+    long, other = text_order(seeds=[1, 2]), text_order(seeds=[3])
+    show = screens.Screen.show
+
+    def watched(self, *arguments):
+        if self._context.job_id == long.job_id and long.pictures.exists():
+            stop_job(job=long.job)
+        return show(self, *arguments)
+
+    monkeypatch.setattr(screens.Screen, "show", watched)
+    run_pending("generate")
+    for order in (long, other):
+        order.job.refresh_from_db()
+    assert (long.job.state, long.pictures.count(), long.job.price_charged) == ("stopped", 1, 5)
+    assert (other.job.state, other.pictures.count()) == ("succeeded", 1)
 
 
 def test_a_fault_is_tried_again_behind_what_is_finished(text_order, monkeypatch):
@@ -270,13 +303,41 @@ def test_a_picture_that_is_large_enough_is_not_made_larger(text_order, owner, se
     text_order(seeds=[4])
     run_pending("generate")
     settings.UPSCALE_SIDE_MAX = 63
-    with pytest.raises(CannotUpscaleError, match="as large as"):
+    with pytest.raises(CannotUpscaleError, match="up to 31 × 31 pixels"):
         start_upscale(owner=owner, picture=Picture.objects.get())
 
 
-def test_pictures_from_seeds_are_not_made_larger(picture, owner):
-    with pytest.raises(CannotUpscaleError, match="prompt"):
-        start_upscale(owner=owner, picture=picture)
+def test_a_picture_from_seeds_is_redrawn_by_the_studios_base(picture, base, owner):
+    """It has no words, and owes to both models; it is held, charged and receipted like any other."""
+    larger = start_upscale(owner=owner, picture=picture)
+    assert (larger.model_version, larger.adapter, larger.prompt) == (base, None, "")
+    assert larger.job.price_held == 5
+    run_pending("generate")
+    larger.job.refresh_from_db()
+    assert (larger.job.state, larger.job.price_charged) == ("succeeded", 5)
+    made = larger.pictures.get()
+    assert (made.width, made.height) == (2 * picture.width, 2 * picture.height)
+    assert made.provenance["credit"] == "Tiny base by Bo; Tiny by Ann"
+    assert made.provenance["licence"] == "CC0-1.0; CC-BY-4.0"
+    assert made.provenance["settings"]["Mode"] == "upscale"
+
+
+def test_a_picture_whose_models_are_gone_is_redrawn_by_another(text_order, adapter, owner, stranger):
+    text_order(seeds=[4], adapter=adapter)
+    run_pending("generate")
+    delete_model(model=adapter.model)
+    picture = Picture.objects.get()
+    assert start_upscale(owner=owner, picture=picture).adapter is None
+    delete_model(model=picture.generation.model_version.model)
+    with pytest.raises(CannotUpscaleError, match="has none yet"):
+        start_upscale(owner=owner, picture=Picture.objects.get())
+    other = publish_tiny_base(stranger, family="sd15", name="another")
+    larger = start_upscale(owner=owner, picture=Picture.objects.get())
+    assert (larger.model_version, larger.settings["told"], larger.settings["steps"]) == (
+        other,
+        "a red cat",
+        None,
+    )
 
 
 def test_a_deleted_base_fails_with_its_sentence_and_costs_nothing(text_order, base):

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from billing.selectors import Quote
 from engines.progress import Control
@@ -11,7 +11,7 @@ from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.mail import Letter
-from jobs.models import Job
+from jobs.models import Job, State
 
 
 def noop(context: JobContext) -> Outcome:
@@ -105,7 +105,7 @@ def together(context: JobContext) -> Steps:
         if context.report(step=step, total=total) is Control.STOP:
             return Outcome(state="stopped")
         answer = yield context.job.label
-        assert answer == context.job.label.upper()
+        assert answer in (context.job.label.upper(), None)
     context.report(step=total, total=total)
     return Outcome()
 
@@ -124,3 +124,16 @@ def shout(labels: Sequence[str]) -> list[str]:
     if "poison" in labels:
         raise RuntimeError("poison")
     return [label.upper() for label in labels]
+
+
+def shout_one_by_one(labels: Sequence[str], hand_over: Callable[[int, str | None], None]) -> list[None]:
+    """Serve one after the other, and tell whoever has been stopped since."""
+    rounds.append(list(labels))
+    for place, label in enumerate(labels):
+        if label == "poison":
+            raise ValueError(label)
+        for earlier, name in enumerate(labels[:place]):
+            if Job.objects.get(label=name).state == State.STOPPING:
+                hand_over(earlier, None)
+        hand_over(place, label.upper())
+    return [None] * len(labels)

@@ -4,7 +4,7 @@ from jobs.models import Queue
 from jobs.registry import JobKind, register
 
 KINDS = [
-    JobKind(name=f"test.{name}", title=name, handler=f"tests.jobs.handlers.{name}", **options)
+    JobKind(name=f"test.{name}", title=name, **{"handler": f"tests.jobs.handlers.{name}", **options})
     for name, options in {
         "noop": {"queue": Queue.GENERATE, "on_end": "tests.jobs.handlers.note_end"},
         "count": {"queue": Queue.TRAIN, "resumable": True, "on_end": "tests.jobs.handlers.note_end"},
@@ -24,10 +24,19 @@ KINDS = [
         "crash": {"queue": Queue.LIGHT, "on_end": "tests.jobs.handlers.fail_to_note_end"},
         "die": {"queue": Queue.GENERATE},
         "deaf": {"queue": Queue.GENERATE},
+        "relaxable": {"queue": Queue.GENERATE, "batch_size": 4, "may_relax": True},
         "together": {
             "queue": Queue.GENERATE,
             "batch_size": 4,
             "compute": "tests.jobs.handlers.shout",
+            "on_end": "tests.jobs.handlers.note_end",
+        },
+        "handed": {
+            "queue": Queue.GENERATE,
+            "handler": "tests.jobs.handlers.together",
+            "batch_size": 4,
+            "compute": "tests.jobs.handlers.shout_one_by_one",
+            "hands_over": True,
             "on_end": "tests.jobs.handlers.note_end",
         },
     }.items()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs import attempts
 from jobs.claims import claim_batch
 from jobs.execute import run_next
 from jobs.models import Job, State
@@ -119,3 +120,49 @@ def test_a_worker_that_has_to_leave_gives_all_of_them_back(submit_all, run, monk
 
     assert set(Job.objects.values_list("state", "step", "failures")) == {(State.QUEUED, 1, 0)}
     assert [job.label for job in claim_batch(queue="generate", worker="worker-2")] == ["a", "b"]
+
+
+def hand(submit, *labels: str, total: int = 0) -> list[Job]:
+    return [submit("handed", label=label, total=total, batch_key="same") for label in labels]
+
+
+def test_whoever_is_served_goes_on_before_the_others_are(submit, run, monkeypatch):
+    hand(submit, "a", "b")
+    seen = []
+    settle = attempts._Round._settle
+
+    def noting(self, place, result):
+        settle(self, place, result)
+        seen.append(states())
+
+    monkeypatch.setattr(attempts._Round, "_settle", noting)
+
+    run()
+
+    assert seen == [{"a": "succeeded", "b": "running"}, {"a": "succeeded", "b": "succeeded"}]
+
+
+def test_one_that_was_served_and_asks_for_more_is_told_that_it_is_to_stop(submit, run, monkeypatch):
+    long, _other = hand(submit, "long", total=3) + hand(submit, "other")
+    settle = attempts._Round._settle
+
+    def stop_then(self, place, result):
+        settle(self, place, result)
+        if result == "LONG":
+            stop_job(job=long)
+
+    monkeypatch.setattr(attempts._Round, "_settle", stop_then)
+
+    run()
+
+    assert handlers.rounds == [["long", "other"]]
+    assert handlers.ended == [("long", "stopped"), ("other", "succeeded")]
+
+
+def test_a_fault_after_some_were_served_touches_the_rest_alone(submit, run):
+    hand(submit, "a", "poison", "c")
+
+    run()
+
+    assert handlers.rounds == [["a", "poison", "c"], ["poison"], ["c"]]
+    assert states() == {"a": "succeeded", "poison": "queued", "c": "succeeded"}
