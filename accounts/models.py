@@ -69,3 +69,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     def public_name(self) -> str:
         """What others see."""
         return self.display_name or self.handle
+
+
+class Erasure(models.Model):
+    """Somebody has asked for their account to be erased; the row goes with it."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="erasure")
+    requested_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+        ordering = ["requested_at"]
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -10,3 +10,10 @@ class BillingConfig(AppConfig):
     name = "billing"
     verbose_name = _("Billing")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have nobody erased who still pays."""
+        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
+        from billing.closing import end_purchases  # noqa: PLC0415 - as above
+
+        call_before_erasure("billing", end_purchases)

@@ -20,7 +20,7 @@ from billing.services import open_account
 from billing.shop import offer_of, portal_configuration
 from billing.standing import ENDED_STATUSES
 from billing.sync import look_at_checkout, look_at_invoice, look_at_subscription
-from billing.sync.common import Apply, link_customer
+from billing.sync.common import apply_look, link_customer
 
 
 class HasPlanAlready(BillingError):
@@ -67,12 +67,12 @@ def begin_checkout(
 
 def sync_checkout(session_id: str) -> None:
     """Bring a session and all that it led to in step: what the page after a payment does, and the event."""
-    _apply(look_at_checkout(session_id))
+    apply_look(look_at_checkout(session_id))
     session = get_gateway().checkout(session_id)
     if session.get("subscription"):
-        _apply(look_at_subscription(session["subscription"]))
+        apply_look(look_at_subscription(session["subscription"]))
     if session.get("invoice"):
-        _apply(look_at_invoice(session["invoice"]))
+        apply_look(look_at_invoice(session["invoice"]))
 
 
 def close_checkout(attempt: Checkout) -> None:
@@ -85,7 +85,7 @@ def close_checkout(attempt: Checkout) -> None:
     except PaymentRefused:
         sync_checkout(attempt.stripe_id)
     else:
-        _apply(look_at_checkout(attempt.stripe_id))
+        apply_look(look_at_checkout(attempt.stripe_id))
 
 
 def current_subscription(account: CreditAccount) -> Subscription | None:
@@ -120,9 +120,9 @@ def upgrade_plan(*, user: User, plan: Plan) -> Subscription:
         price=offer.stripe_id,
         key=f"upgrade:{subscription.stripe_id}:{offer.stripe_id}:{period:.0f}:{tries}",
     )
-    _apply(look_at_subscription(subscription.stripe_id))
+    apply_look(look_at_subscription(subscription.stripe_id))
     if seen.get("latest_invoice"):
-        _apply(look_at_invoice(seen["latest_invoice"]))
+        apply_look(look_at_invoice(seen["latest_invoice"]))
     subscription.refresh_from_db()
     return subscription
 
@@ -194,8 +194,3 @@ def _open_attempt(account: CreditAccount, offer: Offer, return_to: str) -> Check
         attempt.return_to = return_to
         attempt.save(update_fields=["return_to"])
     return attempt
-
-
-def _apply(apply: Apply) -> None:
-    with transaction.atomic():
-        apply()

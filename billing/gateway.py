@@ -181,6 +181,15 @@ class Gateway:
         }
         return self._make(key, lambda p, o: self._stripe.subscriptions.update(subscription_id, p, o), params)
 
+    def subscriptions_of(self, customer_id: str) -> list[Object]:
+        """Return a customer's subscriptions that have not ended."""
+        subscriptions = self._stripe.subscriptions
+        return list(self._all(self._ask(lambda: subscriptions.list({"customer": customer_id, "limit": 100}))))
+
+    def cancel_subscription(self, subscription_id: str) -> None:
+        """End a subscription now; nothing is billed for it again. Raises PaymentRefused for an ended one."""
+        self._ask(lambda: self._stripe.subscriptions.cancel(subscription_id))
+
     def release_schedule(self, schedule_id: str) -> None:
         """Forget a change that was planned for the end of the period."""
         self._ask(lambda: self._stripe.subscription_schedules.release(schedule_id))

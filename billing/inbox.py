@@ -15,6 +15,7 @@ from accounts.models import User
 from billing import sync
 from billing.exceptions import PaymentRefused
 from billing.gateway import Object, get_gateway
+from billing.letters import raise_alert
 from billing.models import Alert, Customer, EventCursor, StripeEvent
 from billing.sync.common import when
 
@@ -138,8 +139,7 @@ def _postpone(event: StripeEvent, error: Exception) -> None:
         problem=f"{type(error).__name__}: {detail}"[:300],
     )
     if has_failed:
-        about = {"kind": Alert.Kind.EVENT_FAILED}
-        Alert.objects.get_or_create(ref=f"event:{event.event_id}", defaults=about)
+        raise_alert(ref=f"event:{event.event_id}", kind=Alert.Kind.EVENT_FAILED)
 
 
 def _owner(about: Object) -> User | None:

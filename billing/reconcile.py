@@ -17,6 +17,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.clawback import credits_for, money_gone, settle_payment
 from billing.gateway import Object, get_gateway
+from billing.letters import tell_differences
 from billing.models import CreditAccount, Invoice, Payment, RefundRequest, StripeEvent, Subscription
 from billing.standing import settle_standing
 from billing.sync import (
@@ -198,6 +199,8 @@ def sweep_objects() -> int:
     differences = find_differences(mend=True)
     for difference in differences:
         logger.warning("Billing: %s", difference)
+    if differences:
+        tell_differences([str(difference) for difference in differences])
     return len(differences)
 
 

@@ -85,9 +85,7 @@ def approve_refund(*, request: RefundRequest, staff: User) -> RefundRequest:
     """Approve what somebody else has asked for, and send it. Errors: RefundRefused."""
     with transaction.atomic():
         account = ledger.lock_account(request.payment.account_id)
-        row = _waiting(request)
-        if row.requester_id == staff.pk:
-            raise RefundRefused(_("Somebody else has to approve what you have asked for."))
+        row = _to_decide(request, staff)
         _note_decision(row, State.SENDING, staff)
         settle_payment(account, row.payment, reason=row.reason)
     send_refund(row)
@@ -96,12 +94,12 @@ def approve_refund(*, request: RefundRequest, staff: User) -> RefundRequest:
 
 
 def reject_refund(*, request: RefundRequest, staff: User, reason: str) -> RefundRequest:
-    """Refuse what somebody has asked for. Errors: RefundRefused, ReasonMissing."""
+    """Refuse what somebody else has asked for, and keep the reason. Errors: RefundRefused, ReasonMissing."""
     if not reason.strip():
         raise ReasonMissing
     with transaction.atomic():
         ledger.lock_account(request.payment.account_id)
-        row = _waiting(request)
+        row = _to_decide(request, staff)
         row.problem = reason.strip()[:200]
         _note_decision(row, State.REJECTED, staff)
     return row
@@ -176,10 +174,13 @@ def _fail(request: RefundRequest, why: str) -> None:
     settle_payment(account, request.payment)
 
 
-def _waiting(request: RefundRequest) -> RefundRequest:
+def _to_decide(request: RefundRequest, staff: User) -> RefundRequest:
+    """Return a request as it is now, if it waits for this member of staff. Raises RefundRefused."""
     row = RefundRequest.objects.select_related("payment__grant").get(pk=request.pk)
     if row.state != State.WAITING:
         raise RefundRefused(_("This was decided already. Reload the page to see how."))
+    if row.requester_id == staff.pk:
+        raise RefundRefused(_("Somebody else has to decide about what you have asked for."))
     return row
 
 

@@ -50,6 +50,7 @@ _TYPES: dict[tuple[str, str], Any] = {
     ("GET", "/v1/subscriptions"): _params.SubscriptionListParams,
     ("GET", "/v1/subscriptions/{}"): _params.SubscriptionRetrieveParams,
     ("POST", "/v1/subscriptions/{}"): _params.SubscriptionUpdateParams,
+    ("DELETE", "/v1/subscriptions/{}"): _params.SubscriptionCancelParams,
     ("POST", "/v1/subscription_schedules/{}/release"): _params.SubscriptionScheduleReleaseParams,
     ("GET", "/v1/invoices"): _params.InvoiceListParams,
     ("GET", "/v1/invoices/{}"): _params.InvoiceRetrieveParams,
@@ -94,7 +95,7 @@ class FakeStripe(stripe.HTTPClient):
     ) -> tuple[str, int, Mapping[str, str]]:
         """Answer one request, then deliver what it led to."""
         address = urlsplit(url)
-        text = (address.query if method == "get" else post_data) or ""
+        text = (address.query if method in ("get", "delete") else post_data) or ""
         key = (headers or {}).get("Idempotency-Key", "")
         with transaction.atomic(durable=True):
             store.lock()

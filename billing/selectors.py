@@ -28,7 +28,7 @@ from billing.models import (
 
 # Asked with every job that is submitted: the ORM takes longer to build this than PostgreSQL to answer it.
 _LIMITS = """
-SELECT weight, experiments_at_once, hours_at_a_time FROM billing_plan
+SELECT weight, experiments_at_once, hours_at_a_time, relaxed_queue FROM billing_plan
 WHERE slug = coalesce((SELECT plan_id FROM billing_creditaccount WHERE user_id = %s), %s)
 """
 
@@ -43,11 +43,15 @@ class Quote:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanLimits:
-    """What a plan allows: its share of the queue, experiments at once, hours at a time (None: no limit)."""
+    """What a plan allows: its share of the queue, experiments at once, hours at a time (None: no limit).
+
+    `relaxed_queue`: generations for which the credits are short are made for nothing, behind paid ones.
+    """
 
     weight: int
     experiments_at_once: int
     hours_at_a_time: int | None
+    relaxed_queue: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,17 @@ def plan_limits(user_id: uuid.UUID) -> PlanLimits:
         limits = cursor.fetchone()
     if limits is None:
         raise Plan.DoesNotExist(otherwise)
-    return PlanLimits(weight=limits[0], experiments_at_once=limits[1], hours_at_a_time=limits[2])
+    return PlanLimits(
+        weight=limits[0], experiments_at_once=limits[1], hours_at_a_time=limits[2], relaxed_queue=limits[3]
+    )
+
+
+def would_relax(user: User, cost: int) -> bool:
+    """Return whether a generation of so many credits would be made for nothing, behind paid ones."""
+    if not (settings.CREDITS_ENABLED and cost):
+        return False
+    account = CreditAccount.objects.filter(user=user, plan__relaxed_queue=True, debt=0, billing_hold=False)
+    return account.exists() and balance_of(user).available < cost
 
 
 def _plans_of(user_id: uuid.UUID) -> QuerySet[Plan]:

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "accounts.middleware.PrivatePagesMiddleware",
     "accounts.middleware.FragmentLoginMiddleware",
     "config.middleware.FailureMiddleware",
+    "catalog.addresses.AddressMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -124,10 +125,16 @@ PAYMENTS = environment.payments(
 STRIPE_TAX = environment.flag("STRIPE_TAX")
 # So long a plan stays after its renewal could not be paid.
 BILLING_GRACE_DAYS = environment.number("BILLING_GRACE_DAYS", 7)
+# A plan's free order of images waits behind so many paid ones of everybody who has some waiting.
+RELAXED_STRIDES = environment.number("RELAXED_STRIDES", 10)
 # Refunds of this much and more, in cents, wait for a second person.
 REFUND_APPROVAL_CENTS = environment.number("REFUND_APPROVAL_CENTS", 5000)
 # Salts the hashes by which somebody who had the free training is known again: keep it for ever.
 PERSON_MARK_SALT = os.environ.get("PERSON_MARK_SALT") or SECRET_KEY
+# From it follows the key that signs what stands in image files (docs/catalog.md): keep it for ever. When it
+# has to change, the public keys of before go into PROVENANCE_OLD_KEYS, so that older files are still known.
+PROVENANCE_SECRET = os.environ.get("PROVENANCE_SECRET") or SECRET_KEY
+PROVENANCE_OLD_KEYS = environment.words("PROVENANCE_OLD_KEYS")
 # Where engines compute ("cpu", "cuda"; empty: what is there), and how much of its memory jobs may ask for
 # (0: all of it).
 JOBS_DEVICE = os.environ.get("JOBS_DEVICE", "")
@@ -189,8 +196,12 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
+# Counted with the sign-in limits: how often one address may report models.
+ACCOUNT_RATE_LIMITS = {"report_model": "5/h/ip,20/d/ip"}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Beside allauth's own limits: how often one address may have files looked at on /verify/.
+ACCOUNT_RATE_LIMITS = {"verify": "20/m/ip"}
 # How many proxies of ours add to X-Forwarded-For; the header is not believed otherwise.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 0)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -204,6 +215,8 @@ EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "Atelier <atelier@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Who runs the studio: alerts about money are written to them.
+ADMINS = [("", address) for address in environment.words("ADMINS")]
 
 # What browsers are told. No nonces: nothing is inline, so nothing inline may run.
 CONTENT_SECURITY_POLICY = {

@@ -34,6 +34,7 @@ class GenerationConfig(AppConfig):
                 handler="generation.jobs.make_pictures",
                 compute="generation.jobs.make_together",
                 batch_size=MAX_TOGETHER,
+                may_relax=True,
                 title=_("Making images"),
             )
         )
@@ -45,6 +46,7 @@ class GenerationConfig(AppConfig):
                 compute="generation.stages.make_together",
                 hands_over=True,
                 batch_size=TEXT_MAX_TOGETHER,
+                may_relax=True,
                 title=_("Text to Image"),
             )
         )

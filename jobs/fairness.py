@@ -5,10 +5,15 @@ queue) and one stride after its owner's previous job. The claim takes the smalle
 one job each, in proportion to their weight; a thousand rows of one user stand a thousand strides apart, and
 another user's first job goes before all but the one being run; and the claim stays one look into an index,
 however many rows wait.
+
+A job that is done for nothing (*relaxed*) stands in a second line of its owner's, whose strides are
+RELAXED_STRIDES long, the first one included. So it waits until everybody else who has jobs waiting had that
+many of theirs; it is never passed over for ever; and it takes nothing from its owner's paid jobs.
 """
 
 import uuid
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
@@ -17,13 +22,13 @@ from jobs.models import Job, State
 
 STRIDE = 1_000_000
 
-# Of the queue's newest started job, and of the owner's newest; each is one look into an index.
+# Of the queue's newest started job, and of the newest in the owner's line; each is one look into an index.
 _NEWEST_TURNS = """
 SELECT
     coalesce((SELECT turn FROM jobs_job WHERE queue = %(queue)s AND state NOT IN ('queued', 'canceled')
               ORDER BY turn DESC LIMIT 1), 0),
     (SELECT turn FROM jobs_job WHERE owner_id = %(owner)s AND queue = %(queue)s AND state <> 'canceled'
-     ORDER BY turn DESC LIMIT 1)
+     AND is_relaxed = %(relaxed)s ORDER BY turn DESC LIMIT 1)
 """
 
 
@@ -32,12 +37,12 @@ def weight_of(owner_id: uuid.UUID) -> int:
     return plan_limits(owner_id).weight
 
 
-def stride_of(owner_id: uuid.UUID) -> int:
-    """Return how far apart the turns of one user's jobs lie."""
-    return STRIDE // weight_of(owner_id)
+def stride_of(owner_id: uuid.UUID, *, is_relaxed: bool = False) -> int:
+    """Return how far apart the turns of one user's jobs lie; relaxed ones have no weight."""
+    return STRIDE * int(settings.RELAXED_STRIDES) if is_relaxed else STRIDE // weight_of(owner_id)
 
 
-def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
+def next_turn(*, owner_id: uuid.UUID, queue: str, is_relaxed: bool = False) -> int:
     """Return the turn of a job that begins to wait now.
 
     Effect: takes the lock on the owner's line until the transaction ends, so that two jobs that are submitted
@@ -45,24 +50,34 @@ def next_turn(*, owner_id: uuid.UUID, queue: str) -> int:
     """
     lock_line(owner_id)
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST_TURNS, {"queue": queue, "owner": owner_id})
+        cursor.execute(_NEWEST_TURNS, {"queue": queue, "owner": owner_id, "relaxed": is_relaxed})
         now: int
         previous: int | None
         now, previous = cursor.fetchone()
-    return now if previous is None else max(now, previous + stride_of(owner_id))
+    stride = stride_of(owner_id, is_relaxed=is_relaxed)
+    if is_relaxed:
+        return max(now, previous or 0) + stride
+    return now if previous is None else max(now, previous + stride)
 
 
 def close_gap(job: Job) -> None:
     """Move the owner's later waiting jobs one stride forward, into the place of one that was canceled."""
     lock_line(job.owner_id)
     later = (
-        Job.objects.filter(owner_id=job.owner_id, queue=job.queue, state=State.QUEUED, turn__gt=job.turn)
+        Job.objects.filter(
+            owner_id=job.owner_id,
+            queue=job.queue,
+            is_relaxed=job.is_relaxed,
+            state=State.QUEUED,
+            turn__gt=job.turn,
+        )
         # One that is being claimed or canceled at this moment keeps its turn: waiting for it, while it waits
         # for this line, would be a deadlock.
         .select_for_update(skip_locked=True, of=("self",), no_key=True)
     )
     pks = list(later.values_list("pk", flat=True))
-    Job.objects.filter(pk__in=pks).update(turn=F("turn") - stride_of(job.owner_id))
+    stride = stride_of(job.owner_id, is_relaxed=job.is_relaxed)
+    Job.objects.filter(pk__in=pks).update(turn=F("turn") - stride)
 
 
 def lock_line(owner_id: uuid.UUID) -> None:

@@ -32,14 +32,14 @@ class Place:
     seconds_left: int | None = None
 
 
-def take_place(owner_id: uuid.UUID, kind: JobKind) -> Place:
+def take_place(owner_id: uuid.UUID, kind: JobKind, *, is_relaxed: bool = False) -> Place:
     """Return the place of a job that begins to wait now.
 
     Effect: takes the lock on the owner's line until the transaction ends.
     """
     lock_line(owner_id)
     if not kind.is_limited:
-        return Place(turn=next_turn(owner_id=owner_id, queue=kind.queue))
+        return Place(turn=next_turn(owner_id=owner_id, queue=kind.queue, is_relaxed=is_relaxed))
     allowed = plan_limits(owner_id)
     hours = allowed.hours_at_a_time
     seconds_left = None if hours is None else hours * _HOUR

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.urls import reverse
@@ -23,7 +22,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import User
+from accounts.services import has_own_address
 from jobs import registry
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
@@ -106,7 +105,7 @@ def _message(mail: EndMail) -> EmailMessage | None:
     """
     job, owner = mail.ended, mail.ended.owner
     is_over = (job.attempt, job.state) == (mail.attempt, mail.state)
-    if not is_over or not owner.is_active or not owner.mail_when_ended or not _is_own_address(owner):
+    if not is_over or not owner.is_active or not owner.mail_when_ended or not has_own_address(owner):
         return None
     write = registry.get(job.kind).end_mail
     letter: Letter | None = import_string(write)(job) if write else None
@@ -121,10 +120,6 @@ def _message(mail: EndMail) -> EmailMessage | None:
             "Auto-Submitted": "auto-generated",
         },
     )
-
-
-def _is_own_address(owner: User) -> bool:
-    return not EmailAddress.objects.filter(user=owner, email__iexact=owner.email, verified=False).exists()
 
 
 def _footer() -> str:

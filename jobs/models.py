@@ -84,6 +84,8 @@ class Job(models.Model):
     max_failures = models.PositiveIntegerField(default=3)
     # Over its owner's limit of jobs at once: it waits until one of the owner's others ends.
     is_held_back = models.BooleanField(default=False)
+    # Done for nothing once its owner's credits are used up, behind what is paid for. See `jobs.fairness`.
+    is_relaxed = models.BooleanField(default=False)
     # Waiting jobs with the same key may run together, in one batch.
     batch_key = models.CharField(max_length=120, blank=True)
     # Memory of the device, in bytes, without which the job is not begun.
@@ -160,7 +162,9 @@ class Job(models.Model):
                 fields=["queue", "-turn"], condition=~Q(state__in=["queued", "canceled"]), name="jobs_started"
             ),
             models.Index(
-                fields=["owner", "queue", "-turn"], condition=~Q(state="canceled"), name="jobs_owner_turn"
+                fields=["owner", "queue", "is_relaxed", "-turn"],
+                condition=~Q(state="canceled"),
+                name="jobs_owner_turn",
             ),
             models.Index(
                 fields=["lease_until"], condition=Q(state__in=["running", "stopping"]), name="jobs_leased"

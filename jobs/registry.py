@@ -29,6 +29,8 @@ class JobKind:
         end_mail: dotted path of `def letter(job: Job) -> Letter | None`: what the owner is written when a job
             ends that they did not stop themselves (`jobs.mail`); called later, in a light worker.
         is_limited: whether the plan's limits apply: jobs at once and hours at a time.
+        may_relax: whether it is done for nothing, behind what is paid for, when its owner's credits are used
+            up and the plan says so (`Plan.relaxed_queue`).
         slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
             many units are to be delivered when its next slice ends. None: it is paid in one.
         cost: dotted path of `def cost(job: Job, units: int) -> int`: the credits of so many delivered units,
@@ -48,6 +50,7 @@ class JobKind:
     on_end: str | None = None
     end_mail: str | None = None
     is_limited: bool = False
+    may_relax: bool = False
     slice_end: str | None = None
     cost: str | None = None
 

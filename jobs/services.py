@@ -7,16 +7,19 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.exceptions import NotYetError
 from accounts.models import User
-from billing.selectors import Quote
+from billing.exceptions import CreditsShort
+from billing.selectors import Quote, plan_limits
 from jobs import registry, tokens
 from jobs.charging import hold_slice, quote_next_slice
 from jobs.exceptions import MoveRefusedError
-from jobs.fairness import close_gap, lock_line
+from jobs.fairness import close_gap, lock_line, next_turn
 from jobs.limits import take_place
 from jobs.models import Job, State
 from jobs.moves import lock_job, move_job, note_move
 from jobs.progress import ask_to_look
+from jobs.registry import JobKind
 from jobs.revisions import new_revision
 from jobs.stopping import ask_worker_to_stop
 
@@ -37,7 +40,9 @@ def submit_job(
     Effect: inserts the row and its first event; holds the quoted credits (of a job that is paid in slices:
     those of the first); wakes a worker when the transaction commits. Call it in the transaction that writes
     the work itself, so that all stand or none does. A job over its owner's limit of jobs at once is held
-    back until one of them ends. With Redis away the job waits: the dispatcher finds it later.
+    back until one of them ends. A job for which the credits are short is relaxed instead, where its kind and
+    its owner's plan allow it: it costs nothing and waits behind what is paid for. With Redis away the job
+    waits: the dispatcher finds it later.
 
     Args:
         owner: whose job it is, and who pays.
@@ -72,7 +77,7 @@ def submit_job(
     )
     note_move(job, source="", cause="submitted")
     if quote is not None:
-        hold_slice(job, quote)
+        _hold_or_relax(job, known, quote)
     if not job.is_held_back:
         _after_commit(partial(tokens.send, job.queue))
     return job
@@ -99,6 +104,17 @@ def stop_job(*, job: Job, cause: str = "the owner asked", explanation: str = "")
         _after_commit(partial(ask_to_look, row.pk))
         _after_commit(partial(ask_worker_to_stop, row))
     return row
+
+
+def stop_all_jobs(owner: User) -> None:
+    """Stop all jobs of somebody who leaves, so that their credits are settled before they are gone.
+
+    Effect: as `stop_job` for each. Transaction: one a job. Raises NotYetError while one still stops.
+    """
+    for job in Job.objects.active().filter(owner=owner):
+        stop_job(job=job, cause="the owner leaves")
+    if Job.objects.active().filter(owner=owner).exists():
+        raise NotYetError("a job still stops")
 
 
 def request_snapshot(*, job: Job) -> Job:
@@ -130,7 +146,7 @@ def resume_job(*, job: Job, cause: str = "the owner resumed it") -> Job:
         raise MoveRefusedError(_("This kind of job cannot be resumed. Start a new one instead."))
     if row.state not in (State.STOPPED, State.FAILED):
         raise MoveRefusedError(_("Only a stopped or failed job can be resumed. Reload the page to see it."))
-    place = take_place(row.owner_id, known)
+    place = take_place(row.owner_id, known, is_relaxed=row.is_relaxed)
     move_job(
         row,
         State.QUEUED,
@@ -153,6 +169,18 @@ def resume_job(*, job: Job, cause: str = "the owner resumed it") -> Job:
     if not row.is_held_back:
         _after_commit(partial(tokens.send, row.queue))
     return row
+
+
+def _hold_or_relax(job: Job, known: JobKind, quote: Quote) -> None:
+    """Hold what a new job costs; where the credits are short and the plan allows it, relax the job."""
+    try:
+        hold_slice(job, quote)
+    except CreditsShort:
+        if not (known.may_relax and plan_limits(job.owner_id).relaxed_queue):
+            raise
+        job.is_relaxed, job.price = True, None
+        job.turn = next_turn(owner_id=job.owner_id, queue=job.queue, is_relaxed=True)
+        job.save(update_fields=["is_relaxed", "price", "turn"])
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """Payments and what became of them; refunds with preview, reason and a second person; the overview."""
 
+import uuid
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.readonly_admin import ReadOnly, ReadOnlyAdmin, staff_of
 from billing import refunds
 from billing.exceptions import BillingError
-from billing.forms import ClockForm, RefundForm
+from billing.forms import ClockForm, ReasonForm, RefundForm
 from billing.models import (
     Checkout,
     Customer,
@@ -41,6 +42,15 @@ class RefundInline(ReadOnly, admin.TabularInline[Refund, Payment]):
     extra = 0
 
 
+class RefundRequestInline(ReadOnly, admin.TabularInline[RefundRequest, Payment]):
+    """What staff have decided about it, and why."""
+
+    model = RefundRequest
+    fields = ("created_at", "amount_cents", "state", "requester_name", "reason", "approver_name", "problem")
+    readonly_fields = ("created_at",)
+    extra = 0
+
+
 class DisputeInline(ReadOnly, admin.TabularInline[Dispute, Payment]):
     """What was disputed."""
 
@@ -56,7 +66,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_filter = ("offer__kind", "currency")
     list_select_related = ("account__user", "offer", "grant")
     search_fields = ("stripe_id", "account__user__email")
-    inlines = (RefundInline, DisputeInline)
+    inlines = (RefundRequestInline, RefundInline, DisputeInline)
     actions = ("ask_for_refund",)
     change_list_template = "admin/billing/payment/change_list.html"
 
@@ -180,10 +190,25 @@ class PaymentAdmin(ReadOnlyAdmin):
 class RefundRequestAdmin(ReadOnlyAdmin):
     """Refunds that were asked for; the large ones wait for a second person."""
 
-    list_display = ("created_at", "payment", "amount_cents", "credits", "state", "requester_name", "reason")
+    list_display = (
+        "created_at",
+        "payment",
+        "amount_cents",
+        "credits",
+        "state",
+        "requester_name",
+        "reason",
+        "approver_name",
+        "why_not",
+    )
     list_filter = ("state",)
     list_select_related = ("payment__offer",)
-    actions = ("approve", "reject")
+    actions = ("approve", "ask_to_reject")
+
+    @admin.display(description=_("why not"))
+    def why_not(self, row: RefundRequest) -> str:
+        """Why it was not approved, or what Stripe said when it failed."""
+        return row.problem
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """Whether this member of staff may approve others' refunds."""
@@ -197,12 +222,51 @@ class RefundRequestAdmin(ReadOnlyAdmin):
             self._decide(request, row, decide)
 
     @admin.action(description=_("Do not approve"), permissions=["approve"])
-    def reject(self, request: HttpRequest, rows: QuerySet[RefundRequest]) -> None:
-        """Turn down what others have asked for."""
-        why = f"turned down by {staff_of(request).public_name}"
-        for row in rows.select_related("payment"):
-            decide = partial(refunds.reject_refund, staff=staff_of(request), reason=why)
-            self._decide(request, row, decide)
+    def ask_to_reject(self, _request: HttpRequest, rows: QuerySet[RefundRequest]) -> HttpResponse:
+        """Lead to the page that asks why not."""
+        chosen = QueryDict(mutable=True)
+        chosen.setlist("refund", [str(pk) for pk in rows.values_list("pk", flat=True)])
+        return redirect(f"{reverse('admin:billing_refundrequest_reject')}?{chosen.urlencode()}")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page on which refunds are turned down."""
+        view = self.admin_site.admin_view(self.reject_view)
+        return [path("reject/", view, name="billing_refundrequest_reject"), *super().get_urls()]
+
+    def reject_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask why the chosen refunds are not made; turn down what others have asked for."""
+        if not self.has_approve_permission(request):
+            self.refuse(request, "a decision")
+        rows = self._chosen(request)
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            for row in rows:
+                decide = partial(refunds.reject_refund, staff=staff_of(request), reason=reason)
+                self._decide(request, row, decide)
+            return redirect("admin:billing_refundrequest_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Do not approve"),
+            "rows": rows,
+            "form": form,
+        }
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
+        template = "admin/billing/refundrequest/reject.html"
+        return TemplateResponse(request, template, context, status=status)
+
+    @staticmethod
+    def _chosen(request: HttpRequest) -> list[RefundRequest]:
+        """Return the requests that the address names. Raises Http404 unless all of them exist."""
+        try:
+            keys = {uuid.UUID(key) for key in request.GET.getlist("refund")}
+        except ValueError:
+            raise Http404 from None
+        rows = list(RefundRequest.objects.filter(pk__in=keys).select_related("payment__account__user"))
+        if not keys or len(rows) != len(keys):
+            raise Http404
+        return rows
 
     def _decide(self, request: HttpRequest, row: RefundRequest, decide: Callable[..., RefundRequest]) -> None:
         try:
@@ -211,7 +275,8 @@ class RefundRequestAdmin(ReadOnlyAdmin):
             messages.error(request, str(error))
             return
         chosen = RefundRequest.objects.filter(pk=row.pk)
-        LogEntry.objects.log_actions(staff_of(request).pk, chosen, CHANGE, f"Decided: {decided.state}")
+        note = ": ".join(["Decided", decided.state, *filter(None, [decided.problem])])
+        LogEntry.objects.log_actions(staff_of(request).pk, chosen, CHANGE, note)
         _tell(request, decided)
 
 

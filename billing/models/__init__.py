@@ -1,6 +1,6 @@
 """The tables of billing: what things cost, the ledger, what was paid, what Stripe said, and the sandbox."""
 
-from billing.models.inbox import Alert, EventCursor, StripeEvent
+from billing.models.inbox import Alert, EventCursor, Letter, StripeEvent
 from billing.models.ledger import (
     CreditAccount,
     CreditEntry,
@@ -41,6 +41,7 @@ __all__ = [
     "FreeTraining",
     "HoldPart",
     "Invoice",
+    "Letter",
     "Offer",
     "Pack",
     "Payment",

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.ledger import CreditAccount
+from billing.models.payments import Invoice
 
 
 class StripeEvent(models.Model):
@@ -86,3 +87,36 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.ref}"
+
+
+class Letter(models.Model):
+    """An e-mail about money, once a `ref`: written in the transaction of what it tells, sent afterwards."""
+
+    ref = models.CharField(max_length=160, unique=True)
+    # To whom; None: to the people who run the studio (the setting ADMINS).
+    account = models.ForeignKey(
+        CreditAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="letters"
+    )
+    # What it asks to pay: paid meanwhile, it is not sent any more.
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="letters"
+    )
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    # When it was sent, or was no longer to be.
+    done_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("e-mail")
+        verbose_name_plural = _("e-mails")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(done_at__isnull=True), name="billing_letter_waiting")
+        ]
+
+    def __str__(self) -> str:
+        return self.ref

@@ -37,7 +37,10 @@ def _get(kind: str) -> Answer:
 
 def _subscriptions(_name: str, params: Object) -> Object:
     chosen = {key: value for key, value in params.items() if key != "status"}
-    return store.page("subscription", chosen, "customer")
+    found = store.page("subscription", chosen, "customer")
+    if params.get("status") == "all":
+        return found
+    return {**found, "data": [row for row in found["data"] if row["status"] != "canceled"]}
 
 
 def _subscription(name: str, params: Object) -> Object:
@@ -90,6 +93,7 @@ _ROUTES: dict[tuple[str, str], Answer] = {
     ("GET", "/v1/subscriptions"): _subscriptions,
     ("GET", "/v1/subscriptions/{}"): _subscription,
     ("POST", "/v1/subscriptions/{}"): subscriptions.update,
+    ("DELETE", "/v1/subscriptions/{}"): lambda name, _params: subscriptions.cancel(name),
     ("POST", "/v1/subscription_schedules/{}/release"): (
         lambda name, _params: subscriptions.release_schedule(name)
     ),

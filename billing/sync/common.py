@@ -63,6 +63,12 @@ def account_behind(customer_id: str | None) -> int | None:
     return owner.pk
 
 
+def apply_look(apply: Apply) -> None:
+    """Write what was seen, in a transaction of its own."""
+    with transaction.atomic():
+        apply()
+
+
 @transaction.atomic
 def link_customer(account_id: int, customer: Object) -> Customer:
     """Remember whose customer this is; one that was linked before, and is not this one, steps back."""

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.gateway import get_gateway
+from billing.letters import raise_alert
 from billing.models import Alert, Customer
 from billing.sync.common import Apply, nothing_of_ours
 
@@ -18,10 +19,7 @@ def look_at_customer(customer_id: str) -> Apply:
         account = ledger.lock_account(known.account_id)
         linked = Customer.objects.filter(pk=known.pk, unlinked_at__isnull=True)
         if linked.update(unlinked_at=timezone.now()):
-            Alert.objects.get_or_create(
-                ref=f"customer:{customer_id}",
-                defaults={"kind": Alert.Kind.CUSTOMER_GONE, "account": account},
-            )
+            raise_alert(ref=f"customer:{customer_id}", kind=Alert.Kind.CUSTOMER_GONE, account=account)
         return True
 
     return apply

@@ -7,6 +7,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.clawback import USABLE_AFTER_EXPIRY
 from billing.gateway import Object, get_gateway
+from billing.letters import ask_to_pay
 from billing.models import CreditAccount, CreditGrant, Invoice, Offer
 from billing.sync.common import Apply, account_behind, name_of, new_look, nothing_of_ours, when
 from billing.sync.sales import note_payment
@@ -47,6 +48,8 @@ def _apply(account_id: int, seen: Object, paid: Object | None, number: int) -> b
     invoice.save()
     if seen["status"] == "paid":
         _grant_period(account, invoice, seen, paid)
+    if invoice.needs_attention:
+        ask_to_pay(account, invoice)
     return True
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.clawback import FAILED_REFUNDS, settle_payment
 from billing.gateway import Object, get_gateway
+from billing.letters import raise_alert
 from billing.models import Alert, Dispute, Payment, Refund, RefundRequest
 from billing.standing import settle_standing
 from billing.sync.checkouts import look_at_checkout
@@ -66,8 +67,7 @@ def look_at_warning(warning_id: str) -> Apply:
 
     def apply() -> bool:
         account = ledger.lock_account(account_id)
-        about = {"kind": Alert.Kind.FRAUD, "account": account}
-        Alert.objects.get_or_create(ref=f"fraud:{warning_id}", defaults=about)
+        raise_alert(ref=f"fraud:{warning_id}", kind=Alert.Kind.FRAUD, account=account)
         settle_standing(account, now=timezone.now())
         return True
 

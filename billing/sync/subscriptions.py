@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.gateway import Object, get_gateway
+from billing.letters import raise_alert
 from billing.models import Alert, CreditAccount, Offer, Subscription
 from billing.standing import LIVE_STATUSES, settle_standing
 from billing.sync.common import Apply, account_behind, name_of, new_look, nothing_of_ours, when
@@ -72,6 +73,4 @@ def _has_other(account: CreditAccount, subscription: Subscription) -> bool:
 
 
 def _alert(account: CreditAccount, subscription: Subscription, kind: str) -> None:
-    Alert.objects.get_or_create(
-        ref=f"{kind}:{subscription.stripe_id}", defaults={"kind": kind, "account": account}
-    )
+    raise_alert(ref=f"{kind}:{subscription.stripe_id}", kind=kind, account=account)

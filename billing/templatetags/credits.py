@@ -1,13 +1,16 @@
 """Credits and money in templates."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.utils.formats import number_format
 
+from billing.amounts import write_money
 from billing.exceptions import CreditsShort
-from billing.selectors import Balance, balance_of, offers_that_fit
+from billing.models import Plan
+from billing.selectors import Balance, balance_of, offers_that_fit, would_relax
 from billing.views.requests import here_and_filled
 
 register = template.Library()
@@ -20,6 +23,26 @@ def own_balance(context: dict[str, Any]) -> Balance | None:
     if not settings.CREDITS_ENABLED or user is None or not user.is_authenticated:
         return None
     return balance_of(user)
+
+
+@register.simple_tag(takes_context=True)
+def relaxes(context: dict[str, Any], cost: int) -> bool:
+    """Return whether a generation of so many credits would be made for nothing, behind paid ones."""
+    user = context.get("user")
+    return user is not None and user.is_authenticated and would_relax(user, cost)
+
+
+@register.simple_tag
+def relaxed_terms(plans: Iterable[Plan]) -> dict[str, Any] | None:
+    """Return the plan that has the relaxed queue and what that means, None where no plan has it."""
+    plan = next((plan for plan in plans if plan.relaxed_queue), None)
+    return {"plan": plan, "strides": settings.RELAXED_STRIDES} if plan else None
+
+
+@register.simple_tag
+def has_prices() -> bool:
+    """Return whether work has a price here: not so in house mode."""
+    return bool(settings.CREDITS_ENABLED)
 
 
 @register.simple_tag
@@ -45,9 +68,4 @@ def signed(amount: int) -> str:
     return f"{sign}{number_format(abs(amount), 0, force_grouping=True)}" if amount else ""
 
 
-@register.filter
-def money(cents: int, currency: str) -> str:
-    """Write an amount of money: 1500 and "usd" are "15 USD", 1250 "12.50 USD"."""
-    whole, rest = divmod(cents, 100)
-    amount = number_format(cents / 100 if rest else whole, 2 if rest else 0, force_grouping=True)
-    return f"{amount} {currency.upper()}"
+register.filter("money", write_money)

@@ -101,7 +101,7 @@ def test_a_large_refund_waits_for_somebody_else(owner, staff_client, second_clie
     ask(staff_client, payment, cents=9000)
     request = RefundRequest.objects.get()
     chosen = {"action": "approve", "_selected_action": [str(request.pk)]}
-    assert "Somebody else has to approve" in text_of(staff_client.post(REQUESTS, chosen, follow=True))
+    assert "Somebody else has to decide" in text_of(staff_client.post(REQUESTS, chosen, follow=True))
     assert account_of(owner).available == 5125
     second_client.post(REQUESTS, chosen)
     request.refresh_from_db()
@@ -109,12 +109,31 @@ def test_a_large_refund_waits_for_somebody_else(owner, staff_client, second_clie
     assert LogEntry.objects.filter(change_message="Decided: done").exists()
 
 
-def test_it_can_be_turned_down(owner, staff_client, second_client, payment):
+def test_it_is_turned_down_with_a_reason_that_everybody_concerned_reads(
+    owner, staff_client, second_client, reader_client, payment
+):
     ask(staff_client, payment, cents=9000)
-    chosen = {"action": "reject", "_selected_action": [str(RefundRequest.objects.get().pk)]}
-    second_client.post(REQUESTS, chosen)
-    assert RefundRequest.objects.get().state == "rejected"
+    request = RefundRequest.objects.get()
+    chosen = {"action": "ask_to_reject", "_selected_action": [str(request.pk)]}
+    page = second_client.post(REQUESTS, chosen)["Location"]
+    assert "90 USD" in text_of(second_client.get(page))
+    assert reader_client.post(page, {"reason": "x", "token": uuid.uuid4()}).status_code == 403
+    assert second_client.post(page, {"reason": " ", "token": uuid.uuid4()}).status_code == 422
+    why = {"reason": "The pictures are fine", "token": uuid.uuid4()}
+    assert "Somebody else has to decide" in text_of(staff_client.post(page, why, follow=True))
+    assert RefundRequest.objects.get().state == "waiting"
+
+    second_client.post(page, why)
+
+    request.refresh_from_db()
+    assert (request.state, request.problem) == ("rejected", "The pictures are fine")
     assert account_of(owner).available == 5125
+    audit = LogEntry.objects.get(object_id=str(request.pk))
+    assert audit.change_message == "Decided: rejected: The pictures are fine"
+    for address in (REQUESTS, reverse("admin:billing_payment_change", args=[payment.pk])):
+        assert "The pictures are fine" in text_of(staff_client.get(address))
+    for query in ("", "refund=x", f"refund={uuid.uuid4()}"):
+        assert second_client.get(f"{page.split('?')[0]}?{query}").status_code == 404
 
 
 def test_readers_read_and_do_nothing(owner, reader_client, payment):

@@ -71,6 +71,7 @@ class TestOne:
         ids=["none", "nonsense", "other secret", "too old", "too new", "other body", "not ascii"],
     )
     def test_what_is_not_signed_now_by_stripe_is_400_and_changes_nothing(self, owner, paid_event, forge):
+        """Abuse case 55."""
         payload = sandbox.signed(paid_event)[0].decode()
         before = StripeEvent.objects.count()
         assert send(payload, forge(payload)).status_code == 400
@@ -142,9 +143,10 @@ def fail(_event):
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 class TestMany:
-    """Abuse cases 56 and 61, on real PostgreSQL with real threads."""
+    """On real PostgreSQL with real threads."""
 
     def test_one_event_twenty_times_at_once_is_one_credit(self, monkeypatch):
+        """Abuse case 56."""
         user = new_user()
         monkeypatch.setattr(sandbox, "deliver", lambda: None)
         pay(begin(user, pack="small"))
@@ -171,6 +173,7 @@ class TestMany:
         assert ledger_differences(account) == {}
 
     def test_with_the_database_away_it_is_500_and_nothing_is_half_done(self, monkeypatch):
+        """Abuse case 61."""
         user = new_user()
         monkeypatch.setattr(sandbox, "deliver", lambda: None)
         pay(begin(user, pack="small"))
@@ -198,6 +201,7 @@ class TestMany:
         assert account_of(user).available == 625
 
     def test_stripe_s_present_state_wins_over_old_news(self, monkeypatch):
+        """Abuse case 57."""
         user = new_user()
         buy(user, plan="standard")
         created = StripeEvent.objects.get(type="customer.subscription.created")

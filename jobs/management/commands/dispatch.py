@@ -12,6 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connections
 
+from accounts.erasure import erase_accounts
+from billing.letters import send_letters
 from billing.services import expire_grants
 from jobs import conf
 from jobs.billing_inbox import sweep_hourly, sweep_inbox, sweep_nightly
@@ -35,6 +37,8 @@ class Command(BaseCommand):
             (expire_grants, _HOUR),
             (self._beside("sweep", sweep_files), 24 * _HOUR),
             (self._beside("inbox", sweep_inbox), _HOUR / 60),
+            (self._beside("letters", send_letters), _HOUR / 60),
+            (self._beside("erasures", erase_accounts), _HOUR / 60),
             (self._beside("payments", sweep_hourly), _HOUR),
             (self._beside("billing", sweep_nightly), 24 * _HOUR),
         )

@@ -1,0 +1,9 @@
+"""What can go wrong with accounts."""
+
+
+class EraseRefusedError(Exception):
+    """An account cannot be erased; the sentence says why."""
+
+
+class NotYetError(Exception):
+    """Something has to end before an account can be erased."""
