@@ -4,7 +4,7 @@ The sets are read from a folder given by the user (`sources.read_set`); the choi
 drawings make up a family that one small network can learn.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from engines.errors import DatasetError
-from engines.starters.drawings.paint import Colour, Dice
+from engines.starters.drawings.paint import Colour, Dice, mix
 from engines.starters.drawings.palette import GROUNDS, distance
 from engines.starters.text_to_image.sources import MissingSource, read_set
 
@@ -53,7 +53,7 @@ class Pictograms:
         if images is None:
             raise DatasetError("This starter is made of pictograms. Say where they lie: --images DIR.")
         try:
-            drawings = [image for name in self.sets for _, image in read_set(images, name, self.keep)]
+            tones = self._tones(images)
         except MissingSource as error:
             raise DatasetError(str(error)) from error
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,15 +61,40 @@ class Pictograms:
         for index in range(self.count):
             dice = Dice(self.seed, index)
             path = folder / f"{self.name}-{index:05d}.png"
-            compose(drawings[index % len(drawings)], dice, size).save(path)
+            compose(between(tones[index % len(tones)], dice), dice, size).save(path)
             paths.append(path)
         return paths
+
+    def _tones(self, images: Path) -> list[list[Image.Image]]:
+        """The chosen drawings, those that differ in skin tone only together."""
+        texts: list[str] = []
+
+        def keep(row: Row) -> bool:
+            if chosen := self.keep(row):
+                texts.append(row["text"].partition(":")[0])
+            return chosen
+
+        tones: dict[str, list[Image.Image]] = {}
+        for name in self.sets:
+            for _, image in read_set(images, name, keep):
+                tones.setdefault(texts[-1], []).append(image)
+        return list(tones.values())
+
+
+def between(tones: Sequence[Image.Image], dice: Dice) -> Image.Image:
+    """A drawing whose colours lie between those of two of its tones (mode RGBA, of the same size).
+
+    Six tones on fourteen grounds stand apart, and between what stands apart a network paints patches of both;
+    what goes over into each other it paints cleanly.
+    """
+    return Image.blend(dice.pick(tones), dice.pick(tones), dice.between(0, 1))
 
 
 def compose(drawing: Image.Image, dice: Dice, size: int) -> Image.Image:
     """The drawing (mode RGBA) on a plain ground that it stands out from: RGB, `size` x `size` pixels."""
     mean = _mean_colour(drawing)
-    ground = dice.pick([colour for colour, _ in GROUNDS if distance(colour, mean) > MIN_CONTRAST])
+    grounds = [colour for colour, _ in GROUNDS if distance(colour, mean) > MIN_CONTRAST]
+    ground = mix(dice.pick(grounds), dice.pick(grounds), dice.between(0, 1))
     scale = size * SHARE / max(drawing.size)
     width, height = (round(side * scale) for side in drawing.size)
     # Sharper filters swing beyond the colours at an edge, and a network learns such halos.
@@ -87,8 +112,9 @@ def _mean_colour(drawing: Image.Image) -> Colour:
 
 
 # Heads that fill the picture. Busts, which show a kind of hair or a profession, have their eyes elsewhere and
-# half as large: a small network learns either well, and both together badly.
-_OTHER_HEADS = ("baby", "bald", "blond hair", "curly hair", "red hair", "white hair")
+# half as large: a small network learns either well, and both together badly. Beards and wrinkles are there or
+# not, and what lies between them is a smudge.
+_OTHER_HEADS = ("baby", "bald", "beard", "blond hair", "curly hair", "old", "red hair", "white hair")
 
 
 def _is_head(row: Row) -> bool:

@@ -93,9 +93,10 @@ class Recipe:
         return (*self.pictures.attributions, *before)
 
 
-def _has_one_ring(index: int) -> bool:
-    """Whether flower `index` has all its petals in one ring; several rings blur at 64 pixels."""
-    return flowers.flower(index).kind.rings == 1
+def _has_eight_petals(index: int) -> bool:
+    """Whether flower `index` has eight petals in one ring: rings blur at 64 pixels, and numbers mix."""
+    kind = flowers.flower(index).kind
+    return kind.rings == 1 and kind.petals == 8
 
 
 def _shines_in_the_middle(index: int) -> bool:
@@ -137,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             pictures=PEOPLE, preset="cpu64", settings={**_SETTINGS, "seed": 7}, stages=_stages(14_600)
         ),
         "flowers64": Recipe(
-            pictures=Drawings("flowers", 5000, keep=_has_one_ring),
+            pictures=Drawings("flowers", 4000, keep=_has_eight_petals),
             preset="cpu64",
             start="people64",
             settings={**_SETTINGS, "seed": 7},

@@ -49,18 +49,19 @@ KINDS = [
     Kind(name="anemone", petals=7, rings=2, length=29, width=21, shape="round", centre=8),
     Kind(name="primrose", petals=5, rings=1, length=29, width=28, shape="notched", centre=5),
     Kind(name="buttercup", petals=6, rings=1, length=27, width=27, shape="round", centre=7),
-    Kind(name="clematis", petals=6, rings=1, length=32, width=18, shape="pointed", centre=6),
+    Kind(name="clematis", petals=8, rings=1, length=32, width=18, shape="pointed", centre=6),
     Kind(name="dahlia", petals=12, rings=3, length=31, width=13, shape="drop", centre=4),
 ]
 PETALS = [
     (colour(code), name, colour(inner))
     for code, name, inner in (
         ("fbf7f2", "white", "f3d9e4"), ("ffd23f", "yellow", "f79824"), ("f79824", "orange", "d8432f"),
-        ("e63946", "red", "8d1c3d"), ("f58fb0", "pink", "d13b78"), ("d6409f", "magenta", "7d1d71"),
-        ("9b5de5", "violet", "5a2ca0"), ("b9a7f0", "lilac", "7b5cc4"), ("4d7ee8", "blue", "2a3f9d"),
-        ("7cc6f2", "light blue", "3f7fd0"), ("ffb59a", "apricot", "ea6a5e"), ("9d2449", "wine red", "5b1230"),
+        ("ffb59a", "apricot", "ea6a5e"), ("e63946", "red", "8d1c3d"), ("9d2449", "wine red", "5b1230"),
+        ("d6409f", "magenta", "7d1d71"), ("f58fb0", "pink", "d13b78"), ("b9a7f0", "lilac", "7b5cc4"),
+        ("9b5de5", "violet", "5a2ca0"), ("4d7ee8", "blue", "2a3f9d"), ("7cc6f2", "light blue", "3f7fd0"),
     )
 ]  # fmt: skip
+"""Name, colour and inner colour; each blends into the next, the last into the first."""
 CENTRES = [
     (colour(code), name)
     for code, name in (("f6c02d", "yellow"), ("8a4b2a", "brown"), ("3a2a3f", "dark"), ("b7cf5a", "green"))
@@ -96,20 +97,26 @@ def flower(index: int) -> Flower:
     """The traits of flower `index`, always the same for the same index."""
     dice = Dice(_SEED, index)
     kind = dice.pick(KINDS)
-    petal, petal_name, inner = dice.pick(PETALS)
+    # Every colour goes over into its neighbours: between colours that stand apart, a network paints patches
+    # of both.
+    number, toward = dice.pick(range(len(PETALS))), dice.between(0, 0.5)
+    (petal, petal_name, inner), (beside, _, inner_beside) = PETALS[number], PETALS[(number + 1) % len(PETALS)]
+    petal, inner = mix(petal, beside, toward), mix(inner, inner_beside, toward)
     green = dice.pick(GREENS)
-    ground, ground_name = dice.pick(
-        [(tint, name) for tint, name in GROUNDS if distance(tint, petal) > 110 and distance(tint, green) > 80]
-    )
-    centre, centre_name = dice.pick([entry for entry in CENTRES if distance(entry[0], petal) > 90])
+    grounds = [
+        (tint, name) for tint, name in GROUNDS if distance(tint, petal) > 110 and distance(tint, green) > 80
+    ]
+    ground, ground_name = dice.pick(grounds)
+    centres = [entry for entry in CENTRES if distance(entry[0], petal) > 90]
+    centre, centre_name = dice.pick(centres)
     return Flower(
-        ground=ground,
+        ground=mix(ground, dice.pick(grounds)[0], dice.between(0, 0.5)),
         ground_name=ground_name,
         kind=kind,
-        petal=mix(petal, dice.pick(PETALS)[0], dice.between(0, 0.12)),
+        petal=petal,
         petal_name=petal_name,
         inner=inner,
-        centre=centre,
+        centre=mix(centre, dice.pick(centres)[0], dice.between(0, 0.5)),
         centre_name=centre_name,
         green=green,
         bend=dice.between(-7, 7),

@@ -22,9 +22,13 @@ from engines.starters.recipes import RECIPES, Stage
 from engines.stylegan.config import TrainConfig
 from engines.stylegan.state import TrainState
 
+_TINTS = np.array([tint for tint, _ in GROUNDS])
 ROWS = (
     ("person", "woman: dark skin tone"),
+    ("person", "woman: light skin tone"),
+    ("person", "child"),
     ("person", "man: bald"),
+    ("person", "older person"),
     ("person-role", "woman pilot: dark skin tone"),
     ("person-role", "woman singer"),
     ("person-fantasy", "merperson"),
@@ -111,7 +115,7 @@ def test_pictograms_are_chosen_by_what_they_show(images):
     def texts(family):
         return [text for subgroup, text in ROWS if family.keep({"subgroup": subgroup, "text": text})]
 
-    assert texts(pictograms.PEOPLE) == ["woman: dark skin tone"]
+    assert texts(pictograms.PEOPLE) == ["woman: dark skin tone", "woman: light skin tone", "child"]
 
 
 def test_pictures_are_composed_the_same_again_on_plain_grounds_that_show_the_drawing(images, tmp_path):
@@ -121,10 +125,19 @@ def test_pictures_are_composed_the_same_again_on_plain_grounds_that_show_the_dra
         for name in ("first", "again")
     )
     assert np.array_equal(first, again)
-    grounds = {tint for tint, _ in GROUNDS}
+    low, high = (side(axis=0) for side in (_TINTS.min, _TINTS.max))
     for picture in first:
-        assert tuple(picture[0, 0]) in grounds
+        assert ((low <= picture[0, 0]) & (picture[0, 0] <= high)).all()
+        assert (picture[0] == picture[0, 0]).all()
         assert np.abs(picture[16, 16].astype(int) - picture[0, 0]).max() > 30
+
+
+def test_colours_lie_anywhere_between_those_of_two_tones():
+    tones = [Image.new("RGBA", (1, 1), tint) for tint in ((100, 0, 40, 255), (200, 0, 80, 255))]
+    reds = {pictograms.between(tones, Dice(1, index)).getpixel((0, 0))[0] for index in range(40)}
+    assert min(reds) == 100
+    assert max(reds) == 200
+    assert len(reds) > 10
 
 
 def test_a_drawing_keeps_its_colours_to_the_edge():
@@ -160,5 +173,5 @@ def test_a_starter_learns_from_those_drawings_alone_that_it_can(tmp_path):
     paths = pictures.write(tmp_path, size=16, images=None)
     kinds = {flowers.flower(int(path.stem.rpartition("-")[2])).kind for path in paths}
     assert len(paths) == 12
-    assert {kind.rings for kind in kinds} == {1}
-    assert len(kinds) > 2
+    assert {(kind.rings, kind.petals) for kind in kinds} == {(1, 8)}
+    assert len(kinds) == 2

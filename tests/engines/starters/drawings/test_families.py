@@ -44,15 +44,15 @@ THUMBNAILS = {
     (
         "flowers",
         0,
-    ): "bdb8e6cfabadcda6a7b8b2e5c0b2d2cf743cc86c35baa8c9b3abd8d09376d29176aea4d3a29ec9839578969ca9a49ed2",
+    ): "b7d8b4cfc193cebd8eb1d6b0becca7d07d50c9764ab8c69eafc8a7d7a574d5a372a9c5a39fc0a36191786e9c829dc0a2",
     (
         "flowers",
         7,
-    ): "f3d373d2b7a6d1b5a2f1d069dfc28ba593bca493b9dcbd80e2c371b99fbab79eb8e0bf69dbba6087955c88935adab95e",
+    ): "7a6a95a57da5a177a36f5e8e8a7199da8a9eda8a9780639275638ebc7faabb7ea86d59886453825f6d6f59776360577b",
     (
         "flowers",
         123,
-    ): "526c8c6f98bb6993b84460856082a4739abf6d97be5174994f698a76abd376aad2445f843c537757735b5b79543b5373",
+    ): "f0dcc5baa9cebaa9cdeedac2d3c0c67f68ad7a62a8d0bdc2decabc9686cb9385c7dbc7b8d8c4b2a8ad7d94a269cbbda4",
     (
         "landscapes",
         0,
@@ -171,7 +171,7 @@ def test_families_are_described(family):
 def test_captions_name_what_is_seen():
     assert cats.caption(0) == "portrait of a cream tabby cat, blue eyes, collar with a bell, navy background"
     assert faces.caption(5) == "portrait of a person, brown hair, pigtails, hoodie, sky blue background"
-    assert flowers.caption(4) == "magenta dahlia with a dark centre, peach background"
+    assert flowers.caption(4) == "wine red dahlia with a green centre, sky blue background"
     assert landscapes.caption(0) == "hills in green haze, the sun halfway up on the left"
 
 
