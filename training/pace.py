@@ -68,7 +68,7 @@ class Pace:
     ) -> None:
         """Begin at step `done`, so many seconds after the attempt began.
 
-        `megapixels`: of all pictures, for the time of preparing them.
+        `megapixels`: the work that all pictures are, for the time of preparing them.
         """
         self._plan, self._megapixels = plan, megapixels
         self._expected = expected

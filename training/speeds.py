@@ -18,7 +18,7 @@ from django.db.models import Avg, F
 from django.utils import timezone
 
 from engines.stylegan.config import PRESETS, Architecture, TrainConfig
-from engines.stylegan.speed import Speed, snapshot_worth, step_multiply_adds
+from engines.stylegan.speed import Speed, picture_work, snapshot_worth, step_multiply_adds
 from jobs.hardware import threads_alone
 from jobs.machines import AWAY_AFTER
 from jobs.models import Machine
@@ -32,8 +32,6 @@ _WEIGHT_OF_NEWEST = 0.3
 _STEPS_OF_FULL_WEIGHT = 100
 # Of fewer steps, how many had a regularisation is chance.
 _FEWEST_STEPS = 32
-# Pictures are counted in megapixels; even a small one takes so much of the time of a large one.
-_SMALLEST_PICTURE = 0.02
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,8 @@ def seconds_of(
 ) -> float:
     """Return how long a training takes from its step `done` on, its turn in the queue not counted.
 
-    `megapixels` is the size of all its pictures (`megapixels_of`). A training that goes on has prepared them.
+    `megapixels` is the work that all its pictures are (`megapixels_of`). A training that goes on has
+    prepared them.
     """
     return seconds_of_plan(plan_of(experiment, pictures), speed, megapixels=megapixels, done=done)
 
@@ -126,14 +125,14 @@ def seconds_of_plan(plan: Plan, speed: Speed, *, megapixels: float, done: int) -
 
 
 def megapixels_of(pictures: Dataset | DatasetVersion) -> float:
-    """Return how many megapixels all pictures count for, by the mean of their dataset. One query."""
+    """Return how many megapixels of work all pictures are, by the mean of their dataset. One query."""
     if isinstance(pictures, DatasetVersion):
         count, dataset_id = pictures.count, pictures.dataset_id
     else:
         count, dataset_id = pictures.picture_count, pictures.pk
     images = DatasetImage.objects.filter(dataset=dataset_id)
     mean = images.aggregate(mean=Avg(F("width") * F("height")))["mean"] or 0.0
-    return float(count * max(_SMALLEST_PICTURE, float(mean) / 1e6))
+    return picture_work(count, float(mean) / 1e6)
 
 
 def _speeds(rows: Iterable[TrainingSpeed], experiment: Experiment) -> list[Speed]:
