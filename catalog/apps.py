@@ -13,10 +13,59 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which stored files are the catalog's, and that trained models need their base."""
+        from catalog import runs  # noqa: PLC0415 - as above
+        from catalog.bundle_parts import tell_bundle  # noqa: PLC0415 - as above
         from catalog.dependents import describe_trained  # noqa: PLC0415 - apps must be loaded
         from catalog.files import keys_in_use, remove_keys  # noqa: PLC0415 - as above
-        from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - as above
+        from catalog.letters import LETTER  # noqa: PLC0415 - as above
+        from catalog.model_pictures import PREFIX as PICTURES  # noqa: PLC0415 - as above
+        from catalog.model_pictures import keys_in_use as pictures_in_use  # noqa: PLC0415 - as above
+        from catalog.registry import (  # noqa: PLC0415 - as above
+            Dependents,
+            PagePart,
+            register_dependents,
+            register_page_part,
+            register_pictures,
+        )
+        from catalog.services import exports, imports  # noqa: PLC0415 - as above
+        from catalog.services.runs import JOB_KIND as RUN  # noqa: PLC0415 - as above
+        from jobs.models import Queue  # noqa: PLC0415 - as above
+        from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
 
+        register(
+            JobKind(
+                name=imports.JOB_KIND,
+                queue=Queue.LIGHT,
+                handler="catalog.import_jobs.run_import",
+                on_end="catalog.services.imports.note_import_end",
+                title=_("Importing a model"),
+            )
+        )
+        register(
+            JobKind(
+                name=RUN,
+                queue=Queue.GENERATE,
+                handler="catalog.run_jobs.run_models",
+                cost="catalog.services.runs.cost_of",
+                title=_("Running a model"),
+            )
+        )
+        register(LETTER)
+        register_pictures(runs.OWN_RESULTS, runs.find_result)
+        register_files(StoredFiles(name="runs", prefix=runs.PREFIX, in_use=runs.keys_in_use))
+        register_files(StoredFiles(name="results of runs", prefix="jobs", in_use=runs.keys_in_use))
+        register_files(StoredFiles(name="imports", prefix=imports.PREFIX, in_use=imports.keys_in_use))
+        register(
+            JobKind(
+                name=exports.JOB_KIND,
+                queue=Queue.LIGHT,
+                handler="catalog.export_jobs.export_onnx",
+                title=_("Making an ONNX file"),
+            )
+        )
+        register_files(StoredFiles(name="exports", prefix=exports.PREFIX, in_use=exports.keys_in_use))
+        register_page_part(PagePart(name="bundle", template="catalog/model_bundle.html", tell=tell_bundle))
+        register_files(StoredFiles(name="model pictures", prefix=PICTURES, in_use=pictures_in_use))
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))
         register_dependents(Dependents(name="trained models", describe=describe_trained, blocks=True))

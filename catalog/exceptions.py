@@ -25,3 +25,33 @@ class BrokenModelError(CatalogError):
 
 class ModelInUseError(CatalogError):
     """The model cannot be deleted while something that is being made needs it."""
+
+
+class ImportRefusedError(CatalogError):
+    """A model cannot be imported now, or not any more."""
+
+
+class RunRefusedError(CatalogError):
+    """A model, or a chain of them, cannot be run like that."""
+
+
+class TooManyRunsError(RunRefusedError):
+    """The owner has as many runs waiting as one person may have; `retry_after` is in seconds."""
+
+    retry_after = 30
+
+
+class ChainRefusedError(CatalogError):
+    """A step of a chain does not fit what comes before it; `step` counts from 0."""
+
+    def __init__(self, message: str | Promise, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class TermsForbid(CatalogError):
+    """The terms of the model, or of something it was made from, do not allow it; the message says which."""
+
+
+class ReviewRefused(CatalogError):
+    """A review or a report cannot go that way as it stands."""

@@ -25,11 +25,11 @@ from catalog.models import ModelRun, ModelVersion, RunItem, RunResult, RunStep, 
 from catalog.pictures import PictureLimits, PictureRefused, read_picture
 from catalog.run_provenance import record_of
 from catalog.runs import file_input
+from catalog.signing import write_signed
 from engines.errors import EngineError
 from engines.onnx.manifest import ONNX
 from engines.onnx.run import OnnxModel, Result
 from engines.progress import Control
-from engines.provenance import write_png
 from engines.stylegan.generate import Generator
 from jobs import warm
 from jobs.context import JobContext, Outcome
@@ -206,7 +206,7 @@ class _Work:
         record = record_of(self._run, self._steps[: step.position + 1], item, version)
         encoded = io.BytesIO()
         with Image.open(told["file"]) as image:
-            write_png(image, encoded, record)
+            write_signed(image, encoded, record)
         key = f"{attempt_prefix(self._context.job)}{item.position:03d}-{step.position}-{name}.png"
         return default_storage.save(key, ContentFile(encoded.getvalue()))
 

@@ -3,30 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
+
 from catalog.kinds import SEED
 from catalog.models import ModelRun, ModelVersion, RunItem, RunStep
 from catalog.terms import required_attribution
-from engines.provenance import Provenance, Scalar
+from engines.provenance import COMPOSITE, Provenance, Scalar
 
 
 def record_of(run: ModelRun, steps: Sequence[RunStep], item: RunItem, version: ModelVersion) -> Provenance:
     """Return the record of a picture that these steps made of an item; `version` is the last one's."""
-    settings: dict[str, Scalar] = {}
+    values: dict[str, Scalar] = {}
     for step in steps:
         prefix = f"Step {step.position + 1} " if len(steps) > 1 else ""
         if prefix:
-            settings[f"{prefix}model"] = step.model_title
-        settings |= {f"{prefix}{name}": value for name, value in _scalars(step, item).items()}
-    settings["Run"] = str(run.pk)
+            values[f"{prefix}model"] = step.model_title
+        values |= {f"{prefix}{name}": value for name, value in _scalars(step, item).items()}
     lines = [line for step in steps if step.version for line in required_attribution(step.version)]
     return Provenance(
         model=f"{version.model.address} v{version.number}",
         model_sha256=version.weights_sha256,
-        settings=settings,
+        settings=values,
         creator=run.owner.public_name,
         credit="; ".join(dict.fromkeys(lines)),
         licence=version.licence.spdx_id or version.licence.name,
         licence_url=version.licence.url,
+        version_sha256=version.sha256,
+        run=str(run.job_id),
+        studio=settings.SITE_URL,
+        source_type=COMPOSITE if item.file else "",
     )
 
 

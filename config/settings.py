@@ -72,7 +72,6 @@ MIDDLEWARE = [
     "accounts.middleware.PrivatePagesMiddleware",
     "accounts.middleware.FragmentLoginMiddleware",
     "config.middleware.FailureMiddleware",
-    "catalog.addresses.AddressMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
-from engines import provenance
 from engines.crops import CROP_MODES
 from engines.dataset import PreparedDataset, prepare
 from engines.errors import DatasetError, EngineError, ModelError
 from engines.files import atomic_folder
 from engines.manifest import ModelInfo, read_model_info, verify_files
 from engines.progress import TerminalHost
+from engines.running import add_arguments, opened_model, run
 from engines.starters import starter_folder
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from engines.stylegan.convert import NVIDIA_LICENCE, convert
 from engines.stylegan.distributed import joined
-from engines.stylegan.generate import Generator
 from engines.stylegan.isolation import convert_isolated
 from engines.stylegan.probe import write_probe
 from engines.stylegan.train import train
@@ -69,12 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         "--micro-batch", type=int, metavar="N", help="images in memory at once (default: the preset's)"
     )
 
-    command = commands.add_parser("run", help="make images with a model folder")
-    command.set_defaults(command=_run)
-    command.add_argument("model", help="model folder, or name of a shipped starter")
-    command.add_argument("--seeds", type=_seeds, default=range(16), help="for example 0-15 or 3,14,159")
+    command = commands.add_parser("run", help="run a model: a bundle, a model folder or a shipped starter")
+    command.set_defaults(command=run)
+    command.add_argument("model", help="bundle (ZIP or unpacked), model folder, or name of a shipped starter")
+    command.add_argument("--seeds", type=_seeds, help="for example 0-15 or 3,14,159")
     command.add_argument("--truncation", type=float, default=1.0, help="below 1: more typical, less varied")
-    command.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
+    command.add_argument("--out", type=Path, required=True, help="folder for what it makes")
+    add_arguments(command)
     command.add_argument("--threads", type=int)
 
     command = commands.add_parser("convert", help="make a model folder out of a StyleGAN2-ADA or 3 .pkl")
@@ -87,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         "--trusted", action="store_true", help="read it here, not in a process with limits and no secrets"
     )
 
+    command = commands.add_parser("export", help="write a StyleGAN model as ONNX, compared with the original")
+    command.set_defaults(command=_export)
+    command.add_argument("model", help="bundle, model folder, or name of a shipped starter")
+    command.add_argument(
+        "--out", type=Path, required=True, help="the folder to write: model.onnx, model.json"
+    )
+
     command = commands.add_parser("info", help="tell what a model folder holds, and check its files")
     command.set_defaults(command=_info)
     command.add_argument("model", help="model folder, or name of a shipped starter")
@@ -94,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("probe", help="measure how long a training takes on this machine")
     command.set_defaults(command=_probe)
     command.add_argument("--preset", choices=PRESETS, default="cpu64")
+    command.add_argument("--base", type=Path, help="a text-to-image base: measure a LoRA's training on it")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--out", type=Path, required=True, help="the JSON file to write")
@@ -136,22 +142,6 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
-    generator = Generator.load(_model_folder(options.model), threads=options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
-    images = generator.images(options.seeds, truncation_psi=options.truncation)
-    for seed, pixels in zip(options.seeds, images, strict=True):
-        record = provenance.Provenance(
-            model=generator.info.name,
-            model_sha256=generator.info.sha256,
-            settings={"Seed": seed, "Truncation": options.truncation},
-            licence=generator.info.licence,
-        )
-        provenance.write_png(Image.fromarray(pixels), options.out / f"seed{seed:06d}.png", record)
-    sys.stdout.write(f"{len(images)} images in {options.out}\n")
-    return 0
-
-
 def _convert(options: argparse.Namespace) -> int:
     if not options.pickle.is_file():
         raise ModelError(f"There is no file {options.pickle}. Give the path of a .pkl.")
@@ -159,6 +149,16 @@ def _convert(options: argparse.Namespace) -> int:
     conversion = read(options.pickle, options.out, name=options.name, licence=options.licence)
     sys.stdout.write(_description(conversion.info) + "\n")
     sys.stdout.writelines(f"{note}\n" for note in conversion.notes)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    # Needs onnx and onnxruntime, which nothing else here does.
+    from engines.stylegan.export import export_onnx  # noqa: PLC0415
+
+    with opened_model(options.model) as model:
+        difference = export_onnx(model.folder, options.out)
+    sys.stdout.write(f"{options.out}, at most {difference:.1e} from the original\n")
     return 0
 
 
@@ -171,7 +171,14 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    speed = write_probe(options.preset, options.out, device=options.device, threads=options.threads)
+    machine = {"device": options.device, "threads": options.threads}
+    if options.base is None:
+        speed = write_probe(options.preset, options.out, **machine)
+    else:
+        # These parts import slowly, and nothing else here needs them.
+        from engines.diffusion.probe import write_probe as write_lora_probe  # noqa: PLC0415
+
+        speed = write_lora_probe(options.base, options.out, **machine)
     for name, seconds in asdict(speed).items():
         sys.stdout.write(f"{name:9} {seconds:8.3f} s\n")
     return 0

@@ -4,7 +4,7 @@
 - JPEG and WebP: the same text in EXIF's UserComment, and XMP; the JSON stands inside the XMP.
 
 XMP carries dc:creator, dc:rights, photoshop:Credit, xmpRights:WebStatement and the IPTC field that marks
-pictures made by a trained model (Iptc4xmpExt:DigitalSourceType = trainedAlgorithmicMedia).
+pictures made or changed by a trained model (Iptc4xmpExt:DigitalSourceType).
 """
 
 import io
@@ -26,7 +26,10 @@ Scalar = str | int | float | bool
 Sign = Callable[["Provenance", Image.Image], "Provenance"]
 
 SOFTWARE = "Atelier"
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+# Words of IPTC's vocabulary of digital source types: made by a model, or a given picture changed by one.
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+TRAINED, COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+DIGITAL_SOURCE_TYPE = SOURCE_TYPES + TRAINED
 NAMESPACE = "https://atelier.invalid/ns/1.0/"  # identifies our XMP property; nothing is fetched from it
 MAX_XMP_BYTES = 1 << 20
 _USER_COMMENT_UNICODE = b"UNICODE\0"
@@ -48,6 +51,7 @@ class Provenance:
     version_sha256: str = ""  # of all the model's files, where it is a version of a catalog
     run: str = ""  # number of the job that made it
     studio: str = ""  # address of the studio
+    source_type: str = ""  # COMPOSITE where a given picture was changed; "": TRAINED
     # Set by engines.signing: for which pixels, by which key, and the signature over all the others.
     pixels_sha256: str = ""
     key: str = ""
@@ -173,7 +177,7 @@ def _xmp(provenance: Provenance) -> str:
         "xmp:CreatorTool": SOFTWARE,
         "photoshop:Credit": provenance.credit,
         "xmpRights:WebStatement": provenance.licence_url,
-        "Iptc4xmpExt:DigitalSourceType": DIGITAL_SOURCE_TYPE,
+        "Iptc4xmpExt:DigitalSourceType": f"{SOURCE_TYPES}{provenance.source_type or TRAINED}",
         "atelier:Record": provenance.as_json(),
     }
     pairs = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items() if value)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
-from catalog.lineage import credit_lines
 from catalog.models import ModelVersion
+from catalog.terms import required_attribution
 from engines.diffusion.manifests import LORA_FILE
 from engines.provenance import COMPOSITE, Provenance, Scalar
 from generation.models import Generation
@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self, order: Generation, *, version: ModelVersion) -> None:
         self._order, self._version = order, version
         self._creator = order.owner.public_name
-        self._credit = _AND.join(credit_lines(version.source))
+        self._credit = _AND.join(required_attribution(version))
 
     def record(self, *, seed: int, width: int, height: int) -> Provenance:
         """Return the record of one picture; its settings suffice to make the picture again."""
@@ -48,7 +48,7 @@ class TextRecorder:
         self._order, self._base, self._adapter = order, base, adapter
         self._creator = order.owner.public_name
         models = [base] if adapter is None else [adapter, base]
-        credit = [line for version in models for line in credit_lines(version.source)]
+        credit = [line for version in models for line in required_attribution(version)]
         licences = [version.licence.spdx_id or version.licence.name for version in models]
         if order.source_picture is not None:  # what it owes to others, this one owes to them too
             earlier = from_json(order.source_picture.provenance)

@@ -10,8 +10,10 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import User
-from catalog.models import Licence, ModelVersion, Source
+from catalog.model_pictures import new_key
+from catalog.models import Licence, ModelImport, ModelPicture, ModelVersion, Source
 from catalog.services import publish_version
+from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
 from generation.models import Generation, Picture
 from jobs.models import Job, Queue, State
@@ -51,6 +53,8 @@ class World:
     version: ModelVersion
     generation: Generation
     picture: Picture
+    imported: ModelImport
+    model_picture: ModelPicture
 
 
 def build_world(owner: User, folder: Path) -> World:
@@ -143,6 +147,8 @@ def build_world(owner: User, folder: Path) -> World:
         version=version,
         generation=generation,
         picture=picture,
+        imported=_import(owner),
+        model_picture=_model_picture(version),
     )
 
 
@@ -195,6 +201,35 @@ def _ai_training(
     # Every step can be shown: what it needs was chosen.
     choices = {"base": str(base.pk), "name": "Max", "subject": "mug", "steps": ""}
     return training, AITrainingDraft.objects.create(owner=owner, dataset=pictures, choices=choices)
+
+
+def _import(owner: User) -> ModelImport:
+    """A LoRA that was looked at and waits for its owner's answer."""
+    imported = ModelImport(
+        owner=owner,
+        job=_job(owner, "catalog.import", Queue.LIGHT),
+        filename="style.safetensors",
+        size_bytes=100,
+        kind=ModelImport.Kind.LORA,
+        stage=ModelImport.Stage.FOUND,
+    )
+    folder = f"imports/{imported.pk}/1"
+    _store(f"{folder}/brought.safetensors")
+    imported.found = {
+        "kind": "lora",
+        "family": "lora",
+        "format": "LoRA, rank 4",
+        "folder": folder,
+        "files": {},
+    }
+    imported.save()
+    return imported
+
+
+def _model_picture(version: ModelVersion) -> ModelPicture:
+    _store(onnx_key(version.sha256))
+    file = _store(new_key(version.model_id))
+    return ModelPicture.objects.create(model=version.model, file=file, width=64, height=64)
 
 
 def _job(owner: User, kind: str, queue: str) -> Job:

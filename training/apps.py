@@ -13,7 +13,13 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
-        from catalog.registry import Dependents, PagePart, register_dependents, register_page_part  # noqa: PLC0415 - apps must be loaded
+        from catalog.registry import (  # noqa: PLC0415 - apps must be loaded
+            Dependents,
+            PagePart,
+            register_dependents,
+            register_page_part,
+            register_room,
+        )
         from jobs.idle import register_idle_work  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import register  # noqa: PLC0415 - as above
@@ -22,6 +28,7 @@ class TrainingConfig(AppConfig):
         from training.dependents import describe_ai_trainings, describe_experiments  # noqa: PLC0415 - as above
         from training.kinds import KINDS  # noqa: PLC0415 - as above
         from training.probes import Probing  # noqa: PLC0415 - as above
+        from training.quotas import room_refusal  # noqa: PLC0415 - as above
         from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415 - as above
 
         for kind in KINDS:
@@ -32,5 +39,6 @@ class TrainingConfig(AppConfig):
         register_page_part(
             PagePart(name="training data", template="training/model_data.html", tell=tell_training_data)
         )
+        register_room("datasets and models", room_refusal)
         register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
         register_files(StoredFiles(name="trainings", prefix="jobs", in_use=job_keys_in_use))

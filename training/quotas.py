@@ -1,4 +1,4 @@
-"""How much of their plan's storage people use. What counts are their datasets and the models they saved."""
+"""How much of their plan's storage people use. What counts are their datasets, models and imports."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.selectors import plan_of
 from catalog.models import ModelVersion
+from catalog.services.imports import open_imports
 from training.exceptions import StorageFull
 from training.models import Dataset
 from training.needs import Level
@@ -63,12 +64,13 @@ class Storage:
 
 
 def storage_of(user: User) -> Storage:
-    """Return what the user has stored, against their plan (the house's in house mode). Three queries."""
+    """Return what the user has stored, against their plan (the house's in house mode). Four queries."""
     datasets = Dataset.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
     models = ModelVersion.objects.filter(model__owner=user).aggregate(total=Sum("size_bytes", default=0))
+    imports = open_imports().filter(owner=user).aggregate(total=Sum("size_bytes", default=0))
     return Storage(
         datasets=datasets["total"],
-        models=models["total"],
+        models=models["total"] + imports["total"],
         allowed=plan_of(user).storage_bytes,
         is_sold=settings.CREDITS_ENABLED,
     )
@@ -86,3 +88,12 @@ def judge_storage(owner: User, extra_bytes: int = 0) -> Storage:
             % {"used": filesizeformat(storage.used), "allowed": filesizeformat(storage.allowed)}
         )
     return storage
+
+
+def room_refusal(owner: User, extra_bytes: int) -> str:
+    """Return why the owner can store no more, "" when there is room: what the catalog asks."""
+    try:
+        judge_storage(owner, extra_bytes)
+    except StorageFull as refusal:
+        return str(refusal)
+    return ""

@@ -15,7 +15,7 @@ from catalog.imports.found import Found, known_licence
 from catalog.imports.limits import ImportLimits
 from catalog.models import ModelImport
 from engines.archives import file_infos, is_zip, open_archive, unpack
-from engines.bundles import BUNDLE_FILE, unpack_bundle
+from engines.bundles import ATTRIBUTION_FILE, BUNDLE_FILE, LICENCE_FILE, README_FILE, unpack_bundle
 from engines.diffusion.folders import INDEX_FILE
 from engines.diffusion.lora_headers import describe_lora as describe_header
 from engines.errors import ModelError
@@ -145,6 +145,8 @@ def _read_base(source: Path, filename: str, target: Path, limits: ImportLimits) 
 
 def _read_onnx(source: Path, filename: str, target: Path, limits: ImportLimits) -> Found:
     unpack(source, target, limits.archive(), inside=_zip_folder(source, MODEL_FILE, limits))
+    for name in (LICENCE_FILE, ATTRIBUTION_FILE, README_FILE):
+        (target / name).unlink(missing_ok=True)
     present = {path.relative_to(target).as_posix() for path in target.rglob("*")}
     if present != {WEIGHTS_FILE, MODEL_FILE}:
         raise ModelError(
