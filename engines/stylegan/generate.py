@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from engines import hardware
 from engines.images import UInt8Array, to_uint8
@@ -63,17 +64,63 @@ class Generator:
         an exception from it ends the work. A seed gives the same picture in any company, to within rounding.
         Raises ConfigError for a seed out of range.
         """
-        if not seeds:
-            return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
         each = [truncation_psi] * len(seeds) if isinstance(truncation_psi, int | float) else truncation_psi
         psi = torch.tensor(each, dtype=torch.float32)[:, None]
-        batches = []
-        for first in range(0, len(seeds), batch_size):
-            batch = slice(first, first + batch_size)
-            z = latents(seeds[batch], self._network.architecture.z_dim)
+
+        def batch_of(batch: slice) -> Tensor:
+            z = latents(seeds[batch], self.z_dim)
+            images: Tensor = self._network(z, truncation_psi=psi[batch])
+            return images
+
+        return self._in_batches(batch_of, len(seeds), batch_size, on_batch)
+
+    @property
+    def z_dim(self) -> int:
+        """Numbers in a z."""
+        return self._network.architecture.z_dim
+
+    @property
+    def num_ws(self) -> int:
+        """Layers that take a w."""
+        return self._network.architecture.num_ws
+
+    @property
+    def w_avg(self) -> Tensor:
+        """The mean w, float32 `[w_dim]`: the place truncation leads to."""
+        return self._network.mapping.w_avg
+
+    @property
+    def mapping(self) -> nn.Module:
+        """From z `[N, z_dim]` to w `[N, w_dim]`."""
+        return self._network.mapping
+
+    @property
+    def synthesis(self) -> nn.Module:
+        """From w for each layer, `[N, num_ws, w_dim]`, to pictures `[N, 3, R, R]`; differentiable."""
+        return self._network.synthesis
+
+    def images_of(
+        self, ws: Tensor, *, batch_size: int = 16, on_batch: Callable[[int, int], None] | None = None
+    ) -> UInt8Array:
+        """The picture of each w: float32 `[N, num_ws, w_dim]` to uint8 `[N, H, W, 3]`.
+
+        `on_batch` as in `images`.
+        """
+        return self._in_batches(lambda batch: self.synthesis(ws[batch]), len(ws), batch_size, on_batch)
+
+    def _in_batches(
+        self,
+        batch_of: Callable[[slice], Tensor],
+        count: int,
+        batch_size: int,
+        on_batch: Callable[[int, int], None] | None,
+    ) -> UInt8Array:
+        pictures = np.empty((count, self.resolution, self.resolution, 3), np.uint8)
+        for first in range(0, count, batch_size):
+            batch = slice(first, min(first + batch_size, count))
             with torch.inference_mode():
-                images = self._network(z, truncation_psi=psi[batch])
-            batches.append(to_uint8(images.numpy()))
+                images = batch_of(batch)
+            pictures[batch] = to_uint8(images.numpy())
             if on_batch is not None:
-                on_batch(min(first + batch_size, len(seeds)), len(seeds))
-        return np.concatenate(batches)
+                on_batch(batch.stop, count)
+        return pictures
