@@ -219,8 +219,7 @@ def test_infinite_numbers_are_no_result(tmp_path):
 def test_the_process_knows_no_secrets_and_whoever_asks_loads_no_onnx(tmp_path):
     folder = networks.write_painter(tmp_path / "model")
     code = (
-        "import sys; from pathlib import Path; from engines.onnx.graph import check_file
-from engines.onnx.run import OnnxModel\n"
+        "import sys; from pathlib import Path; from engines.onnx.run import OnnxModel\n"
         "with OnnxModel(Path(sys.argv[1])) as model:\n"
         "    model.load()\n"
         "    environment = Path(f'/proc/{model._process.pid}/environ').read_text()\n"
