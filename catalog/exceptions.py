@@ -55,3 +55,7 @@ class TermsForbid(CatalogError):
 
 class ReviewRefused(CatalogError):
     """A review or a report cannot go that way as it stands."""
+
+
+class PictureNotTaken(CatalogError):
+    """A picture cannot be put on a model's page; the message says why."""

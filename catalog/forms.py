@@ -8,8 +8,17 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.bases import found_folders
 from catalog.exceptions import NameTakenError
+from catalog.licences import OWN_WORK
 from catalog.models import CatalogModel, Licence
 from catalog.services import check_name_free
+
+
+def clean_title(typed: str) -> str:
+    """Return a title on one line. Raises ValidationError where it holds what cannot be shown."""
+    title = " ".join(typed.split())
+    if not title.isprintable():
+        raise ValidationError(_("The title holds signs that cannot be shown. Type it again."))
+    return title
 
 
 class RenameForm(forms.ModelForm[CatalogModel]):
@@ -24,10 +33,7 @@ class RenameForm(forms.ModelForm[CatalogModel]):
 
     def clean_title(self) -> str:
         """Refuse what would break a line or a file name."""
-        title = " ".join(self.cleaned_data["title"].split())
-        if not title.isprintable():
-            raise ValidationError(_("The title holds signs that cannot be shown. Type it again."))
-        return title
+        return clean_title(self.cleaned_data["title"])
 
     def clean_name(self) -> str:
         """Addresses are in small letters and the owner's own."""
@@ -54,7 +60,8 @@ class BaseForm(forms.Form):
         help_text=_("The last part of the address: small letters, digits and hyphens."),
     )
     licence = forms.ModelChoiceField(
-        label=_("Licence of its weights"), queryset=Licence.objects.exclude(slug="own-work")
+        label=_("Licence of its weights"),
+        queryset=Licence.objects.filter(is_offered=True).exclude(slug=OWN_WORK),
     )
     public = forms.BooleanField(
         label=_("Let everybody use it"), required=False, help_text=_("Otherwise only you can.")

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
 from accounts.models import User
 from catalog.files import weight_key
 from catalog.manifests import SAMPLE_GRID
-from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
+from catalog.models import CatalogModel, Licence, LicenceGrant, ModelFile, ModelVersion
 from engines.diffusion.words import Words, read_words
 from engines.manifest import DISCRIMINATOR_FILE, LORA, STYLEGAN2, TEXT_TO_IMAGE
 
@@ -18,10 +18,16 @@ RUNNABLE_FAMILIES = (STYLEGAN2,)
 
 
 def latest_versions() -> QuerySet[ModelVersion]:
-    """Every model's newest version with its model, owner and licence, and whether it `has_grid`."""
+    """Every model's newest version with its model, owner and licence, whether it `has_grid`, and `granted`.
+
+    That is the licence that its holder gave it later, None where there is none.
+    """
     newest = ModelVersion.objects.filter(model=OuterRef("model")).order_by("-number").values("pk")[:1]
     grid = ModelFile.objects.filter(version=OuterRef("pk"), path=SAMPLE_GRID)
-    versions = ModelVersion.objects.filter(pk=Subquery(newest)).annotate(has_grid=Exists(grid))
+    grants = LicenceGrant.objects.filter(source=OuterRef("source")).order_by("-granted_at")
+    versions = ModelVersion.objects.filter(pk=Subquery(newest)).annotate(
+        has_grid=Exists(grid), granted=Subquery(grants.values("licence__name")[:1])
+    )
     return versions.select_related("model__owner", "licence")
 
 

@@ -1,12 +1,13 @@
 """Pages of the catalog."""
 
+import json
 import mimetypes
 from http import HTTPStatus
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,21 +15,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.files import serve_file
-from accounts.middleware import AccountHttpRequest
 from catalog import files, lineage, services
+from catalog.addresses import own_model, reached_model
 from catalog.exceptions import ModelInUseError, NameTakenError
 from catalog.forms import RenameForm
 from catalog.licences import terms
 from catalog.manifests import SAMPLE_GRID
-from catalog.models import CatalogModel, Licence, ModelFile, ModelVersion
+from catalog.model_page import page_context, versions_of
+from catalog.models import CatalogModel, Licence, ModelFile
 from catalog.registry import dependents_of, parts_of_page
-from catalog.selectors import RUNNABLE_FAMILIES, with_latest_version
-from engines.manifest import LORA, TEXT_TO_IMAGE
+from catalog.selectors import with_latest_version
+from catalog.terms import effective_terms, required_attribution
+from catalog.versions import history_of
 
-# How the pages that make images are told of a model, by its family.
-GENERATE_AS = {**dict.fromkeys(RUNNABLE_FAMILIES, "model"), TEXT_TO_IMAGE: "base", LORA: "adapter"}
 PAGE_SIZE = 24
-MAX_QUERY = 200
+VERSIONS_A_PAGE = 20
 
 
 @require_safe
@@ -39,65 +40,76 @@ def list_models(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/model_list.html", {"page": _page(request, models)})
 
 
-@require_safe
-def browse_catalog(request: AccountHttpRequest) -> HttpResponse:
-    """Show public models and one's own, filtered by the words of `q`."""
-    query = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
-    models = CatalogModel.objects.visible_to(request.user)
-    for word in query.split()[:10]:
-        models = models.filter(
-            Q(title__icontains=word)
-            | Q(tagline__icontains=word)
-            | Q(description__icontains=word)
-            | Q(name__icontains=word)
-            | Q(owner__handle__icontains=word)
-        )
-    context = {"page": _page(request, with_latest_version(models)), "query": query}
-    template = "catalog/model_browse.html#results" if request.htmx else "catalog/model_browse.html"
-    return render(request, template, context)
-
-
 def _page(request: HttpRequest, models: QuerySet[CatalogModel]) -> object:
     return Paginator(models, PAGE_SIZE).get_page(request.GET.get("page"))
 
 
-def _visible_model(request: HttpRequest, handle: str, name: str) -> CatalogModel:
-    return _find(CatalogModel.objects.visible_to(request.user), handle, name)
-
-
-def _own_model(request: HttpRequest, handle: str, name: str) -> CatalogModel:
-    return _find(CatalogModel.objects.owned_by(request.user), handle, name)
-
-
-def _find(models: QuerySet[CatalogModel], handle: str, name: str) -> CatalogModel:
-    return get_object_or_404(models.select_related("owner"), owner__handle=handle, name=name)
-
-
 @require_safe
-def show_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
-    """Show what a model is, may do and was made from."""
-    model = _visible_model(request, handle, name)
-    version = _newest(model)
-    stored = list(version.files.all()) if version else []
-    context = {
-        "model": model,
-        "version": version,
-        "files": stored,
-        "grid": next((file for file in stored if file.path == SAMPLE_GRID), None),
-        "terms": _terms(version.licence) if version else {},
-        "attributions": model.attributions.all(),
-        "made_from": lineage.made_from(version.source, request.user) if version else [],
-        "made_into": lineage.made_into(version.source, request.user) if version else [],
-        "notices": lineage.notices_of(version.source) if version else [],
+@reached_model
+def show_model(request: HttpRequest, model: CatalogModel) -> HttpResponse:
+    """Overview: what a model makes, in pictures and in words."""
+    context = page_context(request, model, tab="overview")
+    version = context["version"]
+    context |= {
+        "pictures": model.pictures.all(),
+        "grid": version.files.filter(path=SAMPLE_GRID).first() if version else None,
         "parts": parts_of_page(version, request.user) if version else [],
-        "is_owner": model.owner_id == request.user.pk,
-        "generate_as": GENERATE_AS.get(model.family, "") if request.user.is_authenticated else "",
     }
     return render(request, "catalog/model_detail.html", context)
 
 
-def _newest(model: CatalogModel) -> ModelVersion | None:
-    return model.versions.select_related("licence", "source").order_by("-number").first()
+@require_safe
+@reached_model
+def list_versions(request: HttpRequest, model: CatalogModel) -> HttpResponse:
+    """Versions: what there was, and what changed from one to the next."""
+    page = Paginator(versions_of(model), VERSIONS_A_PAGE).get_page(request.GET.get("page"))
+    context = page_context(request, model, tab="versions")
+    context |= {"page": page, "history": history_of(page.object_list)}
+    return render(request, "catalog/model_versions.html", context)
+
+
+@require_safe
+@reached_model
+def show_version(request: HttpRequest, model: CatalogModel, number: int) -> HttpResponse:
+    """One version as it is and stays: its files, its manifest, what is different from the one before."""
+    version = get_object_or_404(versions_of(model), number=number)
+    context = page_context(request, model, tab="versions", version=version)
+    context |= {
+        "entry": history_of([version])[0],
+        "files": version.files.all(),
+        "manifest": json.dumps(version.manifest, indent=2, ensure_ascii=False),
+    }
+    return render(request, "catalog/version_detail.html", context)
+
+
+@require_safe
+@reached_model
+def list_files(request: HttpRequest, model: CatalogModel) -> HttpResponse:
+    """Files: what the newest version consists of, to use on one's own computer."""
+    context = page_context(request, model, tab="files")
+    context["files"] = context["version"].files.all() if context["version"] else []
+    return render(request, "catalog/model_files.html", context)
+
+
+@require_safe
+@reached_model
+def show_licence(request: HttpRequest, model: CatalogModel) -> HttpResponse:
+    """License: what may be done with the model and what it makes, by its own and by its origins' terms."""
+    context = page_context(request, model, tab="licence")
+    if context["version"]:
+        context["effective"] = effective_terms(context["version"], viewer=request.user)
+        context["terms"] = _terms(context["licence"])
+    return render(request, "catalog/model_licence.html", context)
+
+
+@require_safe
+@reached_model
+def show_attribution(request: HttpRequest, model: CatalogModel) -> HttpResponse:
+    """Attribution: who is behind the model, and what has to stand wherever it is used."""
+    context = page_context(request, model, tab="attribution")
+    context["attributions"] = model.attributions.order_by("pk")
+    context["required"] = required_attribution(context["version"]) if context["version"] else []
+    return render(request, "catalog/model_attribution.html", context)
 
 
 def _terms(licence: Licence) -> dict[str, object]:
@@ -110,9 +122,9 @@ def _terms(licence: Licence) -> dict[str, object]:
 
 
 @require_safe
-def download_file(request: HttpRequest, handle: str, name: str, path: str) -> HttpResponseBase:
+@reached_model
+def download_file(request: HttpRequest, model: CatalogModel, path: str) -> HttpResponseBase:
     """Serve a file of a model's newest version, or of the version named by `?v=<SHA-256>`."""
-    model = _visible_model(request, handle, name)
     versions = model.versions.all()
     if "v" in request.GET:
         versions = versions.filter(sha256=request.GET["v"].replace("\0", ""))
@@ -133,7 +145,7 @@ def download_file(request: HttpRequest, handle: str, name: str, path: str) -> Ht
 @login_required
 def rename_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
     """Change title and address of an own model."""
-    model = _own_model(request, handle, name)
+    model = own_model(request, handle, name)
     form = RenameForm(request.POST or None, instance=model)
     status = HTTPStatus.OK
     if request.method == "POST":
@@ -144,9 +156,11 @@ def rename_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
             except NameTakenError as error:
                 form.add_error("name", str(error.message))
             else:
-                messages.success(request, _("Renamed. Links to the old address no longer work."))
+                messages.success(
+                    request, _("Renamed. The old address leads here until you give it to another model.")
+                )
                 return redirect("catalog:model_detail", handle=handle, name=renamed.name)
-    context = {"form": form, "model": _own_model(request, handle, name)}
+    context = {"form": form, "model": own_model(request, handle, name)}
     return render(request, "catalog/model_rename.html", context, status=status)
 
 
@@ -154,7 +168,7 @@ def rename_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
 @login_required
 def delete_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
     """Ask what deleting an own model means, then delete it."""
-    model = _own_model(request, handle, name)
+    model = own_model(request, handle, name)
     refusal = ""
     if request.method == "POST":
         try:
@@ -164,7 +178,7 @@ def delete_model(request: HttpRequest, handle: str, name: str) -> HttpResponse:
         else:
             messages.success(request, _("Deleted “%(title)s”.") % {"title": model.title})
             return redirect("catalog:model_list")
-    version = _newest(model)
+    version = versions_of(model).first()
     context = {
         "model": model,
         "refusal": refusal,

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +34,19 @@ class ModelQuerySet(OwnedQuerySet):
         """Keep the public models and the user's own."""
         shown = Q(visibility=Visibility.PUBLIC, withdrawn_at__isnull=True)
         return self.filter(shown | Q(owner=user)) if user.is_authenticated else self.filter(shown)
+
+    def reachable_by(self, user: User | AnonymousUser) -> Self:
+        """Keep what the user may open who knows the address: the unlisted models, too.
+
+        Staff also reach what they have been asked to make public.
+        """
+        shown = Q(visibility__in=(Visibility.PUBLIC, Visibility.UNLISTED), withdrawn_at__isnull=True)
+        if user.is_authenticated:
+            shown |= Q(owner=user)
+        if isinstance(user, User) and user.is_staff:
+            asked = Q(publication_requests__state="waiting")
+            return self.filter(shown | asked).distinct()
+        return self.filter(shown)
 
 
 class CatalogModel(models.Model):
@@ -75,13 +88,11 @@ class CatalogModel(models.Model):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawal_reason = models.TextField(blank=True)
     featured_at = models.DateTimeField(_("featured since"), null=True, blank=True)
-    search = models.GeneratedField(
-        expression=SearchVector("title", "name", weight="A", config="english")
-        + SearchVector("tagline", weight="B", config="english")
-        + SearchVector("description", "training_data", weight="C", config="english"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
+    # How often others' work was made with it: counted again now and then (`catalog.services.uses`).
+    use_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    # The words of the page, its keywords and the names of publisher and authors. The database writes it
+    # (migration 0008), whoever changes what it is made of.
+    search = SearchVectorField(null=True, editable=False)
 
     objects: ClassVar = ModelQuerySet.as_manager()
 

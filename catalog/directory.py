@@ -1,0 +1,316 @@
+"""The directory: what is asked of it, the models that answer, and how many stand behind each filter.
+
+A search is words and values of filters. A model answers when it has the words and, in every filter that is
+set, one of the values (of the keywords: all). A filter's counts hold with all other filters applied.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
+from django.db import connection
+from django.db.models import BooleanField, ExpressionWrapper, F, Prefetch, Q, QuerySet
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.models import CatalogModel, ModelPicture
+from catalog.selectors import with_latest_version
+from catalog.words import FAMILY_TITLES, KIND_TITLES
+
+MAX_QUERY = 200  # signs
+_MAX_VALUES = 20  # of a filter that are heeded
+_MAX_VALUE = 80  # signs of one
+_SHOWN = 24  # values of a filter that are offered; those that are set always are
+_MAY_BE_SOLD = "outputs"
+
+SORTS: dict[str, str | Promise] = {
+    "relevance": _("Best match"),
+    "newest": _("Newest"),
+    "used": _("Most used"),
+    "name": _("Name"),
+}
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "newest": ("-created_at", "pk"),
+    "used": ("-use_count", "-created_at", "pk"),
+    "name": ("title", "pk"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Something to filter by.
+
+    Attributes:
+        name: as addresses have it.
+        title: in words.
+        column: what is looked at.
+        lookup: how Django asks for any of the values, or for all of them.
+        value: the SQL of a value of the row `found`.
+        rows: the SQL of further rows that the value is taken from.
+        needs_all: whether each further value narrows the answer down.
+        is_closed: whether there are no values but those with a title.
+        titles: of its values, where they are not shown as they are.
+    """
+
+    name: str
+    title: str | Promise
+    column: str
+    lookup: str = "in"
+    value: str
+    rows: str = ""
+    needs_all: bool = False
+    is_closed: bool = False
+    titles: Mapping[str, str | Promise] = field(default_factory=dict)
+
+
+def _list_filter(name: str, title: Promise, column: str, **more: Any) -> Filter:
+    """A filter by a column that holds several values."""
+    more.setdefault("lookup", "overlap")
+    return Filter(
+        name=name, title=title, column=column, value="one", rows=f", unnest(found.{column}) AS one", **more
+    )
+
+
+FILTERS: tuple[Filter, ...] = (
+    Filter(
+        name="type",
+        title=_("What it does"),
+        column="type",
+        value="found.type",
+        is_closed=True,
+        titles=dict(CatalogModel.Type.choices),
+    ),
+    Filter(
+        name="sell",
+        title=_("License"),
+        column="outputs_commercial",
+        value=f"CASE WHEN found.outputs_commercial THEN '{_MAY_BE_SOLD}' END",
+        is_closed=True,
+        titles={_MAY_BE_SOLD: _("What it makes may be sold")},
+    ),
+    _list_filter("takes", _("Takes"), "input_kinds", titles=KIND_TITLES),
+    _list_filter("gives", _("Gives"), "output_kinds", titles=KIND_TITLES),
+    Filter(name="family", title=_("Family"), column="family", value="found.family", titles=FAMILY_TITLES),
+    _list_filter("keyword", _("Keywords"), "keywords", lookup="contains", needs_all=True),
+    Filter(name="publisher", title=_("Publisher"), column="owner__handle", value="found.publisher"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is asked: words, an order, and the values of each filter by its name."""
+
+    query: str = ""
+    sort: str = ""
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_address(cls, asked: QueryDict) -> "Search":
+        """Read an address; what makes no sense in it is left out."""
+        chosen = {one.name: _values(one, asked.getlist(one.name)) for one in FILTERS}
+        sort = asked.get("sort", "")
+        return cls(
+            query=_clean(asked.get("q", ""))[:MAX_QUERY].strip(),
+            sort=sort if sort in SORTS else "",
+            chosen={name: values for name, values in chosen.items() if values},
+        )
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether anything is looked for at all."""
+        return bool(self.query or self.chosen)
+
+    @property
+    def order(self) -> str:
+        """The order that holds: the chosen one, as far as it has a meaning."""
+        has_meaning = self.query or self.sort != "relevance"
+        return self.sort if self.sort and has_meaning else self._usual_order
+
+    @property
+    def _usual_order(self) -> str:
+        return "relevance" if self.query else "newest"
+
+    def address(self) -> str:
+        """Return the query string that stands for this search, "" for none; equal searches have the same."""
+        asked = QueryDict(mutable=True)
+        if self.query:
+            asked["q"] = self.query
+        for name, values in self.chosen.items():
+            asked.setlist(name, list(values))
+        if self.order != self._usual_order:
+            asked["sort"] = self.order
+        return asked.urlencode()
+
+    def without(self, name: str, value: str) -> "Search":
+        """The same search with one value less."""
+        left = tuple(one for one in self.chosen.get(name, ()) if one != value)
+        chosen = {**self.chosen, name: left}
+        return replace(self, chosen={key: values for key, values in chosen.items() if values})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A value of a filter, how many models it would show, and whether it is set."""
+
+    name: str
+    title: str | Promise
+    count: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facet:
+    """A filter with its values, the chosen ones first."""
+
+    name: str
+    title: str | Promise
+    values: list[Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many models answer, how many would without any filter, and the filters."""
+
+    total: int
+    unfiltered: int
+    facets: list[Facet]
+
+
+def count_facets(user: User | AnonymousUser, search: Search) -> Counts:
+    """Count what answers a search, behind every value of every filter. Two queries."""
+    found, parameters = _marked(user, search).query.sql_with_params()
+    statement = f"WITH found AS MATERIALIZED ({found}) " + " UNION ALL ".join(_counting(search))
+    values = [list(search.chosen.get(one.name, ())) for one in FILTERS]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*parameters, *values])
+        rows = cursor.fetchall()
+    counts: dict[str, dict[str, int]] = {}
+    for name, value, count in rows:
+        counts.setdefault(name, {})[value] = count
+    publishers = _names_of([*counts.get("publisher", {}), *search.chosen.get("publisher", ())])
+    facets = [_facet(one, counts.get(one.name, {}), search, publishers) for one in FILTERS]
+    return Counts(
+        total=counts["total"][""],
+        unfiltered=counts["unfiltered"][""],
+        facets=[facet for facet in facets if facet.values],
+    )
+
+
+def answering(user: User | AnonymousUser, search: Search) -> QuerySet[CatalogModel]:
+    """Return the models that answer a search, in its order, with what their cards show."""
+    models = _having_words(CatalogModel.objects.visible_to(user), search.query)
+    for one in FILTERS:
+        if one.name in search.chosen:
+            models = models.filter(_condition(one, search.chosen[one.name]))
+    if search.order == "relevance":
+        rank = SearchRank(F("search"), _words(search.query))
+        models = models.annotate(rank=rank).order_by("-rank", "-use_count", "-created_at", "pk")
+    else:
+        models = models.order_by(*_ORDERS[search.order])
+    return for_cards(models)
+
+
+def for_cards(models: QuerySet[CatalogModel]) -> QuerySet[CatalogModel]:
+    """Fetch what cards show, and none of the long texts."""
+    shown = with_latest_version(models).defer("search", "description", "training_data", "known_limits")
+    pictures = ModelPicture.objects.order_by("model_id", "position", "id").distinct("model_id")
+    return shown.prefetch_related(Prefetch("pictures", queryset=pictures, to_attr="covers"))
+
+
+def featured(limit: int = 4) -> QuerySet[CatalogModel]:
+    """Return what the studio puts forward, the newest choice first."""
+    shown = CatalogModel.objects.visible_to(AnonymousUser()).filter(featured_at__isnull=False)
+    return for_cards(shown.order_by("-featured_at"))[:limit]
+
+
+def _words(query: str) -> CombinedSearchQuery | SearchQuery:
+    """Return what people typed as a query: as search engines read it, the last word perhaps unfinished."""
+    typed = re.fullmatch(r"(.*?)(\w+)", query, flags=re.DOTALL)
+    if typed is None or '"' in query or re.search(r"(^|\s)-\w*$", query):
+        return SearchQuery(query, search_type="websearch", config="english")
+    before, last = typed.groups()
+    ending = SearchQuery(last, search_type="websearch", config="english")
+    ending |= SearchQuery(f"{last}:*", search_type="raw", config="simple")
+    return SearchQuery(before, search_type="websearch", config="english") & ending
+
+
+def _having_words(models: QuerySet[CatalogModel], query: str) -> QuerySet[CatalogModel]:
+    return models.filter(search=_words(query)) if query else models
+
+
+def _condition(one: Filter, values: tuple[str, ...]) -> Q:
+    if one.column == "outputs_commercial":
+        return Q(outputs_commercial=True)
+    return Q(**{f"{one.column}__{one.lookup}": list(values)})
+
+
+def _marked(user: User | AnonymousUser, search: Search) -> QuerySet[CatalogModel, dict[str, Any]]:
+    """The models that have the words, each with whether it answers the filters that are set."""
+    models = _having_words(CatalogModel.objects.visible_to(user), search.query).order_by()
+    marks = {
+        f"in_{one.name}": ExpressionWrapper(_condition(one, values), output_field=BooleanField())
+        for one in FILTERS
+        if (values := search.chosen.get(one.name))
+    }
+    columns = ("type", "outputs_commercial", "input_kinds", "output_kinds", "family", "keywords")
+    return models.annotate(publisher=F("owner__handle"), **marks).values(*columns, "publisher", *marks)
+
+
+def _counting(search: Search) -> Iterator[str]:
+    """Yield the statements that count: all, and each filter's values, which take one parameter each.
+
+    Nothing in them is from a request: names and columns are those of `FILTERS`.
+    """
+    yield f"SELECT 'total', '', count(*) FROM found WHERE {_where(search)}"  # noqa: S608 -- see above
+    yield "SELECT 'unfiltered', '', count(*) FROM found"
+    for one in FILTERS:
+        where = _where(search, but="" if one.needs_all else one.name)
+        yield (
+            f"(SELECT '{one.name}', {one.value}, count(*) FROM found{one.rows} WHERE {where} "  # noqa: S608
+            f"AND {one.value} IS NOT NULL GROUP BY 2 "
+            f"ORDER BY {one.value} = ANY(%s) DESC, count(*) DESC, 2 LIMIT {_SHOWN})"
+        )
+
+
+def _where(search: Search, but: str = "") -> str:
+    marks = [f"found.in_{name}" for name in search.chosen if name != but]
+    return " AND ".join(marks) or "true"
+
+
+def _facet(one: Filter, counts: Mapping[str, int], search: Search, names: Mapping[str, str]) -> Facet:
+    chosen = search.chosen.get(one.name, ())
+    titles = names if one.name == "publisher" else one.titles
+    order = [*chosen, *(value for value in counts if value not in chosen)]
+    return Facet(
+        name=one.name,
+        title=one.title,
+        values=[
+            Value(
+                name=value,
+                title=titles.get(value, value),
+                count=counts.get(value, 0),
+                is_chosen=value in chosen,
+            )
+            for value in order
+        ],
+    )
+
+
+def _names_of(handles: list[str]) -> dict[str, str]:
+    """What publishers are called, by their handles."""
+    users = User.objects.filter(handle__in=handles).only("handle", "display_name")
+    return {user.handle: user.public_name for user in users}
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "").strip()
+
+
+def _values(one: Filter, given: list[str]) -> tuple[str, ...]:
+    cleaned = {_clean(value)[:_MAX_VALUE] for value in given[:_MAX_VALUES]} - {""}
+    return tuple(sorted(cleaned & set(one.titles) if one.is_closed else cleaned))

@@ -1,0 +1,38 @@
+"""What templates of models' pages share."""
+
+from typing import Any
+
+from django import template
+from django.template.context import RequestContext
+from django.utils.safestring import SafeString
+
+from catalog.model_page import tabs_of
+from catalog.models import CatalogModel
+from catalog.selectors import RUNNABLE_FAMILIES
+from catalog.texts import render_markdown
+from engines.manifest import LORA, TEXT_TO_IMAGE
+
+# How the pages that make images are told of a model, by its family.
+GENERATE_AS = {**dict.fromkeys(RUNNABLE_FAMILIES, "model"), TEXT_TO_IMAGE: "base", LORA: "adapter"}
+
+register = template.Library()
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Show a text that is written in Markdown."""
+    return render_markdown(text)
+
+
+@register.inclusion_tag("catalog/model_head.html", takes_context=True)
+def model_head(context: RequestContext, model: CatalogModel, tab: str) -> dict[str, Any]:
+    """Show the heading of a model's page with the bar of its tabs; `tab` is the one that is open."""
+    user = context["request"].user
+    return {
+        "user": user,
+        "model": model,
+        "tab": tab,
+        "tabs": tabs_of(model),
+        "is_owner": model.owner_id == user.pk,
+        "generate_as": GENERATE_AS.get(model.family, "") if user.is_authenticated else "",
+    }
