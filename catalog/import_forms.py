@@ -44,7 +44,7 @@ class ImportAnswerForm(forms.Form):
     )
     licence = forms.ModelChoiceField(
         label=_("Licence"),
-        queryset=Licence.objects.all(),
+        queryset=Licence.objects.filter(is_offered=True),
         help_text=_("As its author gives it. It decides what may be done with the model and its images."),
     )
     base = BaseChoiceField(label=_("Base"), queryset=ModelVersion.objects.none())

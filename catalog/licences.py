@@ -1,7 +1,8 @@
 """The words of a licence: what each permission, condition and limitation means.
 
-The terms and their names are those of choosealicense.com; two are the studio's own: `commercial-use` among
-the limitations, and `owner-only`.
+The terms are those of choosealicense.com. The studio's own are: `commercial-use`, `modifications` and
+`distribution` among the limitations, `pass-on-restrictions`, and the restrictions of use (`owner-only`, and
+what Attachment A of the Open RAIL licences rules out, shortened).
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 OWN_WORK = "own-work"
 # The restriction of use by which a licence says nothing to others yet.
 OWNER_ONLY = "owner-only"
+# Stands for a text of one's own; what such a text allows is said along with it (`catalog.services.licences`).
+CUSTOM = "custom"
 
 TITLES: dict[str, Promise] = {
     "commercial-use": _("Commercial use"),
@@ -24,10 +27,23 @@ TITLES: dict[str, Promise] = {
     "include-copyright": _("Name the authors and the licence"),
     "document-changes": _("Say what you changed"),
     "same-license": _("Share results under the same licence"),
+    "pass-on-restrictions": _("Pass the restrictions on"),
     "trademark-use": _("Use of trademarks"),
     "liability": _("Liability"),
     "warranty": _("Warranty"),
     OWNER_ONLY: _("For its owner only"),
+    "unlawful-use": _("Breaking the law"),
+    "harming-minors": _("Exploiting or harming minors"),
+    "disinformation": _("Spreading falsehoods to harm others"),
+    "personal-data-harm": _("Personal data that can harm somebody"),
+    "harassment": _("Defaming or harassing others"),
+    "automated-decisions": _("Automated decisions about somebody's rights"),
+    "discrimination": _("Discriminating against people"),
+    "exploiting-weakness": _("Exploiting the weaknesses of a group"),
+    "medical-advice": _("Medical advice and reading medical results"),
+    "law-enforcement": _("Justice, law enforcement, immigration and asylum"),
+    "impersonation": _("Passing for somebody else without consent"),
+    "undisclosed-machine-output": _("Hiding that a machine made it"),
 }
 
 

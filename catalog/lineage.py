@@ -162,12 +162,6 @@ def made_of_any(sources: Iterable[UUID], viewer: User | AnonymousUser) -> list[L
     ]
 
 
-def credit_lines(source: Source) -> list[str]:
-    """The attribution lines of the source and all it was made from, each once, nearest first."""
-    lines = [source.attribution, *(ancestor.source.attribution for ancestor in ancestors(source))]
-    return list(dict.fromkeys(line for line in lines if line))
-
-
 def _entry(
     source: Source,
     role_label: str | Promise,

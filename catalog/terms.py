@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from catalog.licences import OWNER_ONLY, titles
-from catalog.line import LineNode, line_of
+from catalog.line import Line, LineNode, line_of
 from catalog.models import Licence, ModelVersion
 
 
@@ -110,9 +110,9 @@ class EffectiveTerms:
     restrictions: tuple[Restriction, ...]
     conflicts: tuple[Conflict, ...]
 
-    def restrictions_of(self, key: str) -> list[Restriction]:
-        """What one origin contributes."""
-        return [one for one in self.restrictions if one.origin.key == key]
+    def sentences_of(self, key: str) -> list[str]:
+        """What one source forbids and asks for, by its key in the database."""
+        return [one.sentence for one in self.restrictions if one.origin.key.partition(":")[0] == key]
 
 
 def combine(origins: Iterable[Origin]) -> EffectiveTerms:
@@ -171,8 +171,14 @@ def effective_terms(
     They hold for the viewer: what is kept back for its holder is free for the holder. `licence` is one that
     the version would be given, in place of the one that it has.
     """
-    viewer = viewer or AnonymousUser()
-    return combine(_origin(node, viewer, licence) for node in line_of(version.source).nodes)
+    return terms_of_line(line_of(version.source), viewer=viewer or AnonymousUser(), licence=licence)
+
+
+def terms_of_line(
+    line: Line, *, viewer: User | AnonymousUser, licence: Licence | None = None
+) -> EffectiveTerms:
+    """The same for a line that was read already. No query."""
+    return combine(origin for node in line.nodes for origin in _origins(node, viewer, licence))
 
 
 def refusal(
@@ -194,18 +200,28 @@ def required_attribution(version: ModelVersion) -> list[str]:
     return list(effective_terms(version).attributions)
 
 
-def _origin(node: LineNode, viewer: User | AnonymousUser, licence: Licence | None) -> Origin:
-    is_replaced = licence is not None and node.depth == 0
-    given = licence if licence is not None and is_replaced else node.licence
+def _origins(node: LineNode, viewer: User | AnonymousUser, licence: Licence | None) -> Iterator[Origin]:
+    """A node under the licence that it is given, and under the one it came with, which goes on to count."""
+    came_with = node.source.licence
+    given = licence if licence is not None and node.depth == 0 else node.licence
     is_free = node.is_passed_on or (viewer.is_authenticated and node.holder_id == viewer.pk)
-    return Origin(
+    label, _model = node.name_for(viewer)
+    states_terms = OWNER_ONLY not in given.use_restrictions
+    yield Origin(
         key=str(node.source.pk),
-        label=node.name_for(viewer)[0],
+        label=label,
         licence=LicenceTerms.of(given, as_holder=is_free),
         attribution=node.attribution,
         depth=node.depth,
-        states_terms=OWNER_ONLY not in given.use_restrictions,
+        states_terms=states_terms,
     )
+    if given.pk != came_with.pk and OWNER_ONLY not in came_with.use_restrictions:
+        yield Origin(
+            key=f"{node.source.pk}:came-with",
+            label=_("%(title)s, as it came") % {"title": label},
+            licence=LicenceTerms.of(came_with),
+            depth=node.depth + 1,
+        )
 
 
 def _once(origins: Iterable[Origin]) -> tuple[Origin, ...]:
@@ -242,9 +258,10 @@ def _restrictions(origin: Origin) -> Iterator[Restriction]:
     if "document-changes" in licence.conditions:
         told = _("Whoever changes it says what differs from “%(label)s” (%(licence)s).")
         yield _restriction("document-changes", origin, told % says)
-    for term in sorted(licence.use_restrictions - {OWNER_ONLY}):
-        told = _("“%(label)s” may not be used for: %(use)s (%(licence)s).")
-        yield _restriction(term, origin, told % {**says, "use": titles([term])[0]})
+    uses = sorted(licence.use_restrictions - {OWNER_ONLY})
+    if uses:
+        told = _("“%(label)s” and what is made with it may not be used for: %(uses)s (%(licence)s).")
+        yield _restriction("use-restrictions", origin, told % {**says, "uses": "; ".join(titles(uses))})
 
 
 def _restriction(term: str, origin: Origin, sentence: str) -> Restriction:

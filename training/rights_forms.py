@@ -27,7 +27,7 @@ class RightsForm(forms.ModelForm[Dataset]):
         error_messages={"required": _("Say where the pictures come from: “I took them myself” will do.")},
     )
     licence = forms.ModelChoiceField(
-        queryset=Licence.objects.all(),
+        queryset=Licence.objects.filter(is_offered=True),
         label=_("What may be done with them?"),
         widget=forms.RadioSelect,
         empty_label=None,
@@ -59,7 +59,7 @@ class RightsForm(forms.ModelForm[Dataset]):
     def licences(self) -> list[tuple[Licence, bool]]:
         """Every licence and whether it is chosen: one's own work, those made for pictures, the others."""
         chosen = str(self["licence"].value())
-        found = sorted(Licence.objects.all(), key=_place)
+        found = sorted(Licence.objects.filter(is_offered=True), key=_place)
         return [(one, one.pk == chosen) for one in found]
 
     def clean_source_note(self) -> str:

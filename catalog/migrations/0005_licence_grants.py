@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0004_catalog_whole'),
-        ('jobs', '0006_relaxed_jobs'),
+        ('jobs', '0005_end_mail'),
     ]
 
     operations = [

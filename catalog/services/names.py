@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from catalog.exceptions import NameTakenError
-from catalog.models import CatalogModel
+from catalog.models import CatalogModel, FormerAddress
 
 
 def suggest_names(*, owner: User, wanted: str, count: int = 3) -> list[str]:
@@ -37,11 +37,20 @@ def check_name_free(*, owner: User, name: str, other_than: CatalogModel | None =
 
 
 def rename_model(*, model: CatalogModel, name: str, title: str) -> CatalogModel:
-    """Give a model another address and title. Raises NameTakenError when the owner uses the name already."""
+    """Give a model another address and title. Raises NameTakenError when the owner uses the name already.
+
+    Effect: one transaction. The old address leads to the model until another model takes it.
+    """
+    former = CatalogModel.objects.values_list("name", flat=True).get(pk=model.pk)
     try:
         with transaction.atomic():
             model.name, model.title = name, title
             model.save(update_fields=["name", "title", "updated_at"])
+            if former != name:
+                FormerAddress.objects.filter(owner=model.owner, name=name).delete()
+                FormerAddress.objects.update_or_create(
+                    owner=model.owner, name=former, defaults={"model": model}
+                )
     except IntegrityError:
         check_name_free(owner=model.owner, name=name, other_than=model)
         raise

@@ -13,6 +13,7 @@ from catalog.exceptions import BrokenModelError
 from catalog.kinds import kinds_of
 from catalog.manifests import Manifest, check_declared, folder_sha256, read_manifest
 from catalog.models import CatalogModel, Derivation, Licence, ModelFile, ModelVersion, Source, Visibility
+from catalog.services.licences import carry_grant, refresh_outputs_commercial
 from catalog.services.names import check_name_free
 from engines.onnx.manifest import ManifestError
 
@@ -123,9 +124,10 @@ def add_version(
             ModelFile(version=version, path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
             for file in stored
         )
-        CatalogModel.objects.filter(pk=model.pk).update(
-            input_kinds=input_kinds, output_kinds=output_kinds
-        )
+        CatalogModel.objects.filter(pk=model.pk).update(input_kinds=input_kinds, output_kinds=output_kinds)
+        if number > 1:
+            carry_grant(version=version)
+        refresh_outputs_commercial([model])
     return version
 
 

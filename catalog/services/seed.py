@@ -11,6 +11,7 @@ import engines.starters
 from accounts.models import User
 from catalog.models import Attribution, CatalogModel, Derivation, Licence, ModelFile, Source, Visibility
 from catalog.services.bases import add_base_version, publish_base
+from catalog.services.licences import refresh_outputs_commercial
 from catalog.services.publish import add_version, publish_version
 from engines.diffusion.folders import INDEX_FILE
 from engines.manifest import GENERATOR_FILE, MODEL_FILE
@@ -36,6 +37,7 @@ def seed_catalog() -> None:
     seed_licences()
     seed_starters()
     seed_base()
+    refresh_outputs_commercial()
 
 
 def seed_licences() -> None:

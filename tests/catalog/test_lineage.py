@@ -7,7 +7,6 @@ import pytest
 from catalog.lineage import (
     MAX_DEPTH,
     ancestors,
-    credit_lines,
     descendants,
     made_from,
     made_into,
@@ -16,6 +15,7 @@ from catalog.lineage import (
 )
 from catalog.models import CatalogModel, Derivation, Licence, Source, SourceNotice, Visibility
 from catalog.services import delete_model
+from catalog.terms import required_attribution
 
 START, DATA = Derivation.Role.STARTING_POINT, Derivation.Role.DATASET
 
@@ -104,7 +104,7 @@ def test_credits_are_those_of_the_whole_line_each_once(publish, owner, dataset):
     grandchild = publish(
         owner, "grand", seed=2, parents=[(child.source, START), (parent.source, Derivation.Role.MIX_PARENT)]
     )
-    assert sorted(credit_lines(grandchild.source)) == ["Child by Ben", "Parent by Ann"]
+    assert sorted(required_attribution(grandchild)) == ["Child by Ben", "Parent by Ann"]
 
 
 def test_a_long_line_ends(db, licences):

@@ -7,7 +7,6 @@ import pytest
 
 from accounts.models import User
 from catalog.licences import TITLES
-from catalog.lineage import credit_lines
 from catalog.models import CatalogModel, Licence, ModelVersion, Source
 from catalog.selectors import base_models, starting_points
 from catalog.services import seed_catalog
@@ -19,6 +18,7 @@ from catalog.services.seed import (
     seed_starter,
     seed_starters,
 )
+from catalog.terms import required_attribution
 from tests.catalog.bases import tiny_base_folder
 from tests.catalog.folders import make_folder
 
@@ -41,12 +41,20 @@ def test_licences_are_the_promised_ones(licences):
     assert set(Licence.objects.values_list("slug", flat=True)) == {
         "all-rights-reserved",
         "apache-2.0",
+        "bigscience-openrail-m",
+        "bsd-2-clause",
+        "bsd-3-clause",
         "cc-by-4.0",
         "cc-by-nc-4.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-4.0",
+        "cc-by-nd-4.0",
         "cc-by-sa-4.0",
         "cc0-1.0",
         "creativeml-openrail-m",
+        "custom",
         "mit",
+        "nvidia-source-code-nc",
         "openrail-plus-plus-m",
         "own-work",
     }
@@ -99,8 +107,9 @@ def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(l
     seed_starter(folder, cards["people64"])
     model = CatalogModel.objects.get(name="emoji-people")
     assert [person.name for person in model.attributions.all()] == ["Noto Emoji, Google LLC"]
-    source = model.versions.get().source
-    assert credit_lines(source) == ["Noto Emoji, Google LLC (Apache-2.0)"]
+    version = model.versions.get()
+    source = version.source
+    assert required_attribution(version) == ["Noto Emoji, Google LLC (Apache-2.0)"]
     assert {(edge.parent.kind, edge.parent.licence_id, edge.role) for edge in source.derived_from.all()} == {
         (Source.Kind.DATASET, "apache-2.0", "dataset"),
         (Source.Kind.MODEL, "apache-2.0", "starting_point"),

@@ -14,6 +14,7 @@ from accounts.models import User
 from billing.services import return_free_training, use_free_training
 from catalog.models import CatalogModel, Derivation, ModelVersion
 from catalog.services import add_version, publish_version, suggest_names
+from catalog.services.licences import judge_derivation
 from engines.diffusion.manifests import LoraManifest, write_lora_manifest
 from engines.errors import ConfigError, ModelError
 from jobs.files import fetch_folder
@@ -55,13 +56,14 @@ def start_ai_training(
     Effect: inserts the frozen version, the training and its job in one transaction, and holds the credits of
     the whole training, or marks the free one as used. The caller has made sure that the owner may use both
     dataset and base.
-    Raises DatasetUnfit (too few pictures, still being checked, made for an experiment), RightsMissing,
-    CaptionRefused and KeywordTaken (the keyword), SettingsRefused, CreditsShort, FreeTrainingGone and
-    AccountBlocked.
+    Raises TermsForbid (the base may not be changed), DatasetUnfit (too few pictures, still being checked,
+    made for an experiment), RightsMissing, CaptionRefused and KeywordTaken (the keyword), SettingsRefused,
+    CreditsShort, FreeTrainingGone and AccountBlocked.
     """
     if dataset.purpose == Purpose.EXPERIMENT:
         message = _("This dataset is for a training experiment. Choose one of a character, style or object.")
         raise DatasetUnfit(message, field="dataset")
+    judge_derivation(version=base, actor=owner)
     # Two starts at once with one keyword come one after the other.
     User.objects.select_for_update().get(pk=owner.pk)
     kept = judge_keyword(owner, keyword)

@@ -13,6 +13,7 @@ from accounts.models import User
 from billing.selectors import Quote
 from catalog.models import CatalogModel, Derivation, ModelVersion, Source
 from catalog.services import add_version, publish_version, suggest_names
+from catalog.services.licences import judge_derivation
 from engines.errors import ConfigError
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from engines.stylegan.memory import training_bytes
@@ -52,9 +53,11 @@ def start_experiment(
     Effect: inserts the frozen version, the experiment and its job in one transaction, and holds the credits
     for the steps until the first snapshot. The caller has made sure that the owner may use both dataset and
     starting point.
-    Raises DatasetUnfit (too few pictures, still being checked), SettingsRefused (out of range), CreditsShort
-    and AccountBlocked.
+    Raises TermsForbid (the starting point may not be changed), DatasetUnfit (too few pictures, still being
+    checked), SettingsRefused (out of range), CreditsShort and AccountBlocked.
     """
+    if starting_point is not None:
+        judge_derivation(version=starting_point, actor=owner)
     preset_name, chosen = choose_preset(starting_point, preset)
     overrides = dict(settings or {})
     try:
