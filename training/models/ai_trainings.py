@@ -14,6 +14,7 @@ from accounts.querysets import OwnedQuerySet
 from catalog.models import CatalogModel, ModelVersion
 from jobs.models import Job
 from training.models.datasets import Dataset, DatasetVersion, Purpose
+from training.models.parts import DraftOfRun, SnapshotOfRun, StatOfRun
 
 
 class AITraining(models.Model):
@@ -62,41 +63,23 @@ class AITraining(models.Model):
         return reverse("training:ai_training_detail", args=[self.pk])
 
 
-class AISnapshot(models.Model):
+class AISnapshot(SnapshotOfRun):
     """A LoRA as it stood at one step, with a picture for each of the training's sample prompts."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="snapshots")
-    step = models.PositiveIntegerField()
-    attempt = models.PositiveIntegerField()
-    # Storage keys; a sample taken between snapshots has a grid and no weights.
-    grid = models.CharField(max_length=200)
-    folder = models.CharField(max_length=200, blank=True)
-    metrics = models.JSONField(default=dict, blank=True)
-    # For each picture of the grid the training picture nearest to it (its SHA-256), and how near that is.
-    nearest = models.JSONField(default=list, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    run_field = "training"
+    grid_view = "training:ai_snapshot_grid"
 
-    class Meta:
-        ordering = ["step"]
+    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="snapshots")
+
+    class Meta(SnapshotOfRun.Meta):
         constraints = [
             models.UniqueConstraint(fields=["training", "step"], name="training_ai_snapshot_once_per_step")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.training} @ {self.step}"
 
-    @property
-    def grid_url(self) -> str:
-        """The address of its pictures, another one when a resumed training writes the step again."""
-        address = reverse("training:ai_snapshot_grid", args=[self.training_id, self.pk])
-        return f"{address}?attempt={self.attempt}"
+class AITrainingDraft(DraftOfRun):
+    """An AI training that was not started yet."""
 
-
-class AITrainingDraft(models.Model):
-    """An AI training that was not started yet: what its owner has chosen so far."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="ai_training_drafts"
     )
@@ -104,35 +87,19 @@ class AITrainingDraft(models.Model):
     dataset = models.ForeignKey(
         Dataset, on_delete=models.SET_NULL, null=True, blank=True, related_name="ai_training_drafts"
     )
-    # The fields of the setup form as they were typed; the form judges them again before the start.
-    choices = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    changed_at = models.DateTimeField(auto_now=True)
-
-    objects: ClassVar = OwnedQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-changed_at"]
-
-    def __str__(self) -> str:
-        return f"{self.owner} {self.created_at:%Y-%m-%d %H:%M}"
 
 
-class AITrainingStat(models.Model):
+class AITrainingStat(StatOfRun):
     """A point of an AI training's loss curve."""
 
-    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="stats")
-    step = models.PositiveIntegerField()
-    values = models.JSONField()
+    run_field = "training"
 
-    class Meta:
-        ordering = ["step"]
+    training = models.ForeignKey(AITraining, on_delete=models.CASCADE, related_name="stats")
+
+    class Meta(StatOfRun.Meta):
         constraints = [
             models.UniqueConstraint(fields=["training", "step"], name="training_ai_stat_once_per_step")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.training} @ {self.step}"
 
 
 class KeywordMeaning(models.Model):

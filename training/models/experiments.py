@@ -13,6 +13,7 @@ from accounts.querysets import OwnedQuerySet
 from catalog.models import CatalogModel, ModelVersion
 from jobs.models import Job, Machine
 from training.models.datasets import Dataset, DatasetVersion
+from training.models.parts import DraftOfRun, SnapshotOfRun, StatOfRun
 
 
 class Experiment(models.Model):
@@ -60,42 +61,24 @@ class Experiment(models.Model):
         return reverse("training:experiment_detail", args=[self.pk])
 
 
-class Snapshot(models.Model):
+class Snapshot(SnapshotOfRun):
     """A model as it stood at one step, with the pictures of the same 28 seeds."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="snapshots")
-    step = models.PositiveIntegerField()
-    attempt = models.PositiveIntegerField()
-    images_seen = models.PositiveBigIntegerField()
-    # Storage keys; a sample taken between snapshots has a grid and no weights.
-    grid = models.CharField(max_length=200)
-    folder = models.CharField(max_length=200, blank=True)
-    metrics = models.JSONField(default=dict, blank=True)
-    # For each of the 28 pictures the training picture nearest to it (its SHA-256), and how near that is.
-    nearest = models.JSONField(default=list, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    run_field = "experiment"
+    grid_view = "training:snapshot_grid"
 
-    class Meta:
-        ordering = ["step"]
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="snapshots")
+    images_seen = models.PositiveBigIntegerField()
+
+    class Meta(SnapshotOfRun.Meta):
         constraints = [
             models.UniqueConstraint(fields=["experiment", "step"], name="training_snapshot_once_per_step")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.experiment} @ {self.step}"
 
-    @property
-    def grid_url(self) -> str:
-        """The address of its pictures, another one when a resumed training writes the step again."""
-        address = reverse("training:snapshot_grid", args=[self.experiment_id, self.pk])
-        return f"{address}?attempt={self.attempt}"
+class ExperimentDraft(DraftOfRun):
+    """An experiment that was not started yet."""
 
-
-class ExperimentDraft(models.Model):
-    """An experiment that was not started yet: what its owner has chosen so far."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="experiment_drafts"
     )
@@ -106,35 +89,19 @@ class ExperimentDraft(models.Model):
     continued_from = models.ForeignKey(
         Snapshot, on_delete=models.SET_NULL, null=True, blank=True, related_name="drafts"
     )
-    # The fields of the setup form as they were typed; the form judges them again before the start.
-    choices = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    changed_at = models.DateTimeField(auto_now=True)
-
-    objects: ClassVar = OwnedQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-changed_at"]
-
-    def __str__(self) -> str:
-        return f"{self.owner} {self.created_at:%Y-%m-%d %H:%M}"
 
 
-class TrainingStat(models.Model):
+class TrainingStat(StatOfRun):
     """A point of the loss curves."""
 
-    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="stats")
-    step = models.PositiveIntegerField()
-    values = models.JSONField()
+    run_field = "experiment"
 
-    class Meta:
-        ordering = ["step"]
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="stats")
+
+    class Meta(StatOfRun.Meta):
         constraints = [
             models.UniqueConstraint(fields=["experiment", "step"], name="training_stat_once_per_step")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.experiment} @ {self.step}"
 
 
 class Film(models.Model):
