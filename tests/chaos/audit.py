@@ -8,12 +8,15 @@ from django.db import connection
 # Every row that an attempt's work brings about, and how to find its job.
 OF_GENERATION = "SELECT job_id FROM generation_generation WHERE id = NEW.generation_id"
 OF_EXPERIMENT = "SELECT job_id FROM training_experiment WHERE id = NEW.experiment_id"
+OF_AI_TRAINING = "SELECT job_id FROM training_aitraining WHERE id = NEW.training_id"
 OF_UPLOAD = "SELECT job_id FROM training_upload WHERE id = NEW.upload_id"
 # (table, events, which of them, how to find the job)
 WRITES = [
     ("generation_picture", "INSERT", "", OF_GENERATION),
     ("training_snapshot", "INSERT OR UPDATE", "", OF_EXPERIMENT),
     ("training_trainingstat", "INSERT OR UPDATE", "", OF_EXPERIMENT),
+    ("training_aisnapshot", "INSERT OR UPDATE", "", OF_AI_TRAINING),
+    ("training_aitrainingstat", "INSERT OR UPDATE", "", OF_AI_TRAINING),
     # A file's verdict; what ends early refuses the rest from wherever it was ended.
     ("training_uploadedfile", "UPDATE OF status", "NEW.status <> 'refused'", OF_UPLOAD),
     ("jobs_job", "UPDATE", "OLD.step IS DISTINCT FROM NEW.step", "SELECT NEW.id"),

@@ -25,7 +25,7 @@ from training.services import create_dataset
 
 TINY = Architecture(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=64, channel_max=8)
 PEOPLE = 4
-# One of them soon has none left.
+# One of them soon has none left; an AI training holds 1,000.
 CREDITS = [20_000, 20_000, 20_000, 30]
 
 
@@ -89,7 +89,10 @@ def people(version, licence, make_user) -> list[Person]:
         dataset = create_dataset(owner=user, name="To train on", licence=licence)
         state_rights(dataset)
         fill(dataset, 50, first=1000 * number)
-        found.append(make_person(user, dataset))
+        portraits = create_dataset(owner=user, name="A cat", licence=licence, purpose="character")
+        state_rights(portraits)
+        fill(portraits, 6, first=1000 * number + 100)
+        found.append(make_person(user, dataset, portraits))
     return found
 
 

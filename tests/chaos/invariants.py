@@ -113,6 +113,8 @@ def _results() -> Iterator[str]:
         training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
         if training is not None and _delivered(job) != training.steps:
             yield f"{job} succeeded at step {_delivered(job)} of {training.steps}"
+        if hasattr(job, "ai_training") and job.ai_training.saved_model is None:
+            yield f"{job} succeeded, and its model was not saved"
         if hasattr(job, "upload") and job.upload.files.filter(status=UploadedFile.Status.WAITING).exists():
             yield f"{job} succeeded, and a file of it still waits"
 

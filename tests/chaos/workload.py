@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.base import ContentFile
 from PIL import Image
 
@@ -16,19 +17,21 @@ from accounts.models import User
 from billing.exceptions import BillingError
 from catalog.models import ModelVersion
 from generation.exceptions import TooManyWaitingError
+from generation.models import Picture
 from generation.orders import Start, TextOrder
 from generation.services import start_generation
-from generation.text_services import start_text_generation
+from generation.text_services import start_text_generation, start_upscale
 from jobs.exceptions import MoveRefusedError
 from jobs.models import Job, Queue, State
 from jobs.services import request_sample, request_snapshot, stop_job
-from training.models import Dataset, Experiment
+from training.models import AITraining, Dataset, Experiment
 from training.services import (
     add_files,
     create_dataset,
     create_sample_dataset,
     delete_dataset,
     resume_training,
+    start_ai_training,
     start_experiment,
 )
 
@@ -37,10 +40,11 @@ TOKEN = "chaos" * 13
 
 @dataclass
 class Person:
-    """Somebody with a dataset to train on, another to fill, and a browser."""
+    """Somebody with datasets to train on, one for each kind of training, another to fill, and a browser."""
 
     user: User
     dataset: Dataset
+    portraits: Dataset
     to_fill: Dataset
     cookies: str
 
@@ -63,8 +67,10 @@ class Workload:
             "generation": 10,
             "generation by page": 8,
             "generation from text": 6,
+            "larger copy": 2,
             "upload": 4,
             "experiment": 2,
+            "AI training": 2,
             "sample": 1,
         }
         kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
@@ -72,6 +78,8 @@ class Workload:
             self._order(kind, person)
         except (BillingError, TooManyWaitingError):
             kind = "refused: credits short, or too many waiting"
+        except Picture.DoesNotExist:
+            kind = "nothing there yet to make larger"
         except (OSError, http.client.HTTPException):
             kind = "cut off: the web server was gone"
         self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -84,12 +92,12 @@ class Workload:
             return
         try:
             if job.state in (State.STOPPED, State.FAILED):
-                resume_training(training=Experiment.objects.get(job=job))
+                resume_training(training=_training_of(job))
             elif job.queue == Queue.TRAIN:
                 self.rng.choice([stop_job, request_sample, request_snapshot])(job=job)
             else:
                 stop_job(job=job, cause="the owner asked")
-        except (MoveRefusedError, BillingError, Experiment.DoesNotExist):
+        except (MoveRefusedError, BillingError, ObjectDoesNotExist):
             pass
 
     def _order(self, kind: str, person: Person) -> None:
@@ -101,6 +109,11 @@ class Workload:
             self._order_by_page(person)
         elif kind == "generation from text":
             start_text_generation(owner=person.user, order=self._text_order())
+        elif kind == "larger copy":
+            pictures = Picture.objects.owned_by(person.user).filter(width__lte=64).order_by("?")
+            start_upscale(owner=person.user, picture=pictures[:1].get())
+        elif kind == "AI training":
+            self._train_ai(person)
         elif kind == "upload":
             add_files(
                 dataset=person.to_fill, arrived=[self._picture() for _ in range(self.rng.randint(1, 12))]
@@ -117,6 +130,29 @@ class Workload:
             for earlier in Dataset.objects.owned_by(person.user).exclude(sample_family=""):
                 delete_dataset(dataset=earlier)
             create_sample_dataset(owner=person.user, family="cats", count=60)
+
+    def _train_ai(self, person: Person) -> None:
+        """A LoRA of a few steps, now and then with pictures of the class for prior preservation."""
+        keyword = f"custom{self.rng.randrange(36**6):06d}"
+        start_ai_training(
+            owner=person.user,
+            dataset=person.portraits,
+            base=self.base,
+            name=keyword,
+            keyword=keyword,
+            subject="cat",
+            steps=self.rng.randint(6, 24),
+            settings={
+                "batch": 2,
+                "rank": 2,
+                "views": 1,
+                "snapshot_every": 5,
+                "sample_steps": 2,
+                "prior_steps": 2,
+                "prior_pictures": self.rng.choice([0, 2]),
+            },
+            sample_prompts=["a cat"],
+        )
 
     def _text_order(self) -> TextOrder:
         """Pictures from text, now and then inside a mask, with either trained model or none."""
@@ -163,6 +199,12 @@ class Workload:
         return ContentFile(stream.getvalue(), name="picture.jpg")
 
 
+def _training_of(job: Job) -> Experiment | AITraining:
+    """Raises ObjectDoesNotExist where the job is no training."""
+    kinds = {"training.ai": AITraining}
+    return kinds.get(job.kind, Experiment).objects.get(job=job)
+
+
 def _flat(mode: str, colour: str) -> bytes:
     stream = io.BytesIO()
     Image.new(mode, (32, 32), colour).save(stream, format="PNG")
@@ -180,6 +222,6 @@ def sign_in(user: User) -> str:
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
-def make_person(user: User, dataset: Dataset) -> Person:
+def make_person(user: User, dataset: Dataset, portraits: Dataset) -> Person:
     to_fill = create_dataset(owner=user, name="To fill", licence=dataset.licence)
-    return Person(user=user, dataset=dataset, to_fill=to_fill, cookies=sign_in(user))
+    return Person(user=user, dataset=dataset, portraits=portraits, to_fill=to_fill, cookies=sign_in(user))
