@@ -118,7 +118,7 @@ def test_models_words_and_a_gallery_picture_of_the_form_are_used(owner_client, v
     ("sent", "field", "text"),
     [
         ({}, "source", "Choose the picture"),
-        ({"source": (900, 20)}, "source", "up to 400 × 400 pixels are made larger; this one has 900 × 20."),
+        ({"source": (900, 400)}, "source", "up to 400 × 400 pixels are made larger; this one has 900 × 400."),
         ({"source": (15, 20)}, "source", "too small"),
         ({"picture": "7f1f4e7e-7d4b-4b7b-9f57-0d3f3f3f3f3f"}, "source", "is gone"),
         ({"source": (32, 32), "base": "nobody/nothing"}, "base", "cannot use this base"),
