@@ -20,7 +20,7 @@ from PIL import Image
 
 from catalog.exceptions import BrokenModelError
 from catalog.files import materialise
-from catalog.kinds import SEED, TRUNCATION, inputs_of, link, outputs_of
+from catalog.kinds import SEED, inputs_of, link, outputs_of
 from catalog.models import ModelRun, ModelVersion, RunItem, RunResult, RunStep, RunTiming
 from catalog.pictures import PictureLimits, PictureRefused, read_picture
 from catalog.run_provenance import record_of
@@ -28,6 +28,7 @@ from catalog.runs import file_input
 from catalog.signing import write_signed
 from engines.errors import EngineError
 from engines.onnx.manifest import ONNX
+from engines.onnx.ports import check_value
 from engines.onnx.run import OnnxModel, Result
 from engines.progress import Control
 from engines.stylegan.generate import Generator
@@ -254,14 +255,16 @@ class _GeneratorRunner:
 
     def __init__(self, version: ModelVersion, folder: Path, threads: int, stack: ExitStack) -> None:
         del threads, stack  # torch's threads are set for the job, and the generator stays
+        self._ports = inputs_of(version)
         self._generator = warm.get(
             version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes
         )
 
     def run(self, values: Mapping[str, Any], *, out: Path) -> Result:
-        """Make one picture of `seed` at `truncation_psi`."""
+        """Make one picture of `seed` at `truncation_psi`. Raises ModelError."""
+        seed, psi = (check_value(port, values.get(port.name)) for port in self._ports)
         began = time.perf_counter()
-        pixels = self._generator.images([int(values[SEED])], truncation_psi=float(values[TRUNCATION]))[0]
+        pixels = self._generator.images([seed], truncation_psi=psi)[0]
         seconds = time.perf_counter() - began
         path = out / "picture.png"
         Image.fromarray(pixels).save(path)

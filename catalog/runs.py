@@ -72,23 +72,27 @@ def file_input(version: ModelVersion) -> Input | None:
 def check_chain(versions: Sequence[ModelVersion]) -> None:
     """Raise ChainRefusedError, with the reason, at the first step that does not fit."""
     for place, version in enumerate(versions):
-        title = version.model.title
         if not is_runnable(version):
-            raise ChainRefusedError(
-                _("“%(title)s” cannot be run as a step. Choose another model.") % {"title": title}, place
-            )
-        if place == 0:
-            continue
-        before = versions[place - 1]
-        if link(outputs_of(before), inputs_of(version)) is None:
-            words = {
-                "title": title,
-                "takes": kind_words(port.kind for port in inputs_of(version)),
-                "before": before.model.title,
-                "gives": kind_words(port.kind for port in outputs_of(before)),
-            }
-            text = _("“%(title)s” takes %(takes)s, but “%(before)s” gives %(gives)s. Choose another model.")
-            raise ChainRefusedError(text % words, place)
+            refusal = _("“%(title)s” cannot be run as a step. Choose another model.")
+            raise ChainRefusedError(refusal % {"title": version.model.title}, place)
+        if place:
+            _check_joint(versions[place - 1], version, place)
+
+
+def _check_joint(before: ModelVersion, version: ModelVersion, place: int) -> None:
+    """Raise ChainRefusedError where a model cannot take what the one before it gives, or needs more."""
+    joint = link(outputs_of(before), inputs_of(version))
+    words = {"title": version.model.title, "before": before.model.title}
+    if joint is None:
+        words["takes"] = kind_words(port.kind for port in inputs_of(version))
+        words["gives"] = kind_words(port.kind for port in outputs_of(before))
+        refusal = _("“%(title)s” takes %(takes)s, but “%(before)s” gives %(gives)s. Choose another model.")
+        raise ChainRefusedError(refusal % words, place)
+    missing = [port for port in inputs_of(version) if port != joint[1] and port.default is None]
+    if missing:
+        words["input"] = missing[0].label or missing[0].name
+        refusal = _("“%(title)s” also needs “%(input)s”, which no step gives. Choose another model.")
+        raise ChainRefusedError(refusal % words, place)
 
 
 def kind_words(kinds: Iterable[str]) -> str:

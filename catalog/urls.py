@@ -11,6 +11,7 @@ from catalog import (
     run_views,
     verify_views,
     views,
+    workspace_views,
 )
 
 app_name = "catalog"
@@ -69,6 +70,16 @@ urlpatterns = [
     ),
     path("catalog/<slug:handle>/<slug:name>/report/", publishing_views.report_model, name="model_report"),
     path("catalog/<slug:handle>/<slug:name>/run/", run_views.create_run, name="run_create"),
+    path("workspaces/", workspace_views.list_workspaces, name="workspace_list"),
+    path("workspaces/new/", workspace_views.create_workspace, name="workspace_create"),
+    path("workspaces/<uuid:pk>/", workspace_views.show_workspace, name="workspace_detail"),
+    path("workspaces/<uuid:pk>/edit/", workspace_views.edit_workspace, name="workspace_edit"),
+    path("workspaces/<uuid:pk>/delete/", workspace_views.delete_workspace, name="workspace_delete"),
+    path("workspaces/<uuid:pk>/models/", workspace_views.change_shelf, name="workspace_shelf"),
+    path("workspaces/<uuid:pk>/chains/new/", workspace_views.create_chain, name="workspace_chain"),
+    path("chains/<uuid:pk>/", workspace_views.run_chain, name="chain_detail"),
+    path("chains/<uuid:pk>/edit/", workspace_views.edit_chain, name="chain_edit"),
+    path("chains/<uuid:pk>/delete/", workspace_views.delete_chain, name="chain_delete"),
     path("runs/", run_views.list_runs, name="run_list"),
     path("runs/send/", run_views.send_on, name="run_send"),
     path("runs/<uuid:pk>/", run_views.show_run, name="run_detail"),
