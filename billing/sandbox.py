@@ -113,23 +113,29 @@ def _replayed(key: str, method: str, path: str, text: str) -> tuple[int, str]:
     known = SandboxAnswer.objects.filter(key=key).first() if key else None
     if known is not None and known.request != request:
         message = "Keys for idempotent requests can only be used with the same parameters."
-        return 400, _error(RequestError(message, kind="idempotency_error"))
+        return 400, refusal(RequestError(message, kind="idempotency_error"))
     if known is not None:
         return known.status, known.body
     try:
         with transaction.atomic():
-            _name, route = routes.find(method, path)
-            params = decode(text)
-            check(params, _TYPES[route])
-            body = json.dumps(routes.answer(method, path, params))
+            body = answer(method, path, text)
     except RequestError as error:
-        return error.status, _error(error)
+        return error.status, refusal(error)
     if key:
         SandboxAnswer.objects.create(key=key, request=request, status=200, body=body)
     return 200, body
 
 
-def _error(error: RequestError) -> str:
+def answer(method: str, path: str, text: str) -> str:
+    """Do what a request asks for; return the body of the answer. Raises RequestError where Stripe refuses."""
+    _name, route = routes.find(method, path)
+    params = decode(text)
+    check(params, _TYPES[route])
+    return json.dumps(routes.answer(method, path, params))
+
+
+def refusal(error: RequestError) -> str:
+    """Return the body of the answer to a request that is refused."""
     return json.dumps({"error": {"type": error.kind, "code": error.code or None, "message": str(error)}})
 
 

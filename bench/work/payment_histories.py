@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
-from billing import buying, inbox, reconcile, refunds, sandbox, services
+from bench.work.memory_stripe import Kept, MemoryStripe
+from billing import buying, inbox, reconcile, refunds, services
 from billing.exceptions import BillingError
 from billing.models import (
     CreditAccount,
@@ -21,7 +23,6 @@ from billing.models import (
     Payment,
     Plan,
     RefundRequest,
-    SandboxDelivery,
     SandboxObject,
     StripeEvent,
 )
@@ -33,6 +34,9 @@ from billing.sync.subscriptions import _apply as apply_subscription
 
 URLS = {"success_url": "http://localhost/done/", "cancel_url": "http://localhost/"}
 LOST = 0.2
+# Each end is compared with what is right; one in so many also as `reconcile_billing` does it, which takes as
+# long as the history itself.
+COMPARED_EVERY = 10
 
 # Works in one event that was delivered.
 Handler = Callable[[StripeEvent], None]
@@ -82,22 +86,26 @@ def deduplicating_handler(event: StripeEvent) -> None:
     event.save()
 
 
-def play(seed: int, handler: Handler) -> list[str]:
+def play(stripe: MemoryStripe, seed: int, handler: Handler) -> list[str]:
     """Play one history and undo it; return what is wrong in its end."""
     with _undone():
-        return History(random.Random(seed)).run(handler)
+        stripe.forget()
+        return History(stripe, random.Random(seed), is_compared=seed % COMPARED_EVERY == 0).run(handler)
 
 
 class History:
     """One person, what they and their bank do, and how the news of it travels."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, stripe: MemoryStripe, chance: random.Random, *, is_compared: bool) -> None:
         """Make somebody new."""
+        self.stripe = stripe
         self.chance = chance
+        self.is_compared = is_compared
         self.user = User.objects.create_user(f"{uuid.uuid4()}@example.org")
         self.staff = User.objects.create_user(f"{uuid.uuid4()}@example.org", is_staff=True)
         self.account = services.open_account(user=self.user)
         self.on_their_way: list[StripeEvent] = []
+        self.stored: dict[str, StripeEvent] = {}
 
     def run(self, handler: Handler) -> list[str]:
         """Let things happen and the news arrive; then look for what was lost, and compare the end."""
@@ -193,46 +201,45 @@ class History:
 
     def _send_news(self) -> None:
         """Put each new event on its way one to three times, or lose it."""
-        for delivery in SandboxDelivery.objects.select_related("event").order_by("pk"):
+        for event in self.stripe.take_events():
             if self.chance.random() >= LOST:
-                event = self._stored(delivery.event)
-                self.on_their_way += [event] * self.chance.randint(1, 3)
-            delivery.delete()
+                self.on_their_way += [self._stored(event)] * self.chance.randint(1, 3)
         self.chance.shuffle(self.on_their_way)
 
-    @staticmethod
-    def _stored(row: SandboxObject) -> StripeEvent:
-        event, _is_new = StripeEvent.objects.get_or_create(
-            event_id=row.pk,
-            defaults={
-                "type": row.data["type"],
-                "object_id": row.data["data"]["object"]["id"],
-                "payload": row.data,
-                "state": StripeEvent.State.PENDING,
-                "happened_at": "2026-01-01T00:00:00Z",
-            },
-        )
+    def _stored(self, seen: Kept) -> StripeEvent:
+        event = self.stored.get(seen.pk)
+        if event is None:
+            event = StripeEvent.objects.create(
+                event_id=seen.pk,
+                type=seen.data["type"],
+                object_id=seen.data["data"]["object"]["id"],
+                payload=seen.data,
+                state=StripeEvent.State.PENDING,
+                happened_at=timezone.now(),
+            )
+            self.stored[seen.pk] = event
         return event
 
     def _deliver(self, handler: Handler, share: float) -> None:
         """Let a share of what is on its way arrive, in whatever order that is."""
         for _count in range(round(len(self.on_their_way) * share)):
-            event = self.on_their_way.pop()
-            event.refresh_from_db()
-            if event.state == StripeEvent.State.PENDING:
-                handler(event)
+            self._handle(self.on_their_way.pop(), handler)
 
     def _find_lost(self, handler: Handler) -> None:
         """List the events, as happens every hour, and work in those that never came."""
-        for row in reversed(store.find("event")):
-            event = self._stored(row)
-            if event.state == StripeEvent.State.PENDING:
-                handler(event)
+        for event in reversed(store.find("event")):
+            self._handle(self._stored(event), handler)
 
     @staticmethod
-    def _reconciled(handler: Handler) -> list[reconcile.Difference]:
+    def _handle(event: StripeEvent, handler: Handler) -> None:
+        """Work an event in unless that is done, as the inbox does."""
+        if event.state == StripeEvent.State.PENDING:
+            handler(event)
+            event.refresh_from_db(fields=["state"])
+
+    def _reconciled(self, handler: Handler) -> list[reconcile.Difference]:
         """Return what a comparison with the objects still finds; a naive handler knows no such thing."""
-        return reconcile.find_differences() if handler is right_handler else []
+        return reconcile.find_differences() if self.is_compared and handler is right_handler else []
 
     # What is right
 
@@ -299,7 +306,7 @@ def _plan_wanted() -> str:
     return "free"
 
 
-def _disputed(payment: SandboxObject) -> bool:
+def _disputed(payment: Kept | SandboxObject) -> bool:
     return (
         bool(store.find("dispute", payment_intent=payment.pk))
         or RefundRequest.objects.filter(
@@ -310,14 +317,12 @@ def _disputed(payment: SandboxObject) -> bool:
 
 @contextmanager
 def _undone() -> Iterator[None]:
-    """Undo everything, and deliver nothing by itself meanwhile."""
-    deliver, sandbox.deliver = sandbox.deliver, lambda: None
+    """Undo everything."""
     block = transaction.atomic()
     block._from_testcase = True  # type: ignore[attr-defined]  # noqa: SLF001 -- what is durable nests in it
     block.__enter__()
     try:
         yield
     finally:
-        sandbox.deliver = deliver
         transaction.set_rollback(True)
         block.__exit__(None, None, None)

@@ -119,7 +119,7 @@ def new_invoice(
             "metadata": metadata,
         },
     )
-    number = f"SANDBOX-{SandboxObject.objects.filter(kind='invoice').count():05}"
+    number = f"SANDBOX-{store.count('invoice'):05}"
     return store.change(
         invoice, number=number, hosted_invoice_url=page_url("sandbox_invoice", invoice=invoice.pk)
     )

@@ -62,6 +62,11 @@ def find(kind: str, **values: Any) -> list[SandboxObject]:
     return list(SandboxObject.objects.filter(kind=kind, **{f"data__{k}": v for k, v in values.items()}))
 
 
+def count(kind: str) -> int:
+    """Return how many objects of a kind there are."""
+    return SandboxObject.objects.filter(kind=kind).count()
+
+
 def page(kind: str, params: Object, *names: str) -> Object:
     """Return one page of a list, filtered by those of the named parameters that are given."""
     rows = SandboxObject.objects.filter(kind=kind)

@@ -3,14 +3,20 @@
 import pytest
 
 from bench.work import payment_histories as histories
+from bench.work.memory_stripe import in_memory
 
 pytestmark = pytest.mark.django_db
 
 
-def test_histories_end_right_whatever_became_of_the_news():
-    assert {
-        seed: wrong for seed in range(10) if (wrong := histories.play(seed, histories.right_handler))
-    } == {}
+@pytest.fixture
+def stripe():
+    with in_memory() as stripe:
+        yield stripe
+
+
+def test_histories_end_right_whatever_became_of_the_news(stripe):
+    ends = {seed: histories.play(stripe, seed, histories.right_handler) for seed in range(10)}
+    assert {seed: wrong for seed, wrong in ends.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(
@@ -18,5 +24,5 @@ def test_histories_end_right_whatever_became_of_the_news():
     [histories.trusting_handler, histories.deduplicating_handler],
     ids=["trusting", "deduplicating"],
 )
-def test_they_catch_a_naive_handler(handler):
-    assert any(histories.play(seed, handler) for seed in range(25))
+def test_they_catch_a_naive_handler(stripe, handler):
+    assert any(histories.play(stripe, seed, handler) for seed in range(25))
