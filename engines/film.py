@@ -1,18 +1,21 @@
-"""Films from pictures: MP4 that plays in every browser (H.264, 4:2:0, index at the front). No torch here.
+"""Films from pictures: MP4 that plays in every browser (H.264, 4:2:0, index at the front), GIF, PNG files.
 
-PyAV brings FFmpeg and x264 along; see docs/training.md for their licences.
+No torch here. PyAV brings FFmpeg and x264 along; see docs/training.md for their licences.
 """
 
+import io
+import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
-from PIL import Image, ImageDraw, ImageFont
+from PIL import GifImagePlugin, Image, ImageDraw, ImageFont
 
 from engines.errors import ConfigError
-from engines.images import UInt8Array
+from engines.images import UInt8Array, grid, sheet_columns
 
 FPS = 24
 HOLD_SECONDS, FADE_SECONDS, END_SECONDS = 0.5, 0.3, 2.0
@@ -22,6 +25,10 @@ MIN_WIDTH = 896  # small pictures are enlarged, because 4:2:0 halves the resolut
 CAPTION_HEIGHT = 48
 CAPTION_SIZE = 24
 PAPER, INK = (255, 255, 255), (32, 32, 32)
+SIZES_DIFFER = "The pictures of a film must all have the same size. Leave the others out."
+GIF_COLOURS = 256
+SHORTEST_DELAY = 2  # hundredths of a second; browsers slow down what is shorter
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures give the same file whenever they are packed
 _BT709 = 1  # in the numbering of H.264 for primaries, transfer and matrix
 
 
@@ -32,13 +39,62 @@ def write_film(frames: Iterable[UInt8Array], path: Path, *, fps: int = FPS) -> i
     Odd sides are made even by repeating the last line. Same frames, same library: same bytes. The file
     appears complete or not at all. Raises ConfigError where there is no frame, or one of another size.
     """
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        count = _encode(frames, draft, fps)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with _complete_or_not_at_all(path) as draft:
+        return _encode(frames, draft, fps)
+
+
+def write_gif(frames: Iterable[UInt8Array], path: Path, *, fps: int, colours: UInt8Array) -> int:
+    """Write uint8 `[H, W, 3]` frames as a GIF that repeats for ever and return their number.
+
+    All frames have one palette, chosen from `colours` (uint8 `[N, h, w, 3]`, some of the pictures), so that
+    colours do not flicker. GIF counts hundredths of a second: single delays are rounded, their sum is not.
+    Otherwise as `write_film`.
+    """
+    sample = Image.fromarray(grid(colours, columns=sheet_columns(len(colours))))
+    palette = sample.quantize(GIF_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    count = 0
+    with _complete_or_not_at_all(path) as draft, draft.open("wb") as file:
+        for frame in frames:
+            picture = Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+            if not count:
+                size = picture.size
+                file.writelines(GifImagePlugin.getheader(picture, info={"loop": 0, "optimize": False})[0])
+            elif picture.size != size:
+                raise ConfigError(SIZES_DIFFER)
+            # Each frame by itself: Pillow's own way of saving would hold all of them in memory.
+            file.writelines(GifImagePlugin.getdata(picture, duration=10 * _gif_delay(count, fps)))
+            count += 1
+        if not count:
+            raise ConfigError("There is no picture to make an animation of. Give at least one.")
+        file.write(b";")
     return count
+
+
+def write_picture_sequence(frames: Iterable[UInt8Array], path: Path) -> int:
+    """Write uint8 `[H, W, 3]` frames as 00000.png, 00001.png, ... in a ZIP and return their number.
+
+    Otherwise as `write_film`, but that sizes may differ.
+    """
+    count = 0
+    with _complete_or_not_at_all(path) as draft, zipfile.ZipFile(draft, "w") as archive:
+        for frame in frames:
+            content = io.BytesIO()
+            Image.fromarray(frame).save(content, "PNG")
+            archive.writestr(zipfile.ZipInfo(f"{count:05d}.png", ZIP_DATE), content.getvalue())
+            count += 1
+        if not count:
+            raise ConfigError("There is no picture to pack. Give at least one.")
+    return count
+
+
+def enlarged(frame: UInt8Array, factor: int) -> UInt8Array:
+    """uint8 `[H, W, 3]` at `factor` times its sides, smoothly."""
+    if factor == 1:
+        return frame
+    height, width = frame.shape[:2]
+    return np.asarray(
+        Image.fromarray(frame).resize((factor * width, factor * height), Image.Resampling.BICUBIC)
+    )
 
 
 def write_progress_film(grids: Iterable[tuple[str, Path]], path: Path, *, fps: int = FPS) -> int:
@@ -48,6 +104,22 @@ def write_progress_film(grids: Iterable[tuple[str, Path]], path: Path, *, fps: i
     `write_film` does, and OSError for a picture that cannot be read.
     """
     return write_film(_faded(grids, fps), path, fps=fps)
+
+
+@contextmanager
+def _complete_or_not_at_all(path: Path) -> Iterator[Path]:
+    """Yield a file to write that becomes `path` if the block ends without an error, else vanishes."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _gif_delay(frame: int, fps: int) -> int:
+    """Hundredths of a second that a frame stands, such that it ends when it should."""
+    return max(SHORTEST_DELAY, round((frame + 1) * 100 / fps) - round(frame * 100 / fps))
 
 
 def _encode(frames: Iterable[UInt8Array], path: Path, fps: int) -> int:
@@ -65,7 +137,7 @@ def _encode(frames: Iterable[UInt8Array], path: Path, fps: int) -> int:
             if not count:
                 stream.width, stream.height = width, height
             elif (stream.width, stream.height) != (width, height):
-                raise ConfigError("The pictures of a film must all have the same size. Leave the others out.")
+                raise ConfigError(SIZES_DIFFER)
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
             )
