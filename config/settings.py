@@ -134,6 +134,12 @@ PERSON_MARK_SALT = os.environ.get("PERSON_MARK_SALT") or SECRET_KEY
 # has to change, the public keys of before go into PROVENANCE_OLD_KEYS, so that older files are still known.
 PROVENANCE_SECRET = os.environ.get("PROVENANCE_SECRET") or SECRET_KEY
 PROVENANCE_OLD_KEYS = environment.words("PROVENANCE_OLD_KEYS")
+# A C2PA certificate with its chain and its private key, as PEM files, puts Content Credentials into every
+# image file; it needs the extra `c2pa`. With a time-stamping authority, each picture asks it.
+C2PA_CERTIFICATE = os.environ.get("C2PA_CERTIFICATE", "")
+C2PA_PRIVATE_KEY = os.environ.get("C2PA_PRIVATE_KEY", "")
+C2PA_ALGORITHM = os.environ.get("C2PA_ALGORITHM", "es256")
+C2PA_TIMESTAMP_URL = os.environ.get("C2PA_TIMESTAMP_URL", "")
 # Where engines compute ("cpu", "cuda"; empty: what is there), and how much of its memory jobs may ask for
 # (0: all of it).
 JOBS_DEVICE = os.environ.get("JOBS_DEVICE", "")

@@ -143,8 +143,8 @@ def discard_import(*, imported: ModelImport) -> None:
     if row.job.is_active:
         stop_job(job=row.job)  # its end is noted below, by whoever ends it
         return
-    row.delete()
     transaction.on_commit(partial(remove_files, import_folder(row)))
+    row.delete()
 
 
 def note_import_end(job: Job) -> None:

@@ -87,7 +87,7 @@ def generator_folder(tmp_path):
 
 
 def test_a_pickle_of_stylegan_becomes_a_private_model_and_is_deleted(bring, answer, owner, tmp_path):
-    """Abuse case 19: real networks, altered source code inside; the weights convert, the canary is untouched."""
+    """Abuse case 19: real networks, altered source code; the weights convert, the canary is untouched."""
     import torch
 
     from engines.stylegan.networks import Generator
@@ -103,7 +103,7 @@ def test_a_pickle_of_stylegan_becomes_a_private_model_and_is_deleted(bring, answ
     assert imported.found["resolution"] == 16
     assert imported.file == ""
     kept = list_keys(import_folder(imported))
-    assert {key.rpartition("/")[2] for key in kept} == {"g_ema.safetensors", "model.json"}
+    assert {key.rpartition("/")[2] for key in kept} == {"g_ema.safetensors", "g.safetensors", "model.json"}
     imported = answer(imported)
     assert imported.stage == "ready", imported.refusal
     model = imported.model
