@@ -1,9 +1,12 @@
 """The work of imports, in a light worker. Imports no torch itself: what needs it has a process of its own."""
 
+import io
 import logging
+import uuid
 from functools import partial
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -20,9 +23,12 @@ from catalog.models import Attribution, ModelImport, ModelPicture, ModelVersion
 from catalog.registry import room_refusal
 from catalog.services.imports import import_folder, remove_files
 from catalog.services.publish import publish_version
+from catalog.signing import write_signed
+from catalog.terms import required_attribution
 from engines.errors import EngineError
 from engines.files import sha256_file
 from engines.progress import Control
+from engines.provenance import Provenance
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import fetch_folder, store_folder
@@ -90,7 +96,7 @@ def _try(context: JobContext, imported: ModelImport) -> Outcome:
     version = _publish(imported, tried)
     with context.fenced():
         _name_author(imported, version)
-        _keep_sheet(version, tried.sheet)
+        _keep_sheet(version, tried.sheet, context.job_id)
         ModelImport.objects.filter(pk=imported.pk).update(stage=Stage.READY, model=version.model)
         transaction.on_commit(partial(remove_files, import_folder(imported)))
     return Outcome()
@@ -128,19 +134,34 @@ def _name_author(imported: ModelImport, version: ModelVersion) -> None:
         )
 
 
-def _keep_sheet(version: ModelVersion, sheet: Path | None) -> None:
+def _keep_sheet(version: ModelVersion, sheet: Path | None, run: uuid.UUID) -> None:
     """Make the pictures of the smoke test the first of the model's page."""
     if sheet is None or version.model.pictures.exists():
         return
+    encoded = io.BytesIO()
     with Image.open(sheet) as picture:
         width, height = picture.size
-    key = default_storage.save(new_key(version.model_id), ContentFile(sheet.read_bytes()))
+        write_signed(picture, encoded, _record(version, run))
+    key = default_storage.save(new_key(version.model_id), ContentFile(encoded.getvalue()))
     ModelPicture.objects.create(
         model=version.model,
         file=key,
         caption=_("Made when it was imported, to see that it works."),
         width=width,
         height=height,
+    )
+
+
+def _record(version: ModelVersion, run: uuid.UUID) -> Provenance:
+    return Provenance(
+        model=f"{version.model.address} v{version.number}",
+        model_sha256=version.weights_sha256,
+        version_sha256=version.sha256,
+        run=str(run),
+        studio=settings.SITE_URL,
+        credit="; ".join(required_attribution(version)),
+        licence=version.licence.spdx_id or version.licence.name,
+        licence_url=version.licence.url,
     )
 
 

@@ -17,6 +17,7 @@ from engines.diffusion.state import NAME, TrainState
 from engines.files import atomic_folder
 from engines.images import grid, sheet_columns
 from engines.progress import Snapshot
+from engines.provenance import Provenance, write_png
 
 SNAPSHOTS, SAMPLES = "snapshots", "samples"
 GRID_FILE, STATS_FILE = "grid.png", "stats.json"
@@ -82,7 +83,8 @@ def sample_grid(config: TrainConfig, state: TrainState) -> Image.Image:
 def _write_grid_and_stats(
     folder: Path, config: TrainConfig, state: TrainState, stats: Mapping[str, float]
 ) -> None:
-    sample_grid(config, state).save(folder / GRID_FILE)
+    record = Provenance(settings={"Steps": config.sample_steps, "Training step": state.step})
+    write_png(sample_grid(config, state), folder / GRID_FILE, record)
     values = {"step": state.step, "nimg": state.step * config.batch, **stats}
     (folder / STATS_FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
 

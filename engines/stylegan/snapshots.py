@@ -23,6 +23,7 @@ from engines.manifest import (
     read_model_info,
 )
 from engines.progress import Snapshot
+from engines.provenance import Provenance, write_png
 from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS, TrainConfig
 from engines.stylegan.networks import Generator
 from engines.stylegan.randomness import Purpose, latents, torch_rng
@@ -101,7 +102,9 @@ def _images(generator: Generator, z: Tensor) -> UInt8Array:
 
 
 def _write_grid_and_stats(folder: Path, state: TrainState, stats: Mapping[str, float]) -> None:
-    sample_grid(state.g_ema).save(folder / GRID_FILE)
+    seeds = f"{GRID_SEEDS[0]}-{GRID_SEEDS[-1]}"
+    record = Provenance(settings={"Seeds": seeds, "Truncation": 1.0, "Training step": state.step})
+    write_png(sample_grid(state.g_ema), folder / GRID_FILE, record)
     (folder / STATS_FILE).write_text(json.dumps({"step": state.step, **stats}, indent=2), encoding="utf-8")
 
 
