@@ -10,6 +10,8 @@ from django.db.models import Sum
 
 from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
+from catalog.models import ModelImport
+from catalog.services.imports import open_imports
 from generation.models import Generation, Picture
 from jobs.charging import cost_of
 from jobs.files import list_keys
@@ -22,7 +24,7 @@ from training.models import AISnapshot, DatasetImage, NearestIndex, Snapshot, Up
 
 def broken() -> list[str]:
     """Return every broken promise in words; empty when all are kept."""
-    return [*_states(), *_money(), *_files(), *_results(), *_letters(), *_writers()]
+    return [*_states(), *_money(), *_files(), *_imports(), *_results(), *_letters(), *_writers()]
 
 
 def _states() -> Iterator[str]:
@@ -104,6 +106,24 @@ def _files() -> Iterator[str]:
             yield f"{key} is in the storage, and no row points to it"
     if any(len(list_keys(folder)) < 3 for folder in folders):
         yield "a snapshot is not whole"
+
+
+def _imports() -> Iterator[str]:
+    """An import is closed with its job; its files are there while it is open, and no longer."""
+    stages = ModelImport.Stage
+    for imported in ModelImport.objects.select_related("job"):
+        if imported.job.state == State.SUCCEEDED:
+            fits = imported.stage in (stages.FOUND, stages.READY)
+        else:
+            fits = imported.stage == stages.REFUSED
+        if not fits:
+            yield f"{imported.job} ended {imported.job.state}, and its import is {imported.stage}"
+        if imported.stage == stages.FOUND and not list_keys(imported.found["folder"]):
+            yield f"the files of the import {imported.pk} are missing"
+    numbers = {str(pk) for pk in open_imports().values_list("pk", flat=True)}
+    for key in list_keys("imports"):
+        if key.split("/")[1] not in numbers:
+            yield f"{key} is in the storage, and its import has ended"
 
 
 def _results() -> Iterator[str]:

@@ -15,7 +15,9 @@ from PIL import Image
 
 from accounts.models import User
 from billing.exceptions import BillingError
-from catalog.models import ModelVersion
+from catalog.exceptions import ImportRefusedError
+from catalog.models import ModelImport, ModelVersion
+from catalog.services import answer_import, start_import
 from generation.exceptions import TooManyWaitingError
 from generation.models import Picture
 from generation.orders import Start, TextOrder
@@ -24,6 +26,7 @@ from generation.text_services import start_text_generation, start_upscale
 from jobs.exceptions import MoveRefusedError
 from jobs.models import Job, Queue, State
 from jobs.services import request_sample, request_snapshot, stop_job
+from tests.catalog.brought import lora
 from training.models import AITraining, Dataset, Experiment
 from training.services import (
     add_files,
@@ -72,11 +75,12 @@ class Workload:
             "experiment": 2,
             "AI training": 2,
             "sample": 1,
+            "import": 2,
         }
         kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
         try:
             self._order(kind, person)
-        except (BillingError, TooManyWaitingError):
+        except (BillingError, TooManyWaitingError, ImportRefusedError):
             kind = "refused: credits short, or too many waiting"
         except Picture.DoesNotExist:
             kind = "nothing there yet to make larger"
@@ -118,6 +122,8 @@ class Workload:
             add_files(
                 dataset=person.to_fill, arrived=[self._picture() for _ in range(self.rng.randint(1, 12))]
             )
+        elif kind == "import":
+            self._import(person)
         elif kind == "experiment":
             start_experiment(
                 owner=person.user,
@@ -130,6 +136,23 @@ class Workload:
             for earlier in Dataset.objects.owned_by(person.user).exclude(sample_family=""):
                 delete_dataset(dataset=earlier)
             create_sample_dataset(owner=person.user, family="cats", count=60)
+
+    def _import(self, person: Person) -> None:
+        """Bring a LoRA, or answer what was found in the one before; it fits no base here, and is refused."""
+        waiting = ModelImport.objects.filter(owner=person.user, stage=ModelImport.Stage.FOUND).first()
+        if waiting is None:
+            start_import(owner=person.user, arrived=ContentFile(lora(), "style.safetensors"))
+            return
+        number = self.rng.randrange(36**6)
+        answer_import(
+            imported=waiting,
+            title="Style",
+            name=f"style-{number}",
+            author="Ada",
+            source_url="",
+            licence=self.base.licence,
+            base=self.base,
+        )
 
     def _train_ai(self, person: Person) -> None:
         """A LoRA of a few steps, now and then with pictures of the class for prior preservation."""
