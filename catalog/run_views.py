@@ -24,11 +24,13 @@ from accounts.zips import zip_response
 from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.exceptions import ChainRefusedError, RunRefusedError, TooManyRunsError
 from catalog.kinds import is_runnable, outputs_of
+from catalog.model_page import page_context
 from catalog.models import ModelRun, ModelVersion, RunItem, RunResult
 from catalog.run_forms import MAX_COUNT, RunForm
 from catalog.run_results import as_csv, as_json, file_name, shown_items, zip_entries
-from catalog.runs import find_source, kind_words, measured, quote_run, runnable_versions, takers
+from catalog.runs import find_source, kind_words, quote_run, runnable_versions, takers
 from catalog.services.runs import StepOrder, delete_run, start_run
+from engines.manifest import LORA, TEXT_TO_IMAGE
 from jobs.estimates import is_served
 from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import Queue, State
@@ -45,7 +47,9 @@ _LINKED_LENGTH = 1000
 @login_required
 def create_run(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
     """Show a model's Run form, filled from a link; order what it asks for."""
-    version = _runnable(request, handle, name)
+    version = _usable(request, handle, name)
+    if not is_runnable(version):
+        return _other_page(request, version)
     if request.method == "POST":
         try:
             receive_files(request, max_bytes=MAX_BYTES)
@@ -95,14 +99,10 @@ def _form_page(
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     context = {
-        "version": version,
-        "model": version.model,
-        "form": form,
+        **page_context(request, version.model, tab="run"),
         "refusal": refusal,
         "problem": problem,
         "gives": kind_words(port.kind for port in outputs_of(version)),
-        "measured": measured(version),
-        "has_source": form.takes_files and form.source_key is not None,
         "is_unserved": not is_served(Queue.GENERATE),
         **_button(version, form, form["count"].value() if "count" in form.fields else None),
     }
@@ -243,13 +243,19 @@ def send_on(request: AccountHttpRequest) -> HttpResponse:
     return render(request, "catalog/run_send.html", context)
 
 
-def _runnable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion:
-    """Return the newest version of a model that the user may run; others do not exist."""
+def _usable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion:
+    """Return the newest version of a model that the user may use; others do not exist."""
     found = runnable_versions(_user(request)).filter(model__owner__handle=handle, model__name=name)
     version: ModelVersion = get_object_or_404(found)
-    if not is_runnable(version):
-        raise Http404
     return version
+
+
+def _other_page(request: AccountHttpRequest, version: ModelVersion) -> HttpResponse:
+    """Say where else a model is run; whoever sends a form to it all the same is told so."""
+    context = page_context(request, version.model, tab="run")
+    context["has_own_page"] = version.model.family in {TEXT_TO_IMAGE, LORA}
+    status = HTTPStatus.CONFLICT if request.method == "POST" else HTTPStatus.OK
+    return render(request, "catalog/run_create.html", context, status=status)
 
 
 def _own_run(request: AccountHttpRequest, pk: UUID) -> ModelRun:

@@ -13,9 +13,17 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
-        from catalog.registry import Dependents, register_dependents  # noqa: PLC0415 - apps must be loaded
+        from catalog.registry import (  # noqa: PLC0415 - apps must be loaded
+            Dependents,
+            register_dependents,
+            register_pictures,
+        )
         from generation.dependents import describe_pictures  # noqa: PLC0415 - as above
-        from generation.selectors import keys_in_use, starts_in_use  # noqa: PLC0415 - as above
+        from generation.selectors import (  # noqa: PLC0415 - as above
+            find_picture_file,
+            keys_in_use,
+            starts_in_use,
+        )
         from generation.services import (  # noqa: PLC0415 - as above
             JOB_KIND,
             MAX_TOGETHER,
@@ -51,5 +59,6 @@ class GenerationConfig(AppConfig):
             )
         )
         register_dependents(Dependents(name="pictures", describe=describe_pictures))
+        register_pictures("picture", find_picture_file)
         register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))
         register_files(StoredFiles(name="starts", prefix=STARTS, in_use=starts_in_use))

@@ -86,3 +86,9 @@ def starts_in_use(keys: Collection[str]) -> set[str]:
     """Return those of the keys below `starts/` that an order started from."""
     orders = Generation.objects.filter(Q(source_file__in=keys) | Q(mask_file__in=keys))
     return {key for pair in orders.values_list("source_file", "mask_file") for key in pair} & set(keys)
+
+
+def find_picture_file(user: User, number: uuid.UUID) -> str | None:
+    """Return the storage key of a picture of the user's gallery, None where there is none of that number."""
+    pictures = Picture.objects.owned_by(user).filter(pk=number)
+    return pictures.values_list("file", flat=True).first()

@@ -115,8 +115,9 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     """Publish one shipped model for everybody, or bring what is said about it up to date.
 
     The card's keys: name, title, tagline, description, training_data, known_limits, attribution, licence,
-    people (name, role and link of those behind it), dataset (title and licence of what it was trained on)
-    and, where it went on from another model, starting_point (the same of that). Hashes come from model.json.
+    people (name, role and link of those behind it), dataset (title and licence of what it was trained on; or
+    a list of them, datasets) and, where it went on from another model, starting_point (the same of that);
+    type where it is no generator. Hashes come from model.json.
     """
     publisher = ensure_publisher()
     texts = {key: card[key] for key in _TEXTS}
@@ -132,6 +133,7 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
         model = publish_version(
             owner=publisher,
             name=card["name"],
+            type=card.get("type", CatalogModel.Type.GENERATE),
             visibility=Visibility.PUBLIC,
             is_starter=True,
             **texts,
@@ -145,6 +147,8 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
 
 def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:
     """Return what model.json says that a starter was made from: pictures, perhaps another model."""
+    if "datasets" in card:
+        return [(_dataset(values), Derivation.Role.DATASET) for values in card["datasets"]]
     lineage = json.loads((folder / MODEL_FILE).read_text("utf-8"))["lineage"]
     parents: list[tuple[Source, str]] = [
         (_source(Source.Kind.DATASET, lineage, card["dataset"]), Derivation.Role.DATASET)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from engines.errors import EngineError
-from engines.starters.small_networks import enlarge, identify
+from engines.starters.small_networks import enlarge, export, identify
 from engines.starters.text_to_image.sources import MissingSource
 
 
@@ -19,17 +19,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("network", choices=_TRAIN)
     parser.add_argument("--images", type=Path, required=True, help="folder of the picture sets")
     parser.add_argument("--out", type=Path, required=True, help="where to work; run again to go on")
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="write what --out was trained to as this model folder"
+    )
     parser.add_argument("--steps", type=int, help="updates in all (default: the recipe's)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
+        if options.export is not None:
+            return _export(options)
         figures = _TRAIN[options.network](options.images, options.out, options.steps)
     except (EngineError, MissingSource) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    figures = json.loads((options.out / "figures.json").read_text())
+    write = export.export_identifier if options.network == "identify" else export.export_enlarger
+    write(options.out, options.export, lineage=export.lineage_of(options.images), figures=figures)
     return 0
 
 

@@ -7,6 +7,7 @@ Photographs lie in ``subjects/<subject>/*.jpg``.
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import zipfile
@@ -81,6 +82,16 @@ def read_set(
             if keep(row):
                 with Image.open(io.BytesIO(pictures.read(row["file_name"]))) as opened:
                     yield row["file_name"], opened.convert("RGBA")
+
+
+def list_sha256(folder: Path, name: str) -> str:
+    """SHA-256 of the list of a drawing set (`metadata.jsonl`): what a lineage knows the set by.
+
+    Raises:
+        MissingSource: the set is not there.
+    """
+    with _Set(_find(folder, name)) as pictures:
+        return hashlib.sha256(pictures.read("metadata.jsonl")).hexdigest()
 
 
 def read_photographs(folder: Path, *, held_out: bool, size: int) -> list[Array]:
