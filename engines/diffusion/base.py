@@ -32,6 +32,7 @@ class Base:
     device: torch.device
     dtype: torch.dtype
     keywords: KeywordVectors = field(default_factory=KeywordVectors)  # of the LoRAs inside
+    gains: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # of DoRAs inside, by LoRA and layer
 
     @classmethod
     def open(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engines.diffusion.base import Base
 from engines.diffusion.lora import DOWN, UP, Tensors, every_layer, weight_of
+from engines.diffusion.lycoris import MAGNITUDE, as_factors
 from engines.errors import ModelError
 
 KOHYA_DOWN, KOHYA_UP, KOHYA_ALPHA = "lora_down.weight", "lora_up.weight", "alpha"
@@ -53,11 +54,21 @@ _SGM_INSIDE = {
 
 @dataclass(frozen=True)
 class Joined:
-    """One layer in kohya's files: the layers here that it joins, how many rows each has, and their kernel."""
+    """One layer in kohya's files: the layers here that it joins, their numbers of rows, a row's shape."""
 
     names: tuple[str, ...]
     widths: tuple[int, ...]
-    kernel: tuple[int, ...] = ()
+    row: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the joined weight: `[out, in]` or `[out, in, k, k]`."""
+        return sum(self.widths), *self.row
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Of a convolution; empty for linear layers."""
+        return self.row[1:]
 
 
 def table(base: Base) -> dict[str, Joined]:
@@ -86,7 +97,7 @@ def table(base: Base) -> dict[str, Joined]:
 
 
 def _joined(names: tuple[str, ...], known: Mapping[str, torch.Size]) -> Joined:
-    return Joined(names, tuple(known[name][0] for name in names), tuple(known[names[0]][2:]))
+    return Joined(names, tuple(known[name][0] for name in names), tuple(known[names[0]][1:]))
 
 
 def to_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
@@ -103,9 +114,13 @@ def to_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
 
 
 def from_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
-    """A LoRA's tensors in our names, alpha taken into B. Raises ModelError that names what the base lacks."""
+    """A LoRA's tensors in our names, alpha taken into B; a DoRA's magnitudes are `{layer}.dora_scale`.
+
+    Raises ModelError that names what the base lacks.
+    """
     known = table(base) | _diffusers_spelling(base)
-    rest = dict(tensors)
+    shapes = {kohya: joined.shape for kohya, joined in known.items()}
+    rest = as_factors(tensors, shapes, down=KOHYA_DOWN, up=KOHYA_UP)
     read: dict[str, Tensor] = {}
     for kohya, joined in known.items():
         down, up = rest.get(f"{kohya}.{KOHYA_DOWN}"), rest.get(f"{kohya}.{KOHYA_UP}")
@@ -120,6 +135,15 @@ def from_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
         for name, pair in zip(joined.names, _split(down, up, joined.widths), strict=True):
             if pair is not None:
                 read[f"{name}.{DOWN}"], read[f"{name}.{UP}"] = pair
+        magnitude = rest.get(f"{kohya}.{MAGNITUDE}")
+        if magnitude is not None and (len(joined.names) == 1 or len(magnitude) == joined.shape[0]):
+            del rest[f"{kohya}.{MAGNITUDE}"]
+            parts = [magnitude] if len(joined.names) == 1 else torch.split(magnitude, joined.widths)
+            read |= {
+                f"{name}.{MAGNITUDE}": part
+                for name, part in zip(joined.names, parts, strict=True)
+                if f"{name}.{DOWN}" in read
+            }
     if rest or not read:
         shown = ", ".join(sorted(rest)[:3]) or "it holds no layers"
         raise ModelError(

@@ -4,6 +4,8 @@ A LoRA's tensors go by the names that diffusers' files give them: component, mod
 example `unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight`. A is `[rank, in]`, B is
 `[out, rank]`; alpha equals the rank throughout, so the weight that is added is B @ A. Of a convolution A is
 `[rank, in, k, k]` and B `[out, rank, 1, 1]`, as LyCORIS has it (Yeh et al. 2023, arXiv 2309.14859).
+
+What was read from a DoRA has gains besides, `[out]` or `[in]`: a layer then does W x (1 + gain) + B A x.
 """
 
 import warnings
@@ -24,6 +26,7 @@ Tensors = Mapping[str, Tensor]
 
 NO_LORA = "__base__"  # peft's word for a sample without an adapter
 DOWN, UP = "lora_A.weight", "lora_B.weight"
+GAIN_IN, GAIN_OUT = "lora_gain_in", "lora_gain_out"
 NAMES_SHOWN = 3
 _ATTENTION = (
     *("to_q", "to_k", "to_v", "to_out.0"),
@@ -142,6 +145,11 @@ def load_lora(base: Base, name: str, tensors: Tensors, *, keyword: str = "") -> 
     for key, value in tensors.items():
         if key.endswith(f".{ENDING}"):
             base.keywords.add(base.pipeline, key.removesuffix(f".{ENDING}"), name, keyword, value)
+    base.gains[name] = {
+        key: value.to(base.device, base.dtype)
+        for key, value in tensors.items()
+        if key.endswith((f".{GAIN_IN}", f".{GAIN_OUT}"))
+    }
     with torch.no_grad():
         for key, parameter in lora_parameters(base, name).items():
             parameter.copy_(tensors[key])
@@ -150,6 +158,7 @@ def load_lora(base: Base, name: str, tensors: Tensors, *, keyword: str = "") -> 
 def remove_lora(base: Base, name: str) -> None:
     """Take a LoRA out of the base."""
     base.keywords.remove(name)
+    base.gains.pop(name, None)
     for _, layer in lora_layers(base):
         layer.set_adapter([active for active in layer.active_adapters if active != name])
         layer.delete_adapter(name)
@@ -165,11 +174,14 @@ def unfitting(base: Base, tensors: Tensors) -> list[str]:
         name, _, kind = key.rpartition(".lora_")
         if f"lora_{kind}" == ENDING and name in base.text_encoders:
             continue  # their shape is looked at when the keyword is known
-        if name not in known or f"lora_{kind}" not in (DOWN, UP):
+        if name not in known or f"lora_{kind}" not in (DOWN, UP, GAIN_IN, GAIN_OUT):
             wrong.append(f"the base has no {key}")
             continue
         shape = weight_of(known[name]).shape
-        if f"lora_{kind}" == DOWN:
+        if f"lora_{kind}" in (GAIN_IN, GAIN_OUT):
+            expected = shape[1:2] if f"lora_{kind}" == GAIN_IN else shape[:1]
+            other, fits = DOWN, tensor.shape == expected
+        elif f"lora_{kind}" == DOWN:
             other, fits = UP, tensor.shape[1:] == shape[1:]
         else:
             other, fits = DOWN, tensor.shape[:1] == shape[:1] and tensor.ndim == len(shape)

@@ -19,7 +19,8 @@ from torch import Tensor
 from engines.diffusion.base import Base
 from engines.diffusion.families import FAMILIES
 from engines.diffusion.kohya import KOHYA_DOWN, from_kohya, to_kohya
-from engines.diffusion.lora import DOWN, NAMES_SHOWN, UP, Tensors, unfitting
+from engines.diffusion.lora import DOWN, NAMES_SHOWN, UP, Tensors, every_layer, unfitting, weight_of
+from engines.diffusion.lycoris import MAGNITUDE, as_factors, refuse_unread, with_gains
 from engines.errors import ModelError
 
 Naming = Literal["diffusers", "kohya"]
@@ -27,7 +28,9 @@ Naming = Literal["diffusers", "kohya"]
 SPEC_VERSION = "1.0.0"
 BASE_NAME, BASE_HASH, BASE_FAMILY = "atelier.base", "atelier.base_sha256", "atelier.family"
 _KOHYA_BASES = {"sd15": "sd_v1", "sdxl": "sdxl_base_v1-0", "flux": "flux1"}
+_KOHYA_PREFIXES = ("lora_unet_", "lora_te")
 _OLD_ENDINGS = {".lora.down.weight": f".{DOWN}", ".lora.up.weight": f".{UP}"}
+_MAGNITUDES = ".lora_magnitude_vector", ".lora_magnitude_vector.weight"  # of peft, always over outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +95,7 @@ def read_info(path: Path) -> LoraInfo:
 
 
 def read_lora(path: Path, base: Base, *, relatives: bool = False) -> Lora:
-    """Read a file of either naming for `base`.
+    """Read a file of either naming for `base`: a LoRA, DoRA, LoHa or LoKr.
 
     A file that names another base is refused, unless `relatives` allows other bases of the same family; so is
     one whose layers the base does not have. Raises ModelError that says which base it was made for.
@@ -102,9 +105,11 @@ def read_lora(path: Path, base: Base, *, relatives: bool = False) -> Lora:
         alphas = _adapter_alphas(file.metadata() or {})
         raw = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 -- is no mapping
     _refuse_other_base(base, info, relatives=relatives)
-    if any(name.endswith(KOHYA_DOWN) for name in raw):
-        return Lora(from_kohya(base, raw), info)
-    tensors = _with_alpha_one(raw, alphas)
+    refuse_unread(raw, info.title)
+    if any(name.startswith(_KOHYA_PREFIXES) for name in raw):
+        return Lora(with_gains(base, from_kohya(base, raw)), info)
+    shapes = {name: weight_of(layer).shape for name, layer in every_layer(base).items()}
+    tensors = with_gains(base, _with_alpha_one(as_factors(raw, shapes, down=DOWN, up=UP), alphas))
     wrong = unfitting(base, tensors)
     if wrong:
         shown = ", ".join(wrong[:NAMES_SHOWN])
@@ -210,6 +215,9 @@ def _with_alpha_one(raw: Tensors, alphas: Mapping[str, float]) -> dict[str, Tens
     }
     for name, tensor in raw.items():
         if name.endswith(".alpha"):
+            continue
+        if name.endswith(_MAGNITUDES):
+            tensors[f"{name.partition('.lora_magnitude_vector')[0]}.{MAGNITUDE}"] = tensor.flatten()
             continue
         renamed = name
         for old, new in _OLD_ENDINGS.items():
