@@ -65,7 +65,9 @@ class CatalogConfig(AppConfig):
             )
         )
         register_files(StoredFiles(name="exports", prefix=exports.PREFIX, in_use=exports.keys_in_use))
-        register_page_part(PagePart(name="bundle", template="catalog/model_bundle.html", tell=tell_bundle))
+        register_page_part(
+            PagePart(name="bundle", template="catalog/model_bundle.html", tell=tell_bundle, tab="files")
+        )
         register_files(StoredFiles(name="model pictures", prefix=PICTURES, in_use=pictures_in_use))
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))
         register_dependents(Dependents(name="trained models", describe=describe_trained, blocks=True))

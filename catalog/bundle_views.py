@@ -52,7 +52,7 @@ def _request_export(request: HttpRequest, version: ModelVersion) -> HttpResponse
     job = exports.request_export(owner=request.user, version=version)
     if job is not None:
         messages.success(request, _("The ONNX file is being made. Reload this page in a minute."))
-    place = redirect("catalog:model_detail", version.model.owner.handle, version.model.name)
+    place = redirect("catalog:model_files", version.model.owner.handle, version.model.name)
     place["Location"] += "#run-at-home"
     return place
 

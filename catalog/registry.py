@@ -29,11 +29,12 @@ Tell = Callable[[ModelVersion, User | AnonymousUser], dict[str, Any] | None]
 
 @dataclass(frozen=True, kw_only=True)
 class PagePart:
-    """A part of a model's page below what it was trained on, with a template of the app that tells it."""
+    """A part of a tab of models' pages, with a template of the app that tells it."""
 
     name: str
     template: str
     tell: Tell
+    tab: str = "overview"
 
 
 # Returns why a person can store no more, so many bytes taken into account; "" where there is room.
@@ -64,9 +65,12 @@ def register_page_part(part: PagePart) -> None:
     _parts[part.name] = part
 
 
-def parts_of_page(version: ModelVersion, viewer: User | AnonymousUser) -> list[tuple[str, dict[str, Any]]]:
-    """Return the template of every part that has something to show, with what it shows."""
-    told = ((part.template, part.tell(version, viewer)) for part in _parts.values())
+def parts_of_page(
+    version: ModelVersion, viewer: User | AnonymousUser, tab: str
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the template of every part of a tab that has something to show, with what it shows."""
+    parts = [part for part in _parts.values() if part.tab == tab]
+    told = ((part.template, part.tell(version, viewer)) for part in parts)
     return [(template, shown) for template, shown in told if shown is not None]
 
 

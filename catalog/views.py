@@ -7,24 +7,26 @@ from http import HTTPStatus
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.files import serve_file
 from catalog import files, lineage, services
 from catalog.addresses import own_model, reached_model
+from catalog.directory import for_cards
 from catalog.exceptions import ModelInUseError, NameTakenError
 from catalog.forms import RenameForm
 from catalog.licences import terms
 from catalog.manifests import SAMPLE_GRID
 from catalog.model_page import page_context, versions_of
-from catalog.models import CatalogModel, Licence, ModelFile
+from catalog.models import CatalogModel, Licence, ModelFile, PublicationRequest, Visibility
 from catalog.registry import dependents_of, parts_of_page
-from catalog.selectors import with_latest_version
 from catalog.terms import effective_terms, required_attribution
 from catalog.versions import history_of
 
@@ -35,13 +37,45 @@ VERSIONS_A_PAGE = 20
 @require_safe
 @login_required
 def list_models(request: HttpRequest) -> HttpResponse:
-    """Show the models of whoever asks."""
-    models = with_latest_version(CatalogModel.objects.owned_by(request.user))
-    return render(request, "catalog/model_list.html", {"page": _page(request, models)})
+    """Show the models of whoever asks, with who may have each; `?type=` keeps those of one type."""
+    own = CatalogModel.objects.owned_by(request.user)
+    counts = dict(own.order_by().values_list("type").annotate(Count("pk")))
+    kind = request.GET.get("type", "")
+    models = own.filter(type=kind) if kind in counts else own
+    asked = PublicationRequest.objects.filter(model=OuterRef("pk"), state=PublicationRequest.State.WAITING)
+    models = for_cards(models.annotate(is_asked=Exists(asked)))
+    page = Paginator(models, PAGE_SIZE).get_page(request.GET.get("page"))
+    for model in page:
+        model.state_title = _state_of(model)
+    return render(request, "catalog/model_list.html", {"page": page, "tabs": _kind_tabs(counts, kind)})
 
 
-def _page(request: HttpRequest, models: QuerySet[CatalogModel]) -> object:
-    return Paginator(models, PAGE_SIZE).get_page(request.GET.get("page"))
+def _state_of(model: CatalogModel) -> str | Promise:
+    """Who may have an own model, in words; `is_asked` is that of `list_models`."""
+    if model.withdrawn_at:
+        return _("Withdrawn")
+    if model.is_asked:
+        return _("Waiting for review")
+    return Visibility(model.visibility).label
+
+
+def _kind_tabs(counts: dict[str, int], chosen: str) -> list[dict[str, object]]:
+    """The links of one's own models' page: all, and each type that there is; none where there is one type."""
+    if len(counts) < 2:
+        return []
+    url = reverse("catalog:model_list")
+    all_of_them = {
+        "url": url,
+        "title": _("All"),
+        "count": sum(counts.values()),
+        "is_open": chosen not in counts,
+    }
+    types = [
+        {"url": f"{url}?type={kind}", "title": title, "count": counts[kind], "is_open": kind == chosen}
+        for kind, title in CatalogModel.Type.choices
+        if kind in counts
+    ]
+    return [all_of_them, *types]
 
 
 @require_safe
@@ -53,7 +87,7 @@ def show_model(request: HttpRequest, model: CatalogModel) -> HttpResponse:
     context |= {
         "pictures": model.pictures.all(),
         "grid": version.files.filter(path=SAMPLE_GRID).first() if version else None,
-        "parts": parts_of_page(version, request.user) if version else [],
+        "parts": parts_of_page(version, request.user, "overview") if version else [],
     }
     return render(request, "catalog/model_detail.html", context)
 
@@ -87,7 +121,9 @@ def show_version(request: HttpRequest, model: CatalogModel, number: int) -> Http
 def list_files(request: HttpRequest, model: CatalogModel) -> HttpResponse:
     """Files: what the newest version consists of, to use on one's own computer."""
     context = page_context(request, model, tab="files")
-    context["files"] = context["version"].files.all() if context["version"] else []
+    version = context["version"]
+    context["files"] = version.files.all() if version else []
+    context["parts"] = parts_of_page(version, request.user, "files") if version else []
     return render(request, "catalog/model_files.html", context)
 
 

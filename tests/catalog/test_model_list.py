@@ -2,8 +2,9 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from catalog.models import CatalogModel
+from catalog.models import CatalogModel, PublicationRequest
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
 
 URL = reverse("catalog:model_list")
@@ -42,6 +43,32 @@ def test_pages_turn(owner_client, owner, publish):
     assert second.count('class="card"') == 7
     for garbage in ("x", "-1", "10000000000000000000000"):
         assert owner_client.get(URL, {"page": garbage}).status_code == 200
+
+
+def test_who_may_have_each_is_said(owner_client, publish, owner):
+    publish(owner, "kept")
+    publish(owner, "shown", seed=1, visibility="public")
+    gone = publish(owner, "gone", seed=2, visibility="public").model
+    CatalogModel.objects.filter(pk=gone.pk).update(withdrawn_at=timezone.now())
+    asked = publish(owner, "asked", seed=3).model
+    PublicationRequest.objects.create(model=asked)
+    models = {model.name: model.state_title for model in owner_client.get(URL).context["page"]}
+    assert models == {
+        "kept": "Private",
+        "shown": "Public",
+        "gone": "Withdrawn",
+        "asked": "Waiting for review",
+    }
+
+
+def test_types_are_tabs_where_there_are_several(owner_client, publish, owner):
+    publish(owner, "made")
+    assert not owner_client.get(URL).context["tabs"]
+    publish(owner, "read", seed=1, type="extract")
+    response = owner_client.get(URL, {"type": "extract"})
+    assert [model.name for model in response.context["page"]] == ["read"]
+    assert [tab["count"] for tab in response.context["tabs"]] == [2, 1, 1]
+    assert len(owner_client.get(URL, {"type": "garbage"}).context["page"]) == 2
 
 
 @pytest.mark.parametrize("count", [1, 12])
