@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.files import serve_file
+from accounts.models import User
 from accounts.zips import zip_response
 from catalog.bundles import bundle_of
 from catalog.models import CatalogModel, ModelVersion
@@ -49,6 +50,7 @@ def export_onnx(request: HttpRequest, handle: str, name: str, number: int) -> Ht
 
 @login_required
 def _request_export(request: HttpRequest, version: ModelVersion) -> HttpResponseBase:
+    assert isinstance(request.user, User)  # behind login_required
     job = exports.request_export(owner=request.user, version=version)
     if job is not None:
         messages.success(request, _("The ONNX file is being made. Reload this page in a minute."))

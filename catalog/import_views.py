@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
+from accounts.models import User
 from accounts.receiving import UploadTooLarge, receive_files
 from catalog import services
 from catalog.exceptions import ImportRefusedError, NameTakenError
@@ -55,7 +56,7 @@ def _receive(request: AccountHttpRequest) -> HttpResponse:
         problem = _("Choose one file, then press Upload.")
         return _show_form(request, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
-        imported = services.start_import(owner=request.user, arrived=arrived[0])
+        imported = services.start_import(owner=_user(request), arrived=arrived[0])
     except ImportRefusedError as error:
         return _show_form(request, str(error.message), HTTPStatus.CONFLICT)
     return redirect("catalog:import_detail", imported.pk)
@@ -116,6 +117,11 @@ def show_picture(request: HttpRequest, handle: str, name: str, pk: UUID) -> Http
     picture = get_object_or_404(ModelPicture, pk=pk, model__in=visible)
     content_type = "image/webp" if picture.file.endswith(".webp") else "image/png"
     return serve_file(request, picture.file, content_type=content_type, immutable=True)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # behind login_required
+    return request.user
 
 
 def _own_import(request: AccountHttpRequest, pk: UUID) -> ModelImport:
