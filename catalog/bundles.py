@@ -88,7 +88,7 @@ def _inputs(version: ModelVersion) -> str:
 
 
 def _card(version: ModelVersion, files: list[ModelFile]) -> BundleCard:
-    model, licence = version.model, version.licence
+    model, licence = version.model, version.licence_in_force
     authors = [one.name for one in model.attributions.all()]
     return BundleCard(
         title=model.title,
@@ -130,7 +130,7 @@ def bundle_name(version: ModelVersion) -> str:
 
 
 def _licence(version: ModelVersion) -> str:
-    licence = version.licence
+    licence = version.licence_in_force
     head = [licence.name, licence.url, "", licence.full_text or licence.summary]
     return "\n".join(head).strip() + "\n"
 

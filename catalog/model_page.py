@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from catalog import lineage
-from catalog.models import CatalogModel, Licence, ModelVersion
+from catalog.models import CatalogModel, ModelVersion
 from catalog.runs import measured
 from catalog.words import DEVICES, DEVICES_OF_OTHERS, FAMILY_TITLES, kind_titles
 
@@ -48,7 +48,7 @@ def page_context(
     return {
         "model": model,
         "version": version,
-        "licence": licence_of(version) if version else None,
+        "licence": version.licence_in_force if version else None,
         "is_owner": model.owner_id == request.user.pk,
         "tab": tab,
         "tab_title": next(title for name, _route, title in _TABS if name == tab),
@@ -76,9 +76,3 @@ def _address(route: str, arguments: list[str]) -> str:
         return reverse(route, args=arguments)
     except NoReverseMatch:
         return ""
-
-
-def licence_of(version: ModelVersion) -> Licence:
-    """Return the licence that holds: what was granted last, else what the version came with."""
-    grant = version.source.grants.select_related("licence").first()
-    return grant.licence if grant else version.licence

@@ -33,8 +33,8 @@ class Recorder:
             settings={"Seed": seed, "Truncation": self._order.truncation_psi, "Size": f"{width}x{height}"},
             creator=self._creator,
             credit=self._credit,
-            licence=version.licence.spdx_id or version.licence.name,
-            licence_url=version.licence.url,
+            licence=version.licence_in_force.spdx_id or version.licence_in_force.name,
+            licence_url=version.licence_in_force.url,
             version_sha256=version.sha256,
             run=str(self._order.job_id),
             studio=settings.SITE_URL,
@@ -49,13 +49,14 @@ class TextRecorder:
         self._creator = order.owner.public_name
         models = [base] if adapter is None else [adapter, base]
         credit = [line for version in models for line in required_attribution(version)]
-        licences = [version.licence.spdx_id or version.licence.name for version in models]
+        in_force = [version.licence_in_force for version in models]
+        licences = [licence.spdx_id or licence.name for licence in in_force]
         if order.source_picture is not None:  # what it owes to others, this one owes to them too
             earlier = from_json(order.source_picture.provenance)
             credit += earlier.credit.split(_AND)
             licences += earlier.licence.split(_AND)
         self._credit, self._licence = _each_once(credit), _each_once(licences)
-        self._licence_url = next((version.licence.url for version in models if version.licence.url), "")
+        self._licence_url = next((licence.url for licence in in_force if licence.url), "")
 
     def record(
         self, *, seed: int, width: int, height: int, steps: int, guidance: float, sampler: str

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from engines.manifest import GENERATOR_FILE
 
@@ -35,6 +36,12 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} v{self.number}"
+
+    @cached_property
+    def licence_in_force(self) -> Licence:
+        """What its holder granted last, else the licence that it came with. One query."""
+        grant = self.source.grants.select_related("licence").first()
+        return grant.licence if grant else self.licence
 
     @property
     def weights_sha256(self) -> str:

@@ -123,12 +123,11 @@ def carry_grant(*, version: ModelVersion) -> None:
 
 def licence_for_others(model: CatalogModel) -> Licence | None:
     """Return what others may have the newest version under; None as long as that was not said."""
-    version = model.versions.select_related("licence").order_by("-number").first()
-    if version is None:
+    version = model.versions.select_related("licence", "source").order_by("-number").first()
+    if version is None or OWNER_ONLY in version.licence_in_force.use_restrictions:
         return None
-    grant = LicenceGrant.objects.filter(source=version.source_id).select_related("licence").first()
-    licence = grant.licence if grant else version.licence
-    return None if OWNER_ONLY in licence.use_restrictions else licence
+    granted: Licence = version.licence_in_force
+    return granted
 
 
 def _grant(version: ModelVersion, licence: Licence) -> None:

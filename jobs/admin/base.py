@@ -20,7 +20,6 @@ from jobs.exceptions import LeaseLost, MoveRefusedError
 
 # So many at once; more would outlast a request.
 _AT_ONCE = 500
-_LONGEST_REASON = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +31,8 @@ class Act:
         title: what the button says.
         explanation: what it does, read before it is confirmed.
         suits: whether a row's page offers it, as the row stands.
-        do: does it with one row, for a reason; returns whether that changed anything, and raises
-            MoveRefusedError, LeaseLost or BillingError where it cannot be done.
+        do: does it with one row, for a reason; returns whether that changed anything, and raises LeaseLost
+            or one of the page's `refusals` where it cannot be done.
     """
 
     name: str
@@ -48,6 +47,11 @@ class ActingAdmin(ReadOnlyAdmin):
     """Reads rows and offers `acts` on them. Whatever else is posted here is refused with 403, and noted."""
 
     acts: tuple[Act, ...] = ()
+    # What an act may raise whose text says why it cannot be done.
+    refusals: tuple[type[Exception], ...] = (MoveRefusedError, BillingError)
+    longest_reason = 120
+    # How rows are named in addresses.
+    key_converter = "uuid"
 
     # What may be done
 
@@ -81,7 +85,10 @@ class ActingAdmin(ReadOnlyAdmin):
         """Add the page on which an act with one row is confirmed."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.confirm_view)
-        return [path("<uuid:object_id>/act/<slug:act_name>/", view, name=name), *super().get_urls()]
+        return [
+            path(f"<{self.key_converter}:object_id>/act/<slug:act_name>/", view, name=name),
+            *super().get_urls(),
+        ]
 
     def confirm_view(self, request: HttpRequest, object_id: Any, act_name: str) -> HttpResponse:
         """Ask for the reason before an act with one row; the answer goes to the list's action."""
@@ -96,7 +103,7 @@ class ActingAdmin(ReadOnlyAdmin):
     def act_on(self, request: HttpRequest, act: Act, chosen: models.QuerySet[Any]) -> HttpResponse | None:
         """Ask for the reason, or, when it was given, do the act with every row that allows it."""
         rows = list(chosen[:_AT_ONCE])
-        reason = request.POST.get("reason", "").strip()[:_LONGEST_REASON]
+        reason = request.POST.get("reason", "").strip()[: self.longest_reason]
         if "confirmed" not in request.POST:
             return self.ask(request, act, rows)
         if not reason:
@@ -120,7 +127,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "list_url": self._list_url(),
             "back_url": self._way_back(rows),
-            "longest": _LONGEST_REASON,
+            "longest": self.longest_reason,
         }
         status = 422 if problem else 200
         return TemplateResponse(request, "admin/jobs/act_confirm.html", context, status=status)
@@ -133,10 +140,10 @@ class ActingAdmin(ReadOnlyAdmin):
                     self.log_change(request, row, f"{act.name}: {reason}")
                     return True
             problem = _("Nothing to do.")
-        except (MoveRefusedError, BillingError) as error:
-            problem = str(error)
         except LeaseLost:
             problem = _("It changed at this very moment. Look at it again.")
+        except self.refusals as error:
+            problem = str(error)
         self.message_user(request, f"{row}: {problem}", messages.WARNING)
         return False
 

@@ -3,7 +3,11 @@
 import pytest
 from django.urls import reverse
 
+from catalog.models import FormerAddress
+from catalog.services import rename_model
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
+
+PAGES = ("model_detail", "model_report", "model_lineage")
 
 
 @pytest.fixture
@@ -26,6 +30,42 @@ def test_taken_name_is_422_with_suggestions_and_the_form_filled(owner_client, pu
     assert response.status_code == 422
     assert "cats-2" in page
     assert 'value="My title"' in page
+
+
+def test_the_old_address_leads_to_the_new_one(owner_client, client, public_version):
+    model = public_version.model
+    former = [reverse(f"catalog:{page}", args=[model.owner.handle, "cats"]) for page in PAGES]
+    owner_client.post(
+        reverse("catalog:model_rename", args=[model.owner.handle, "cats"]),
+        {"title": "Cats", "name": "kittens"},
+    )
+    for page, address in zip(PAGES, former, strict=True):
+        response = client.get(f"{address}?v=1")
+        assert response.status_code == 302
+        assert (
+            response["Location"] == reverse(f"catalog:{page}", args=[model.owner.handle, "kittens"]) + "?v=1"
+        )
+    assert client.post(former[1]).status_code == 404
+
+
+def test_a_former_address_of_a_private_model_tells_nobody(owner_client, stranger_client, version, url):
+    owner_client.post(url, {"title": "Faces", "name": "portraits"})
+    former = reverse("catalog:model_detail", args=[version.model.owner.handle, "faces"])
+    assert owner_client.get(former).status_code == 302
+    assert stranger_client.get(former).status_code == 404
+
+
+def test_a_taken_address_wins(owner_client, publish, owner, version, url):
+    owner_client.post(url, {"title": "Faces", "name": "portraits"})
+    publish(owner, "faces", seed=3, title="Other faces")
+    former = reverse("catalog:model_detail", args=[owner.handle, "faces"])
+    assert "Other faces" in owner_client.get(former).text
+
+
+def test_renaming_back_and_forth_leaves_one_way(owner, version):
+    for name in ("a", "b", "a", "c"):
+        rename_model(model=version.model, name=name, title="Faces")
+    assert {former.name for former in FormerAddress.objects.filter(owner=owner)} == {"faces", "a", "b"}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
-"""The catalog in Django admin: models are read, licences edited, bases of text to image added."""
+"""Models in Django admin: read, featured, withdrawn; and folders of the server that become bases."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.decorators import permission_required
-from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -15,41 +14,102 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-from accounts.readonly_admin import ReadOnlyAdmin, staff_of
+from accounts.readonly_admin import staff_of
 from catalog.bases import BasePreview, found_folders, preview_base
 from catalog.exceptions import CatalogError
 from catalog.forms import BaseForm
 from catalog.licences import terms
-from catalog.models import CatalogModel, Licence, ModelVersion, Visibility
+from catalog.models import CatalogModel, ModelVersion, Visibility
 from catalog.services import publish_base
 from catalog.services.seed import ensure_publisher
+from catalog.services.sharing import restore_model, set_featured, withdraw_model
+from jobs.admin.base import Act, ActingAdmin
 
 # A view's permission: also that to add models, which the list itself does not offer.
 _may_add = method_decorator(permission_required("catalog.add_catalogmodel", raise_exception=True))
 
 
-@admin.register(Licence)
-class LicenceAdmin(admin.ModelAdmin[Licence]):
-    """Licences: the common ones are brought up to date by `manage.py seed`, others are the operator's own."""
+def _withdraw(request: HttpRequest, model: CatalogModel, reason: str) -> bool:
+    withdraw_model(model=model, reason=reason, by=staff_of(request))
+    return True
 
-    list_display = ("name", "slug", "outputs_commercial", "derivatives", "share_alike")
-    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Licence | None = None) -> tuple[str, ...]:
-        """Keep the name by which versions know a licence."""
-        return ("slug",) if obj else ()
+def _restore(_request: HttpRequest, model: CatalogModel, _reason: str) -> bool:
+    restore_model(model=model)
+    return True
 
-    def has_delete_permission(self, request: HttpRequest, obj: Licence | None = None) -> bool:
-        """Refuse: versions and lineage point here."""
-        return False
+
+def _feature(is_featured: bool) -> Callable[[HttpRequest, CatalogModel, str], bool]:
+    def do(_request: HttpRequest, model: CatalogModel, _reason: str) -> bool:
+        set_featured(model=model, is_featured=is_featured)
+        return True
+
+    return do
+
+
+WITHDRAW = Act(
+    name="withdraw",
+    permission="withdraw_catalogmodel",
+    title=_("Withdraw"),
+    explanation=_(
+        "It leaves the directory, and nobody but its publisher can open or use it; what was made with it "
+        "stays. The publisher gets an e-mail with the reason, and its page shows it."
+    ),
+    suits=lambda model: model.withdrawn_at is None,
+    do=_withdraw,
+)
+RESTORE = Act(
+    name="restore",
+    permission="withdraw_catalogmodel",
+    title=_("Undo the withdrawal"),
+    explanation=_("It is as visible as it was before it was withdrawn."),
+    suits=lambda model: model.withdrawn_at is not None,
+    do=_restore,
+)
+FEATURE = Act(
+    name="feature",
+    permission="feature_catalogmodel",
+    title=_("Feature"),
+    explanation=_("The catalog shows it first."),
+    suits=lambda model: model.featured_at is None and model.visibility == Visibility.PUBLIC,
+    do=_feature(True),
+)
+UNFEATURE = Act(
+    name="unfeature",
+    permission="feature_catalogmodel",
+    title=_("Feature no longer"),
+    explanation=_("It stands in the catalog like every other model."),
+    suits=lambda model: model.featured_at is not None,
+    do=_feature(False),
+)
 
 
 @admin.register(CatalogModel)
-class CatalogModelAdmin(ReadOnlyAdmin):
-    """Models, and the page on which a folder of the server becomes a base."""
+class CatalogModelAdmin(ActingAdmin):
+    """Models, what may be done with them, and the page on which a folder of the server becomes a base."""
 
-    list_display = ("title", "address", "family", "visibility", "created_at", "withdrawn_at")
-    list_filter = ("family", "visibility", "is_starter")
+    acts = (FEATURE, UNFEATURE, WITHDRAW, RESTORE)
+    refusals = (CatalogError,)
+    longest_reason = 500
+    change_form_template = "admin/jobs/change_form.html"
+    list_display = (
+        "title",
+        "address",
+        "family",
+        "visibility",
+        "outputs_commercial",
+        "created_at",
+        "featured_at",
+        "withdrawn_at",
+    )
+    list_filter = (
+        "family",
+        "visibility",
+        "is_starter",
+        ("featured_at", admin.EmptyFieldListFilter),
+        ("withdrawn_at", admin.EmptyFieldListFilter),
+    )
+    exclude = ("search",)
     list_select_related = ("owner",)
     search_fields = ("title", "name", "owner__handle", "owner__email")
 
