@@ -184,6 +184,12 @@ def grants_left(account: CreditAccount) -> QuerySet[CreditGrant]:
     return account.grants.filter(lasts, remaining__gt=0)
 
 
+def latest_grants(account: CreditAccount, size: int) -> QuerySet[CreditGrant]:
+    """Return what came in last: purchases, plans' months and gifts, each with what is taken back of it."""
+    grants = account.grants.select_related("payment__offer__plan", "payment__offer__pack")
+    return grants.order_by("-created_at", "-id")[:size]
+
+
 def offered_plans() -> QuerySet[Plan]:
     """Return the plans that can be had."""
     return Plan.objects.filter(is_offered=True)

@@ -42,6 +42,7 @@ def show_account(request: AccountHttpRequest) -> HttpResponse:
         "packs": selectors.offered_packs(),
         "prices": selectors.current_prices(),
         "receipts": history.receipts_of(account, size=RECEIPTS_SHOWN_FIRST),
+        "incomes": selectors.latest_grants(account, RECEIPTS_SHOWN_FIRST),
         "return_to": safe_return(request.GET.get("return_to", "")),
         **_purchases(user, account),
     }

@@ -1,13 +1,15 @@
 """Buying, page by page: what is said, what is sent, and what the server makes of it."""
 
 import re
+import uuid
 
 import pytest
+from django.template import Context, Template
 from django.test import Client
 from django.urls import reverse
 
-from billing import inbox
-from billing.models import Checkout, CreditGrant, Payment
+from billing import inbox, refunds
+from billing.models import Checkout, CreditAccount, CreditGrant, Payment
 from tests.billing.journey import account_of, buy, objects
 from tests.wallets import set_credits
 
@@ -242,7 +244,49 @@ def test_the_pricing_page_makes_the_promise_to_everybody():
     assert "1 AI Training free" in text
 
 
+def test_what_came_in_stands_beside_the_receipts(owner, owner_client, staff):
+    buy(owner, pack="small")
+    payment = Payment.objects.get()
+    refunds.request_refund(payment=payment, cents=600, reason="asked", staff=staff, token=uuid.uuid4())
+    text = text_of(owner_client.get(ACCOUNT))
+    rows = text.partition("What came in</h2>")[2].partition("</tbody>")[0].split("<tr>")[2:]
+    assert "Pack: 500 credits, 12 USD" in rows[0]
+    assert '<td class="num">500</td> <td class="num">250</td>' in rows[0]
+    assert "Free plan" in rows[1]
+    assert '<td class="num">125</td> <td class="num"></td>' in rows[1]
+
+
+def test_prices_are_found_from_every_page(owner_client, settings):
+    pricing = reverse("billing:pricing")
+    for client, page in ((Client(), reverse("home")), (Client(), pricing), (owner_client, reverse("home"))):
+        assert f'href="{pricing}"' in text_of(client.get(page))
+    settings.CREDITS_ENABLED = False
+    for client in (Client(), owner_client):
+        assert f'href="{pricing}"' not in text_of(client.get(reverse("home")))
+
+
+def test_the_relaxed_queue_is_told_with_the_plan_that_has_it():
+    text = text_of(Client().get(reverse("billing:pricing")))
+    assert text.count("<dt>Images beyond the credits</dt><dd>free, relaxed</dd>") == 1
+    assert "Relaxed, on Unlimited: an order of images for which your credits do not suffice" in text
+    assert "One of those comes to every 10 paid orders" in text
+
+
+def test_the_button_says_when_an_image_is_free(owner):
+    template = Template('{% include "billing/cost_words.html" %}')
+
+    def words(cost):
+        return template.render(Context({"credits": cost, "user": owner}))
+
+    set_credits(owner, 10)
+    assert [words(0), words(1), words(15)] == ["", ", 1 credit", ", 15 credits"]
+    CreditAccount.objects.update(plan="unlimited")
+    assert [words(10), words(15)] == [", 10 credits", ", free in the relaxed queue"]
+    CreditAccount.objects.update(billing_hold=True)
+    assert words(15) == ", 15 credits"
+
+
 def test_a_page_costs_few_queries(owner, owner_client, django_assert_max_num_queries):
     buy(owner, plan="standard")
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         owner_client.get(ACCOUNT)

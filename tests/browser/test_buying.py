@@ -1,4 +1,4 @@
-"""From a Free account over a plan to an image and a refund, offline: nothing leaves the studio."""
+"""From a Free account over a plan and its free training to an image and a refund, all of it offline."""
 
 import os
 import subprocess
@@ -12,23 +12,51 @@ from tests.browser.conftest import ROOT, RunningStudio, Watched
 PASSWORD = "a studio of one's own"
 STAFF = "till@example.org"
 WORKED_IN = 90_000  # milliseconds
+BUYER = "grace@example.org"
+
+# A base for everybody, and pictures that somebody has uploaded and said whose they are.
+PREPARE = """
+import sys
+import django
+django.setup()
+from accounts.models import User
+from catalog.models import Licence
+from catalog.services.seed import seed_licences
+from tests.catalog.bases import publish_tiny_base
+from tests.training.conftest import fill, state_rights
+from training import services
+from training.models import Purpose
+seed_licences()
+owner = User.objects.get(email=sys.argv[1])
+publish_tiny_base(owner, name="words")
+licence = Licence.objects.get(slug="own-work")
+dataset = services.create_dataset(owner=owner, name="Mug", licence=licence, purpose=Purpose.OBJECT)
+state_rights(dataset)
+fill(dataset, 6)
+"""
 
 
 @pytest.fixture
 def staff(studio: RunningStudio) -> str:
     """Somebody who may refund; return their address."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}
-    }
-    environment |= {"ATELIER_DATA": str(studio.data_dir), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    command = [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email", STAFF]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    run(studio, "manage.py", "createsuperuser", "--noinput", "--email", STAFF)
     return STAFF
 
 
-def test_upgrade_free_training_image_and_refund(watched: Watched, staff: str) -> None:
+def run(studio: RunningStudio, *arguments: str) -> None:
+    """Run Python in the studio's own environment."""
+    servers = {"DATABASE_URL", "REDIS_URL"}
+    environment = {name: value for name, value in os.environ.items() if name not in servers}
+    environment |= {"ATELIER_DATA": str(studio.data_dir), "PYTHONPATH": str(ROOT)}
+    environment |= {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True)
+
+
+def test_upgrade_free_training_image_and_refund(watched: Watched, studio: RunningStudio, staff: str) -> None:
     sign_up(watched)
     upgrade(watched)
+    run(studio, "-c", PREPARE, BUYER)
+    train_for_free(watched)
     make_an_image(watched)
     refund(watched, staff)
 
@@ -36,7 +64,7 @@ def test_upgrade_free_training_image_and_refund(watched: Watched, staff: str) ->
 def sign_up(watched: Watched) -> None:
     page = watched.page
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("grace@example.org")
+    page.get_by_label("Email").fill(BUYER)
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()
@@ -72,6 +100,26 @@ def upgrade(watched: Watched) -> None:
     watched.look("35-invoices")
 
 
+def train_for_free(watched: Watched) -> None:
+    """Start the one free AI Training: it holds no credits, and there is no second."""
+    page = watched.page
+    page.goto("/ai-training/")
+    page.get_by_role("link", name="Start the first one").click()
+    page.get_by_role("link", name="Object").click()
+    page.get_by_role("radio", name="Mug").check()
+    page.get_by_role("button", name="Go on to the setup").click()
+    page.get_by_label("Name").fill("Rex")
+    page.get_by_label("What it shows").fill("mug")
+    page.get_by_role("button", name="Go on to the start").click()
+    expect(page.get_by_text("the free training comes back to you")).to_be_visible()
+    watched.look("36-free-training")
+    page.get_by_role("button", name="Start your free training").click()
+    expect(page.get_by_role("heading", name="Rex", exact=True)).to_be_visible()
+    page.goto("/billing/")
+    expect(page.locator("#balance").get_by_text("750", exact=True)).to_be_visible()
+    expect(page.get_by_text("You have one free AI Training")).to_be_hidden()
+
+
 def make_an_image(watched: Watched) -> None:
     """Spend some of it, with whatever model comes with the studio."""
     page = watched.page
@@ -104,6 +152,6 @@ def refund(watched: Watched, staff: str) -> None:
     context.close()
     watched.page.goto("/billing/movements/")
     expect(watched.page.get_by_text("Taken back: The picture was black")).to_be_visible()
-    watched.look("36-refunded")
+    watched.look("37-refunded")
     watched.page.goto("/billing/invoices/")
     expect(watched.page.get_by_text("14.88 USD")).to_be_visible()
