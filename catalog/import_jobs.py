@@ -153,6 +153,7 @@ def _keep_sheet(version: ModelVersion, sheet: Path | None, run: uuid.UUID) -> No
 
 
 def _record(version: ModelVersion, run: uuid.UUID) -> Provenance:
+    licence = version.licence_in_force
     return Provenance(
         model=f"{version.model.address} v{version.number}",
         model_sha256=version.weights_sha256,
@@ -160,8 +161,8 @@ def _record(version: ModelVersion, run: uuid.UUID) -> Provenance:
         run=str(run),
         studio=settings.SITE_URL,
         credit="; ".join(required_attribution(version)),
-        licence=version.licence.spdx_id or version.licence.name,
-        licence_url=version.licence.url,
+        licence=licence.spdx_id or licence.name,
+        licence_url=licence.url,
     )
 
 

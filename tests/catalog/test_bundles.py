@@ -171,5 +171,5 @@ def test_a_generator_is_exported_to_onnx_and_comes_back(
     picture = np.asarray(Image.open(tmp_path / made.outputs["picture"]["file"])).astype(int)
     expected = Generator.load(materialise(generator)).images([0])[0]
     assert np.abs(picture - expected).max() <= 1
-    page = client.get(reverse("catalog:model_detail", args=[model.owner.handle, model.name])).content.decode()
+    page = client.get(reverse("catalog:model_files", args=[model.owner.handle, model.name])).content.decode()
     assert address in page
