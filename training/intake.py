@@ -8,13 +8,14 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from engines.archives import is_zip
 from engines.progress import Control
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from training import files, limits
 from training.adding import count_duplicate, dataset_gone, lock_dataset, put_in, store_image
 from training.alikes import Alikes
-from training.archives import Archive, Member, is_zip, too_many_bytes
+from training.archives import Archive, Member, too_many_bytes
 from training.caption_files import is_caption_file
 from training.caption_intake import ArchiveCaptions, take_file
 from training.exceptions import FileRefused, StorageFull

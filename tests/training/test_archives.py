@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
+from engines.archives import is_zip
 from tests.training import crafted
-from training.archives import Archive, is_zip
+from training.archives import Archive
 from training.exceptions import FileRefused
 from training.limits import Limits
 
