@@ -22,7 +22,7 @@ from catalog.manifests import folder_sha256
 from catalog.models import CatalogModel, ModelFile, ModelVersion
 from catalog.pictures import PictureLimits
 from catalog.signing import known_keys
-from engines.archives import READ_ERRORS, ArchiveLimits, is_zip, open_archive, read_member
+from engines.archives import READ_ERRORS, ArchiveLimits, file_infos, is_zip, open_archive, read_member
 from engines.bundles import BUNDLE_FILE, MAX_CARD_BYTES, MODEL_FOLDER, parse_card
 from engines.errors import EngineError
 from engines.provenance import Provenance, read_record
@@ -33,6 +33,7 @@ _DECODER_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, MemoryError,
     RuntimeError,
 )  # fmt: skip
+_PIECE = 1 << 20
 _BUNDLE = ArchiveLimits(max_entries=200, max_bytes=256 << 20)
 # Of a web process's threads one decodes at a time: several of the largest pictures would take its memory.
 _one_at_a_time = threading.Lock()
@@ -128,8 +129,7 @@ def _named_version(record: Provenance, viewer: User | AnonymousUser) -> ModelVer
 
 def _verify_weights(file: IO[bytes], viewer: User | AnonymousUser) -> Verification:
     """A file of a model is known by its content alone: nobody can make another one with its SHA-256."""
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    version = _visible(viewer).filter(files__sha256=digest).first()
+    version = _visible(viewer).filter(files__sha256=_sha256(file)).first()
     if version is None:
         return Verification(finding=Finding.NOTHING)
     return Verification(finding=Finding.UNCHANGED, is_model=True, version=version)
@@ -141,11 +141,10 @@ def _verify_bundle(file: IO[bytes], viewer: User | AnonymousUser) -> Verificatio
         with open_archive(file, _BUNDLE) as archive:
             card = parse_card(read_member(archive, BUNDLE_FILE, max_bytes=MAX_CARD_BYTES))
             hashes = {}
-            for info in archive.infolist():
+            for info in file_infos(archive):
                 if info.filename.startswith(f"{MODEL_FOLDER}/"):
                     with archive.open(info) as member:
-                        digest = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
-                    hashes[info.filename.removeprefix(f"{MODEL_FOLDER}/")] = digest
+                        hashes[info.filename.removeprefix(f"{MODEL_FOLDER}/")] = _sha256(member)
     except (EngineError, *READ_ERRORS):
         return Verification(finding=Finding.NOTHING)
     version = _visible(viewer).filter(sha256=folder_sha256(hashes)).first()
@@ -154,6 +153,13 @@ def _verify_bundle(file: IO[bytes], viewer: User | AnonymousUser) -> Verificatio
     claimed = _visible(viewer).filter(sha256=card.version_sha256).first()
     finding = Finding.UNSIGNED if claimed else Finding.NOTHING
     return Verification(finding=finding, is_model=True, version=claimed)
+
+
+def _sha256(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _visible(viewer: User | AnonymousUser) -> QuerySet[ModelVersion]:

@@ -40,6 +40,16 @@ def lora(width: int = 768, rank: int = 4, **metadata: str) -> bytes:
     return save(tensors, metadata or None)
 
 
+def tiny_starter_lora() -> bytes:
+    """A LoRA of rank 2 on one attention layer of the tiny starter base, without a word about its base."""
+    layer, numbers = "transformer.transformer_blocks.0.attn.to_q", np.random.default_rng(0)
+    tensors = {
+        f"{layer}.lora_A.weight": numbers.standard_normal((2, 32)).astype(np.float32),
+        f"{layer}.lora_B.weight": numbers.standard_normal((32, 2)).astype(np.float32),
+    }
+    return save(tensors)
+
+
 def safetensors(header: dict | str, data: bytes = b"") -> bytes:
     """A safetensors file with a header as it is given, sound or not."""
     text = (header if isinstance(header, str) else json.dumps(header)).encode()
