@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from catalog.models import ModelRun
 from engines.starters.drawings import FAMILIES
 from generation.models import Generation, Picture
 from jobs.models import ACTIVE_STATES, Job
@@ -56,8 +57,8 @@ def home_context(user: User) -> dict[str, Any]:
 
 
 def works_under_way(user: User) -> list[Work]:
-    """Return trainings, orders of pictures and datasets being filled, the newest first."""
-    works = [*_trainings(user), *_orders(user), *_fillings(user)]
+    """Return trainings, orders of pictures, runs of models, datasets being filled: the newest first."""
+    works = [*_trainings(user), *_orders(user), *_runs(user), *_fillings(user)]
     return sorted(works, key=lambda work: work.job.created_at, reverse=True)[:_WORKS_SHOWN]
 
 
@@ -80,6 +81,13 @@ def _orders(user: User) -> Iterator[Work]:
     for order in orders.select_related("job"):
         url = reverse("generation:generation_detail", args=[order.pk])
         yield Work(job=order.job, progress=read_progress(order.job), title=order.job.label, url=url)
+
+
+def _runs(user: User) -> Iterator[Work]:
+    runs = ModelRun.objects.owned_by(user).filter(job__state__in=ACTIVE_STATES)
+    for run in runs.select_related("job"):
+        url = reverse("catalog:run_detail", args=[run.pk])
+        yield Work(job=run.job, progress=read_progress(run.job), title=run.title, url=url)
 
 
 def _fillings(user: User) -> Iterator[Work]:

@@ -54,6 +54,14 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "catalog:model_list": (Whose.ONES_OWN, SAFE),
     "catalog:model_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
     "catalog:file_download": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_versions": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:version_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_files": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_licence": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_attribution": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_edit": (Whose.THE_OWNERS, FORM),
+    "catalog:picture_add": (Whose.THE_OWNERS, POST),
+    "catalog:picture_change": (Whose.THE_OWNERS, POST),
     "catalog:verify": (Whose.EVERYBODYS, FORM),
     "catalog:verify_keys": (Whose.EVERYBODYS, SAFE),
     "catalog:import_create": (Whose.ONES_OWN, FORM),
@@ -62,8 +70,32 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "catalog:onnx_export": (Whose.THE_OWNERS_UNLESS_SHOWN, FORM),
     "catalog:bundle_download": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
     "catalog:picture_show": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_lineage": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "catalog:model_report": (Whose.THE_OWNERS_UNLESS_SHOWN, FORM),
+    "catalog:model_publish": (Whose.THE_OWNERS, FORM),
+    "catalog:model_withdraw": (Whose.THE_OWNERS, FORM),
+    "catalog:request_take_back": (Whose.THE_OWNERS, POST),
     "catalog:model_rename": (Whose.THE_OWNERS, FORM),
     "catalog:model_delete": (Whose.THE_OWNERS, FORM),
+    "catalog:run_create": (Whose.THE_OWNERS, FORM),
+    "catalog:run_list": (Whose.ONES_OWN, SAFE),
+    "catalog:run_send": (Whose.ONES_OWN, SAFE),
+    "catalog:run_detail": (Whose.THE_OWNERS, SAFE),
+    "catalog:run_stop": (Whose.THE_OWNERS, POST),
+    "catalog:run_delete": (Whose.THE_OWNERS, FORM),
+    "catalog:run_download": (Whose.THE_OWNERS, SAFE),
+    "catalog:run_result": (Whose.THE_OWNERS, SAFE),
+    "catalog:run_given": (Whose.THE_OWNERS, SAFE),
+    "catalog:workspace_list": (Whose.ONES_OWN, SAFE),
+    "catalog:workspace_create": (Whose.ONES_OWN, FORM),
+    "catalog:workspace_detail": (Whose.THE_OWNERS, SAFE),
+    "catalog:workspace_edit": (Whose.THE_OWNERS, FORM),
+    "catalog:workspace_delete": (Whose.THE_OWNERS, FORM),
+    "catalog:workspace_shelf": (Whose.THE_OWNERS, POST),
+    "catalog:workspace_chain": (Whose.THE_OWNERS, FORM),
+    "catalog:chain_detail": (Whose.THE_OWNERS, FORM),
+    "catalog:chain_edit": (Whose.THE_OWNERS, FORM),
+    "catalog:chain_delete": (Whose.THE_OWNERS, FORM),
     "training:dataset_list": (Whose.ONES_OWN, SAFE),
     "training:dataset_create": (Whose.ONES_OWN, FORM),
     "training:dataset_sample": (Whose.ONES_OWN, POST),
@@ -193,6 +225,9 @@ def _address(name: str, world: World) -> str:
         "draft": world.draft.pk,
         "generation": world.generation.pk,
         "picture": world.picture.pk,
+        "run": world.run.pk,
+        "workspace": world.workspace.pk,
+        "chain": world.chain.pk,
     }
     special = {
         "catalog:import_detail": {"pk": world.imported.pk},
@@ -200,6 +235,11 @@ def _address(name: str, world: World) -> str:
         "catalog:picture_show": {**model, "pk": world.model_picture.pk},
         "catalog:bundle_download": {**model, "number": 1},
         "catalog:onnx_export": {**model, "number": 1},
+        "catalog:run_download": {"pk": world.run.pk, "layout": "json"},
+        "catalog:run_result": {"pk": world.run.pk, "result_pk": world.run_result.pk},
+        "catalog:run_given": {"pk": world.run.pk, "position": 0},
+        "catalog:version_detail": {**model, "number": 1},
+        "catalog:picture_change": {**model, "pk": world.model_picture.pk},
         "catalog:file_download": {**model, "path": "g_ema.safetensors"},
         "training:dataset_sample": {"family": "cats"},
         "training:image_crop": {"pk": world.dataset.pk, "image_pk": world.image.pk},
@@ -225,9 +265,10 @@ def _address(name: str, world: World) -> str:
         return reverse(name, kwargs=special[name])
     if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):
         return reverse(name)
-    if name.startswith("catalog:"):
-        return reverse(name, kwargs=model)
     thing = name.partition(":")[2]
+    is_of_a_model = thing == "run_create" or not thing.startswith(("run_", "workspace_", "chain_"))
+    if name.startswith("catalog:") and is_of_a_model:
+        return reverse(name, kwargs=model)
     return reverse(name, kwargs={"pk": next(key for start, key in pk.items() if thing.startswith(start))})
 
 
@@ -312,6 +353,9 @@ def _admin_address(name: str, world: World) -> str:
         "admin:jobs_job_act": {"object_id": world.owner.pk, "act_name": "cancel"},
         "admin:jobs_job_give_back": {"object_id": world.owner.pk},
         "admin:jobs_machine_act": {"object_id": world.owner.pk, "act_name": "drain"},
+        "admin:catalog_catalogmodel_act": {"object_id": world.owner.pk, "act_name": "feature"},
+        "admin:catalog_publicationrequest_act": {"object_id": 1, "act_name": "approve"},
+        "admin:catalog_modelreport_act": {"object_id": 1, "act_name": "uphold"},
     }
     if name in given:
         return reverse(name, kwargs=given[name])

@@ -11,7 +11,21 @@ from PIL import Image
 
 from accounts.models import User
 from catalog.model_pictures import new_key
-from catalog.models import Licence, ModelImport, ModelPicture, ModelVersion, Source
+from catalog.models import (
+    Chain,
+    ChainStep,
+    Licence,
+    ModelImport,
+    ModelPicture,
+    ModelRun,
+    ModelVersion,
+    RunItem,
+    RunResult,
+    RunStep,
+    Source,
+    Workspace,
+    WorkspaceModel,
+)
 from catalog.services import publish_version
 from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
@@ -55,6 +69,10 @@ class World:
     picture: Picture
     imported: ModelImport
     model_picture: ModelPicture
+    run: ModelRun
+    run_result: RunResult
+    workspace: Workspace
+    chain: Chain
 
 
 def build_world(owner: User, folder: Path) -> World:
@@ -134,6 +152,7 @@ def build_world(owner: User, folder: Path) -> World:
         sha256="3" * 64,
         provenance={},
     )
+    run, chain = _run(owner), _chain(owner, version)
     return World(
         owner=owner,
         dataset=dataset,
@@ -149,7 +168,36 @@ def build_world(owner: User, folder: Path) -> World:
         picture=picture,
         imported=_import(owner),
         model_picture=_model_picture(version),
+        run=run,
+        run_result=_run_result(run, version),
+        workspace=chain.workspace,
+        chain=chain,
     )
+
+
+def _run(owner: User) -> ModelRun:
+    job = _job(owner, "catalog.run", Queue.GENERATE)
+    return ModelRun.objects.create(owner=owner, job=job, title="Shells", count=1)
+
+
+def _run_result(run: ModelRun, version: ModelVersion) -> RunResult:
+    step = RunStep.objects.create(
+        run=run, position=0, version=version, model_title="Shells", version_sha256=version.sha256
+    )
+    given = _store(f"jobs/{run.job_id}/1/000-given.png")
+    item = RunItem.objects.create(run=run, position=0, name="shell.png", file=given)
+    made = _store(f"jobs/{run.job_id}/1/000-0-picture.png")
+    return RunResult.objects.create(
+        item=item, step=step, output="picture", kind="image", file=made, width=64, height=64
+    )
+
+
+def _chain(owner: User, version: ModelVersion) -> Chain:
+    workspace = Workspace.objects.create(owner=owner, name="Beach")
+    WorkspaceModel.objects.create(workspace=workspace, model=version.model)
+    chain = Chain.objects.create(workspace=workspace, name="Shells")
+    ChainStep.objects.create(chain=chain, position=0, model=version.model, model_title="Shells")
+    return chain
 
 
 def _experiment(owner: User, dataset: Dataset, version: ModelVersion, licence: Licence) -> Experiment:
