@@ -384,3 +384,74 @@ def test_a_model_that_was_made_just_before_the_worker_died_is_ready(bring, owner
     imported.refresh_from_db()
     assert (imported.stage, imported.model) == ("ready", version.model)
     assert imported.job.kind == JOB_KIND
+
+
+def onnx_zip(tmp_path, model, **changes: object) -> bytes:
+    from tests.engines.onnx.networks import write
+
+    inputs, outputs = [{"name": "picture", "kind": "image"}], [{"name": "larger", "kind": "image"}]
+    values = {"name": "Doubler", "author": "Ada", "licence": "MIT", **changes}
+    return zip_of_folder(write(tmp_path / "onnx", model, inputs, outputs, **values))
+
+
+def test_an_onnx_model_with_its_manifest_becomes_a_model(bring, answer, tmp_path):
+    from tests.engines.onnx.networks import doubler
+
+    imported = bring("doubler.zip", onnx_zip(tmp_path, doubler()))
+    assert (imported.stage, imported.kind) == ("found", "onnx"), imported.refusal
+    assert (imported.found["title"], imported.found["licence"]) == ("Doubler", "mit")
+    imported = answer(imported)
+    assert imported.stage == "ready", imported.refusal
+    assert (imported.model.family, imported.model.type) == ("onnx", "transform")
+    assert imported.model.pictures.exists()
+
+
+def test_26_to_28_onnx_that_asks_for_more_than_numbers_is_refused(bring, tmp_path):
+    """Data in another file, a loop, an operator of its own, and a manifest whose hash is wrong."""
+    from onnx import TensorProto, helper
+
+    from tests.engines.onnx.networks import FLOAT, doubler, network
+
+    outside = doubler()
+    tensor = outside.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    refused(bring("a.zip", onnx_zip(tmp_path / "26", outside)), "single file only")
+
+    shapes = [("picture", [1, 3, 8, 8])], [("larger", [1, 3, 8, 8])]
+    own = network([helper.make_node("Evil", ["picture"], ["larger"], domain="evil")], *shapes)
+    own.opset_import.append(helper.make_opsetid("evil", 1))
+    refused(bring("b.zip", onnx_zip(tmp_path / "27", own)), "")
+
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["still_on"]), helper.make_node("Identity", ["x"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", FLOAT, None),
+        ],
+    )
+    endless = network([helper.make_node("Loop", ["", "", "picture"], ["larger"], body=body)], *shapes)
+    refused(bring("c.zip", onnx_zip(tmp_path / "27b", endless)), "")
+
+    wrong = onnx_zip(tmp_path / "28", doubler(), files={"model.onnx": "0" * 64})
+    refused(bring("d.zip", wrong), "another SHA-256")
+
+
+def test_28_a_manifest_that_says_what_cannot_be_is_refused_with_the_field(bring, tmp_path):
+    from tests.engines.onnx.networks import doubler
+
+    refused(
+        bring("a.zip", onnx_zip(tmp_path, doubler(), inputs=[{"name": "x", "kind": "hologram"}])),
+        "inputs[0].kind",
+    )
+
+
+def test_an_onnx_zip_with_a_second_file_is_refused(bring, tmp_path):
+    entries = {"model.onnx": b"x", "model.json": b"{}", "weights.bin": b"y"}
+    refused(bring("a.zip", zip_of(entries)), "single file here")
