@@ -8,7 +8,7 @@ from catalog.models import Licence
 
 # How licences are called in files that name none by its SPDX id.
 _OTHER_NAMES = {
-    "nvidia source code license": "nvidia-source-code",
+    "nvidia source code license": "nvidia-source-code-nc",
     "creativeml open rail": "creativeml-openrail-m",
     "openrail++": "openrail-plus-plus-m",
     "all rights reserved": "all-rights-reserved",

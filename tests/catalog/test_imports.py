@@ -356,6 +356,7 @@ def test_what_waits_too_long_is_not_kept(bring, settings):
 def test_licences_are_known_by_any_of_their_names(licences):
     assert known_licence("CC-BY-4.0") == "cc-by-4.0"
     assert known_licence(" mit ") == "mit"
+    assert known_licence("NVIDIA Source Code License (non-commercial)") == "nvidia-source-code-nc"
     assert known_licence("do what you want") == ""
     assert known_licence("") == ""
 
