@@ -22,6 +22,7 @@ CPU = torch.device("cpu")
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # kept for what needs gradients too, wherever they were first asked for
 def _weights(device: torch.device) -> tuple[Tensor, ...]:
     rng = torch.Generator().manual_seed(SEED)
     sizes = zip((3, *CHANNELS[:-1]), CHANNELS, strict=True)
@@ -43,13 +44,20 @@ def features(images: UInt8Array, device: torch.device = CPU) -> FloatArray:
     )
 
 
+def feature_maps(x: Tensor) -> list[Tensor]:
+    """Float `[N, 3, H, W]` in -1 to 1 to the output of each layer, at half the size each; differentiable."""
+    found = []
+    for weight in _weights(x.device):
+        x = functional.leaky_relu(functional.conv2d(x, weight, stride=2, padding=2), 0.2)
+        found.append(x)
+    return found
+
+
 @torch.inference_mode()
 def _features(images: UInt8Array, device: torch.device) -> FloatArray:
-    x = torch.from_numpy(to_float(images)).to(device)
     found = []
-    for weight in _weights(device):
-        x = functional.leaky_relu(functional.conv2d(x, weight, stride=2, padding=2), 0.2)
-        deviation, mean = torch.std_mean(x, dim=(2, 3))
+    for layer in feature_maps(torch.from_numpy(to_float(images)).to(device)):
+        deviation, mean = torch.std_mean(layer, dim=(2, 3))
         found += [mean, deviation]
     result: FloatArray = torch.cat(found, dim=1).cpu().numpy()
     return result

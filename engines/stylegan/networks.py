@@ -360,11 +360,17 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """float32 `[N, 3, R, R]` to logits, float32 `[N]`: greater means more real."""
+        logits: Tensor = self.b4(self.feature_maps(images)[-1])
+        return logits
+
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """float32 `[N, 3, R, R]` to what each block makes of it, at half the size each, down to 4 x 4."""
         x = images.to(self.compute_dtype, memory_format=torch.channels_last)
+        found = []
         for resolution in self.resolutions:
             x = self.get_submodule(f"b{resolution}")(x)
-        logits: Tensor = self.b4(x)
-        return logits
+            found.append(x)
+        return found
 
     def layers(self) -> list[nn.Module]:
         """Layers in order from the image, as Freeze-D counts them: fromrgb, conv0, conv1, skip, conv0..."""

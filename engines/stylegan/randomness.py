@@ -31,6 +31,7 @@ class Purpose(enum.IntEnum):
     AUGMENT_R1 = 8
     AUGMENT_TO_FOOL = 9
     QUALITY = 10  # latents of the images that are measured
+    PROJECTION = 11  # where a picture is looked for, and what shakes the search
 
 
 def numpy_rng(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:
