@@ -74,6 +74,10 @@ class Generator:
 
         return self._in_batches(batch_of, len(seeds), batch_size, on_batch)
 
+    def state(self) -> dict[str, Tensor]:
+        """The weights by name, as model folders keep them."""
+        return self._network.state_dict()
+
     @property
     def z_dim(self) -> int:
         """Numbers in a z."""
