@@ -93,20 +93,28 @@ class NearestIndex:
             is_suspect=distance < self._suspect_below,
         )
 
-    def spacing_of(self, index: npt.NDArray[np.int64]) -> FloatArray:
-        """How far each of these training images is from the nearest other one, reversed or not: `[N]`.
+    def nearest_other(self, index: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Of each of these training images the nearest other one, reversed or not, and how far: both `[N]`.
 
-        Its copies say nothing about how different pictures are, so they do not count; infinite where there
-        is no other.
+        Its copies say nothing about how different pictures are, so they do not count; infinitely far where
+        there is no other.
         """
         chosen = self.thumbnails[index]
         upright, mirrored = (_standardised(each) for each in (chosen, _reversed(chosen)))
+        found = np.zeros(len(index), np.int64)
         nearest = np.full(len(index), np.inf, np.float32)
-        for _first, training in self._standardised_chunks():
+        for first, training in self._standardised_chunks():
             distance = _distance(np.maximum(upright @ training.T, mirrored @ training.T))
             distance[distance < SAME] = np.inf
-            nearest = np.minimum(nearest, distance.min(axis=1))
-        return nearest
+            best = distance.argmin(axis=1)
+            values = distance[np.arange(len(index)), best]
+            found = np.where(values < nearest, best + first, found)
+            nearest = np.minimum(nearest, values)
+        return found, nearest
+
+    def spacing_of(self, index: npt.NDArray[np.int64]) -> FloatArray:
+        """How far each of these training images is from the nearest other one: `[N]`."""
+        return self.nearest_other(index)[1]
 
     @property
     def _suspect_below(self) -> float:
