@@ -1,4 +1,4 @@
-"""`python -m engines train|run|convert|info|probe`: the engines without server, account or Django."""
+"""`python -m engines COMMAND`: the engines without server, account or Django."""
 
 import argparse
 import itertools
@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from engines.crops import CROP_MODES
 from engines.dataset import PreparedDataset, prepare
 from engines.errors import DatasetError, EngineError, ModelError
+from engines.exploring import add_commands
 from engines.files import atomic_folder
 from engines.manifest import ModelInfo, read_model_info, verify_files
 from engines.progress import TerminalHost
 from engines.running import add_arguments, opened_model, run
-from engines.starters import starter_folder
+from engines.starters import model_folder
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from engines.stylegan.convert import NVIDIA_LICENCE, convert
 from engines.stylegan.distributed import joined
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engines", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="train|run|convert|info|probe")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("train", help="train a model on a folder or ZIP of pictures")
     command.set_defaults(command=_train)
@@ -103,12 +104,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+
+    add_commands(commands)
     return parser
 
 
 def _train(options: argparse.Namespace) -> int:
     """Train in this process, or in each of those that torchrun started."""
-    start = _model_folder(options.start) if options.start else None
+    start = model_folder(options.start) if options.start else None
     preset = _preset(start, options.preset)
     overrides = {
         name: getattr(options, name)
@@ -163,7 +166,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    folder = _model_folder(options.model)
+    folder = model_folder(options.model)
     info = read_model_info(folder)
     verify_files(folder, info)
     sys.stdout.write(_description(info) + "\n")
@@ -204,11 +207,6 @@ def _experience(info: ModelInfo) -> str:
     if not info.nimg:
         return "(not stated)"
     return f"{info.nimg} images in all, {info.step} steps in the last training"
-
-
-def _model_folder(name: str) -> Path:
-    path = Path(name)
-    return path if path.is_dir() else starter_folder(name)
 
 
 def _preset(start: Path | None, name: str) -> Preset:

@@ -20,3 +20,9 @@ def starter_folder(name: str) -> Path:
         message = f"There is no starter {name!r}. Give the path of a model folder or one of: {names}."
         raise ModelError(message)
     return STARTERS_DIR / name
+
+
+def model_folder(name: str) -> Path:
+    """A model folder given by its path or as the name of a starter. Raises ModelError as `starter_folder`."""
+    path = Path(name)
+    return path if path.is_dir() else starter_folder(name)
