@@ -34,7 +34,7 @@ def change_mail(request: AccountHttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-@reauthentication_required(allow_get=True)
+@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]  # allauth is untyped
 def erase_account(request: AccountHttpRequest) -> HttpResponse:
     """Erase one's account with everything in it, after the password was asked for once more."""
     assert isinstance(request.user, User)

@@ -206,7 +206,7 @@ class History:
                 self.on_their_way += [self._stored(event)] * self.chance.randint(1, 3)
         self.chance.shuffle(self.on_their_way)
 
-    def _stored(self, seen: Kept) -> StripeEvent:
+    def _stored(self, seen: Kept | SandboxObject) -> StripeEvent:
         event = self.stored.get(seen.pk)
         if event is None:
             event = StripeEvent.objects.create(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.readonly_admin import ReadOnlyAdmin, staff_of
 from billing import ledger
-from billing.models import Alert, StripeEvent
+from billing.models import Alert, Letter, StripeEvent
 from billing.standing import settle_standing
 
 
@@ -32,6 +32,16 @@ class StripeEventAdmin(ReadOnlyAdmin):
         """Have events worked in once more; what was worked in already changes nothing."""
         events.update(state=StripeEvent.State.PENDING, attempts=0, not_before=None, problem="")
         messages.success(request, _("They wait again, and are worked in within a minute."))
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin):
+    """E-mails about money: which were sent, and which wait for the mail server."""
+
+    list_display = ("created_at", "subject", "account", "done_at", "attempts", "problem")
+    list_filter = (("done_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("account__user",)
+    search_fields = ("ref",)
 
 
 @admin.register(Alert)

@@ -149,9 +149,10 @@ def test_staff_are_not_erased(staff):
 class TestPage:
     """The page asks for the password, and closes the account at once."""
 
-    def test_it_says_what_goes(self, owner_client):
-        text = owner_client.get(URL).content.decode()
-        assert "a plan is canceled at once" in text
+    def test_it_says_what_goes(self, owner_client, settings):
+        assert "A plan is canceled at once" in owner_client.get(URL).content.decode()
+        settings.CREDITS_ENABLED = False
+        assert "A plan is canceled" not in owner_client.get(URL).content.decode()
 
     def test_without_the_password_nothing_happens(self, owner, owner_client):
         response = owner_client.post(URL)

@@ -147,7 +147,9 @@ def test_readers_read_and_do_nothing(owner, reader_client, payment):
     assert account_of(owner).available == 5125
 
 
-@pytest.mark.parametrize("name", ["payment", "refundrequest", "invoice", "subscription", "checkout", "offer"])
+@pytest.mark.parametrize(
+    "name", ["payment", "refundrequest", "invoice", "subscription", "checkout", "offer", "letter"]
+)
 def test_rows_are_read_and_never_edited(staff_client, payment, name):
     assert staff_client.get(reverse(f"admin:billing_{name}_changelist")).status_code == 200
     assert staff_client.get(reverse(f"admin:billing_{name}_add")).status_code == 403
