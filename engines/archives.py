@@ -30,7 +30,7 @@ _END_RECORD = struct.Struct("<4s4H2LH")
 _END_RECORD64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
-_CLUTTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".gitattributes"})
+_CLUTTER = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class ArchiveError(EngineError):
@@ -121,7 +121,7 @@ def open_archive(file: IO[bytes], limits: ArchiveLimits | None = None) -> zipfil
 
 
 def file_infos(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The files of an opened ZIP, without folders and what systems add by themselves."""
+    """The files of an opened ZIP, without folders, hidden files and what systems add by themselves."""
     return [info for info in archive.infolist() if not (info.is_dir() or _is_clutter(info.filename))]
 
 
@@ -200,4 +200,5 @@ def _judge_entry(info: zipfile.ZipInfo, limits: ArchiveLimits) -> None:
 
 def _is_clutter(name: str) -> bool:
     parts = name.split("/")
-    return "__MACOSX" in parts or parts[-1] in _CLUTTER or parts[0] in {".git", ".cache"}
+    is_hidden = any(part.startswith(".") and part.strip(".") for part in parts)
+    return is_hidden or "__MACOSX" in parts or parts[-1] in _CLUTTER

@@ -74,7 +74,7 @@ def _kind_of_zip(names: set[str]) -> str:
         return Kind.BASE
     if any(name.endswith(".onnx") for name in names):
         return Kind.ONNX
-    if any(name.endswith(("/data.pkl", "data.pkl")) for name in names):
+    if any(name.endswith("data.pkl") for name in names):
         raise ModelError(
             _("This is a PyTorch file (.pt, .ckpt), which holds code. Bring its weights as .safetensors.")
         )

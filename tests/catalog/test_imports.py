@@ -265,12 +265,12 @@ def test_a_base_as_a_zip(bring, answer, tmp_path):
 
 def test_24_texts_of_a_file_are_texts(bring, owner_client):
     evil = "<script>alert(1)</script>"
-    imported = bring(
-        "a.safetensors", lora(**{"modelspec.title": evil, "modelspec.license": "https://evil.example/x"})
-    )
+    told = {"modelspec.title": evil, "modelspec.author": evil, "modelspec.license": "https://evil.example/x"}
+    imported = bring("a.safetensors", lora(**told))
     page = owner_client.get(f"/models/import/{imported.pk}/").content.decode()
     assert evil not in page
     assert "&lt;script&gt;" in page
+    assert 'href="https://evil.example' not in page
 
 
 def test_an_attempt_that_was_killed_is_done_again(bring, owner, tmp_path, monkeypatch):

@@ -28,7 +28,13 @@ def refused(tmp_path, content: bytes, reason: str, limits=LIMITS) -> None:
 
 
 def test_what_is_sound_is_unpacked_without_what_systems_add(tmp_path):
-    entries = {"a.json": "{}", "unet/w.safetensors": "w", "__MACOSX/a.json": "x", "unet/.DS_Store": "x"}
+    entries = {
+        "a.json": "{}",
+        "unet/w.safetensors": "w",
+        "__MACOSX/a.json": "x",
+        "unet/.DS_Store": "x",
+        ".cache/huggingface/x": "y",
+    }
     (tmp_path / "source.zip").write_bytes(zipped(entries))
     target = unpack(tmp_path / "source.zip", tmp_path / "target", LIMITS)
     found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
@@ -44,7 +50,7 @@ def test_only_what_lies_inside_a_folder(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../a", "a/../b", "/a", "C:\\a", "a\\b", "a/b/c/d/e", "a" * 201, "-rf", "a\nb", ".hidden", "a//b"],
+    ["../a", "a/../b", "/a", "C:\\a", "a\\b", "a/b/c/d/e", "a" * 201, "-rf", "a\nb", "a//b"],
 )
 def test_names_that_lead_elsewhere(tmp_path, name):
     refused(tmp_path, zipped({name: "x"}), "name that is not allowed")
