@@ -100,6 +100,8 @@ class TextForm(StartForm):
         super().__init__(*args, user=user, **kwargs)
         self._limit("count", settings.GENERATION_OUTPUTS_MAX)
         self._limit("steps", settings.GENERATION_STEPS_MAX)
+        for name in ("prompt", "negative_prompt"):  # a browser would cut what is pasted, without a word
+            del self.fields[name].widget.attrs["maxlength"]
         side = self.chosen_base.resolution if self.chosen_base else None
         sides = resolutions(side) if side else []
         self._choices("resolution", [(str(one), f"{one} px") for one in sides])

@@ -78,7 +78,9 @@ def test_htmx_gets_the_form_alone_with_what_is_wrong(owner_client, values):
 def test_a_prompt_of_ten_thousand_characters_says_what_fits(owner_client, values):
     response = owner_client.post(URL, {**values, "prompt": "x" * 10_000})
     assert response.status_code == 422
-    assert "at most 2000 characters; this one has 10000" in response.content.decode()
+    page = response.content.decode()
+    assert "at most 2000 characters; this one has 10000" in page
+    assert "maxlength" not in page.partition('id="order"')[2].partition("</form>")[0]
 
 
 def test_blocked_words_are_422_with_the_word(owner_client, values):
