@@ -1,4 +1,4 @@
-"""How fast this studio's machines train LoRAs: learned from the trainings that were made on them.
+"""How fast this studio's machines train LoRAs: probed, and learned from the trainings made on them.
 
 A row of `TrainingSpeed` holds for a machine, its number of threads, a base and what is learned ("character",
 ...). Its steps are those of the plain preset; a larger batch takes longer in proportion. Until a training of
@@ -11,7 +11,9 @@ from pathlib import Path
 from django.utils import timezone
 
 from catalog.models import ModelVersion
+from catalog.selectors import latest_versions
 from engines.diffusion.config import TrainConfig, TrainPicture
+from engines.manifest import TEXT_TO_IMAGE
 from engines.stylegan.speed import Speed
 from jobs.hardware import threads_alone
 from jobs.machines import AWAY_AFTER
@@ -66,6 +68,26 @@ def refine(training: AITraining, *, machine: Machine, threads: int, taken: Taken
     now = learned(before, taken, is_own=is_own)
     plain = replace(now, step=now.step / _ratio(training))
     store_speed(machine=machine, preset=key, threads=threads, speed=plain)
+
+
+def missing_bases(machine: Machine) -> list[ModelVersion]:
+    """Return the bases that a machine can train on and has not been measured for, the smallest first.
+
+    Large ones are for cards, as large presets are. Two queries.
+    """
+    known = TrainingSpeed.objects.filter(
+        machine=machine, device=machine.device_name, threads=threads_alone(machine.cores)
+    )
+    measured = set(known.values_list("preset", flat=True))
+    most = machine.device_bytes if machine.device == "cuda" else 0
+    bases = latest_versions().filter(model__family=TEXT_TO_IMAGE, model__withdrawn_at__isnull=True)
+    missing = [base for base in bases if needs_bytes(base) <= most and measured.isdisjoint(_keys(base))]
+    return sorted(missing, key=needs_bytes)
+
+
+def probe_key(base: ModelVersion) -> str:
+    """Return what `TrainingSpeed.preset` says of a probe: what a style's training would."""
+    return _key(Purpose.STYLE, base)
 
 
 def _key(purpose: str, base: ModelVersion) -> str:

@@ -1,7 +1,8 @@
-"""Probing how fast this machine trains, while it is idle: one preset after the other, each once.
+"""Probing how fast this machine trains, while it is idle: one preset or base after the other, each once.
 
-The probe is a process of its own (`python -m engines probe`), started by the train worker's parent. A job
-that comes ends it, on whichever worker of this machine; it begins anew when the machine is idle again.
+The probe is a process of its own (`python -m engines probe`, or `manage.py probe_base` for the training of a
+LoRA), started by the train worker's parent. A job that comes ends it, on whichever worker of this machine; it
+begins anew when the machine is idle again.
 """
 
 import fcntl
@@ -25,6 +26,7 @@ from jobs.hardware import threads_alone
 from jobs.machines import this_machine
 from jobs.models import Job, Machine
 from jobs.processes import die_with_parent, parent_database
+from training.ai_speeds import missing_bases, probe_key
 from training.models import TrainingSpeed
 from training.services.experiments import needs_bytes
 from training.speeds import store_probe
@@ -33,8 +35,10 @@ logger = logging.getLogger(__name__)
 
 # Not while the studio is starting, nor between two jobs that follow each other.
 _WAIT_SECONDS = 20.0
-# A preset whose probe fails so often (its memory does not suffice) is left to be measured by trainings.
+# What fails so often (its memory does not suffice) is left to be measured by trainings.
 _TRIES = 2
+# When everything is measured: a base may be added meanwhile.
+_LOOK_AGAIN_SECONDS = 60.0
 
 
 class Probing:
@@ -45,13 +49,12 @@ class Probing:
         self._not_before = time.monotonic() + wait_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
-        self._preset = ""
-        self._is_done = False
+        self._key = ""
         self._failures: Counter[str] = Counter()
 
     def go_on(self) -> None:
         """Start the next probe, see to the end of the one under way, or break it off for another's job."""
-        if self._is_done or time.monotonic() < self._not_before:
+        if time.monotonic() < self._not_before:
             return
         try:
             with parent_database():
@@ -77,14 +80,16 @@ class Probing:
             self._take_result(machine)
 
     def _start(self, machine: Machine) -> None:
-        missing = [preset for preset in missing_presets(machine) if self._failures[preset] < _TRIES]
-        self._is_done = not missing
-        if not missing or not self._take_lock():
+        missing = [(key, how) for key, how in _missing(machine) if self._failures[key] < _TRIES]
+        if not missing:
+            self._not_before = time.monotonic() + _LOOK_AGAIN_SECONDS
             return
-        self._preset = missing[0]
+        if not self._take_lock():
+            return
+        self._key, how = missing[0]
         _result_path().unlink(missing_ok=True)
         threads = str(threads_alone(machine.cores))
-        command = [sys.executable, "-m", "engines", "probe", "--preset", self._preset]
+        command = [sys.executable, *how]
         self._process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
             [*command, "--device", machine.device, "--threads", threads, "--out", str(_result_path())],
             cwd=settings.BASE_DIR,
@@ -98,11 +103,11 @@ class Probing:
         try:
             speed = Speed(**json.loads(_result_path().read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            self._failures[self._preset] += 1
-            logger.warning("The probe of %s found nothing", self._preset)
+            self._failures[self._key] += 1
+            logger.warning("The probe of %s found nothing", self._key)
         else:
             threads = threads_alone(machine.cores)
-            store_probe(machine=machine, preset=self._preset, threads=threads, speed=speed)
+            store_probe(machine=machine, preset=self._key, threads=threads, speed=speed)
         self._end()
 
     def _take_lock(self) -> bool:
@@ -123,6 +128,18 @@ class Probing:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _missing(machine: Machine) -> list[tuple[str, list[str]]]:
+    """Return what has not been measured: its key, and how its probe is called. Three queries."""
+    presets = [
+        (preset, ["-m", "engines", "probe", "--preset", preset]) for preset in missing_presets(machine)
+    ]
+    bases = [
+        (probe_key(base), ["manage.py", "probe_base", "--base", str(base.pk)])
+        for base in missing_bases(machine)
+    ]
+    return presets + bases
 
 
 def missing_presets(machine: Machine) -> list[str]:

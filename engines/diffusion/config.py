@@ -10,6 +10,7 @@ from typing import Any, Literal
 from engines.errors import ConfigError
 
 Kind = Literal["character", "style", "object"]
+Device = Literal["auto", "cpu", "cuda"]
 Size = Literal["small", "large"]  # of the base: up to 100 million parameters in its denoiser, or more
 SMALL_PARAMETERS = 100_000_000
 MIN_PICTURES, MAX_STEPS = 5, 20_000
@@ -65,7 +66,7 @@ class TrainConfig:
     sample_steps: int | None = None
     threads: int = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
 
     def __post_init__(self) -> None:
         if len(self.pictures) < MIN_PICTURES:

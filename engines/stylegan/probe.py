@@ -7,24 +7,24 @@ rounds of 16, in which each comes as often as it does in the long run. Where 20 
 few more rounds follow, because a processor's speed wavers from second to second.
 """
 
-import json
-import os
-import shutil
 import statistics
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 from engines import hardware
 from engines.dataset import PreparedDataset, prepare
-from engines.progress import Control, Progress, Snapshot
+from engines.probing import (
+    PICTURES,
+    Stopwatch,
+    made_up_pictures,
+    picture_seconds,
+    process_seconds,
+    write_speed,
+)
 from engines.stylegan.config import PRESETS, Device, TrainConfig
 from engines.stylegan.speed import Speed
 from engines.stylegan.state import TrainState
@@ -34,34 +34,6 @@ WARM_UP_STEPS = 4
 ROUND = 16  # the presets' r1_interval, a multiple of their path_length_interval
 MOST_ROUNDS = 4
 ENOUGH_SECONDS = 10.0  # no further round once the steps have taken so long
-PICTURES = 8
-PICTURE_SIDE = 1000  # pixels: one megapixel
-
-
-class Stopwatch:
-    """The host of the measured training: it looks at the clock and copies snapshots, as if to store them."""
-
-    def __init__(self, enough_seconds: float = ENOUGH_SECONDS) -> None:
-        self.steps: list[float] = []
-        self.snapshots: list[float] = []
-        self._enough_seconds = enough_seconds
-        self._since = time.perf_counter()
-
-    def progress(self, progress: Progress) -> Control:
-        """Called after each step. Ends the training with a round, once that is enough."""
-        self.steps.append(self._lap())
-        is_round = len(self.steps) > WARM_UP_STEPS and (len(self.steps) - WARM_UP_STEPS) % ROUND == 0
-        return Control.STOP if is_round and sum(self.steps) >= self._enough_seconds else Control.CONTINUE
-
-    def snapshot(self, snapshot: Snapshot) -> None:
-        """Called with each snapshot."""
-        shutil.copytree(snapshot.folder, snapshot.folder.with_name(f"{snapshot.folder.name}-stored"))
-        self.snapshots.append(self._lap())
-
-    def _lap(self) -> float:
-        now = time.perf_counter()
-        lap, self._since = now - self._since, now
-        return lap
 
 
 def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
@@ -71,9 +43,9 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
 
     Raises KeyError for an unknown preset, ConfigError where the device is not there.
     """
-    before = _process_seconds()
+    before = process_seconds()
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        picture = _picture_seconds(Path(folder))
+        picture = picture_seconds(Path(folder))
         config = PRESETS[preset].config(
             dataset=Path(folder) / "dataset",
             run_dir=Path(folder) / "run",
@@ -83,7 +55,7 @@ def probe(preset: str, *, device: Device = "auto", threads: int = 1) -> Speed:
             threads=threads,
         )
         dataset = _made_up_dataset(config)
-        watch = Stopwatch()
+        watch = Stopwatch(warm_up=WARM_UP_STEPS, round_steps=ROUND, enough_seconds=ENOUGH_SECONDS)
         _training(config, dataset, watch).run()
     step = mean_step(watch.steps, config)
     return Speed(
@@ -111,9 +83,7 @@ def mean_step(steps: Sequence[float], config: TrainConfig) -> float:
 def write_probe(preset: str, out: Path, *, device: Device = "auto", threads: int = 1) -> Speed:
     """Probe, and write the result as JSON: the file appears whole or not at all."""
     speed = probe(preset, device=device, threads=threads)
-    draft = out.with_suffix(".part")
-    draft.write_text(json.dumps(asdict(speed)), encoding="utf-8")
-    draft.replace(out)
+    write_speed(speed, out)
     return speed
 
 
@@ -126,38 +96,10 @@ def _training(config: TrainConfig, dataset: PreparedDataset, watch: Stopwatch) -
     return Training(config, dataset, state, watch)
 
 
-def _picture_seconds(folder: Path) -> float:
-    """How long it takes to prepare a JPEG of one megapixel."""
-    paths = _pictures(folder / "large", PICTURE_SIDE, "jpg")
-    started = time.perf_counter()
-    prepare(((path.name, path) for path in paths), folder / "prepared", resolution=64, crop="center")
-    return (time.perf_counter() - started) / len(paths)
-
-
 def _made_up_dataset(config: TrainConfig) -> PreparedDataset:
     """As many pictures of noise as the snapshots' figures ask for."""
     resolution = config.architecture.resolution
-    paths = _pictures(config.dataset.with_name("small"), resolution, "png")
+    paths = made_up_pictures(config.dataset.with_name("small"), resolution, "png")
     count = max(2 * config.quality_samples, PICTURES)
     names = ((f"{index}", paths[index % len(paths)]) for index in range(count))
     return prepare(names, config.dataset, resolution=resolution, crop="center")
-
-
-def _pictures(folder: Path, side: int, suffix: str) -> list[Path]:
-    """Smooth noise, as pictures have it: its compression costs what that of pictures does."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    paths = [folder / f"{index}.{suffix}" for index in range(PICTURES)]
-    for path in paths:
-        coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
-        fine = rng.normal(0.0, 8.0, (side, side, 3))
-        smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float64)
-        Image.fromarray((smooth + fine).clip(0, 255).astype(np.uint8)).save(path)
-    return paths
-
-
-def _process_seconds() -> float:
-    """How long ago this process began, in seconds: imports count, which is most of a start."""
-    fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5), counted from the name on
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun

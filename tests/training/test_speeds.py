@@ -17,8 +17,10 @@ from jobs.claims import claim_job
 from jobs.models import Machine
 from jobs.testing import run_pending
 from training import pace, probes, services
+from training.ai_speeds import missing_bases
+from training.ai_speeds import speed_of as ai_speed_of
 from training.estimates import estimate_rest, estimate_training, usual_times
-from training.models import Experiment, TrainingSpeed
+from training.models import AITraining, DatasetVersion, Experiment, Purpose, TrainingSpeed
 from training.pace import Pace, Plan, Taken
 from training.probes import Probing, missing_presets
 from training.speeds import MachinesHere, Sizes, megapixels_of, refine, seconds_of, speed_of, store_probe
@@ -77,9 +79,9 @@ class TestEstimates:
         assert estimate.seconds > 250
 
     def test_a_dataset_counts_by_its_pixels(self, measured, dataset, owner):
-        assert megapixels_of(dataset) == pytest.approx(50 * 0.02), "small ones count as something"
+        assert megapixels_of(dataset) == pytest.approx(50 * 0.25, rel=0.1), "small ones are work too"
         dataset.images.update(width=2000, height=1500)
-        assert megapixels_of(dataset) == pytest.approx(50 * 3.0)
+        assert megapixels_of(dataset) == pytest.approx(50 * 3.25)
         estimate = estimate_training(user=owner, planned=planned(), dataset=dataset)
         bare = estimate_training(user=owner, planned=planned())
         assert estimate.seconds - bare.seconds > 150 * PLAIN.picture
@@ -326,6 +328,35 @@ class TestProbing:
         probing.go_on()
         assert [command[5] for command in self.commands] == ["cpu64", "cpu64", "cpu64-hq", "cpu64-hq"]
         assert probing._process is None
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_base_is_probed_once_presets_are(self, machine, weightless_base):
+        base = weightless_base
+        for preset in missing_presets(machine):
+            store_probe(machine=machine, preset=preset, threads=threads_of(machine), speed=PLAIN)
+        assert missing_bases(machine) == [base]
+        probing = Probing(wait_seconds=0)
+        self.finish(probing)
+        probing.go_on()
+        assert self.commands[-1][1:5] == ["manage.py", "probe_base", "--base", str(base.pk)]
+        assert missing_bases(machine) == []
+        assert len(self.commands) == 1
+        training = AITraining(
+            base=base, purpose=Purpose.STYLE, keyword="rex", subject="dog", steps=300, sample_prompts=["rex"]
+        )
+        training.dataset_version = DatasetVersion(count=10)
+        assert ai_speed_of(training).step == 0.25
+        training.purpose = Purpose.OBJECT  # has generated pictures beside its own
+        assert ai_speed_of(training).step == pytest.approx(1.5 * 0.25)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_large_bases_are_for_cards(self, machine, weightless_base):
+        base = weightless_base
+        base.manifest["memory_bytes"]["train"] = 8 << 30
+        base.save()
+        assert missing_bases(machine) == []
+        machine.device, machine.device_bytes = "cuda", 16 << 30
+        assert missing_bases(machine) == [base]
 
     def test_large_presets_are_for_cards(self, machine):
         assert missing_presets(machine) == ["cpu64", "cpu64-hq"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engines.__main__ import main
+from engines.probing import Stopwatch
 from engines.progress import Control
 from engines.stylegan import probe
 from engines.stylegan.config import PRESETS, Architecture, Preset
@@ -48,7 +49,7 @@ def test_snapshots_cost_by_their_figures():
 
 def test_the_probe_measures_all_parts_and_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "PRESETS", {"cpu64": TINY})
-    monkeypatch.setattr(probe, "PICTURE_SIDE", 64)
+    monkeypatch.setattr("engines.probing.PICTURE_SIDE", 64)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
     out = tmp_path / "speed.json"
@@ -81,7 +82,7 @@ def test_each_kind_of_step_counts_as_often_as_it_comes_and_a_disturbance_does_no
 
 @pytest.mark.parametrize(("seconds", "asked"), [(0.0, 68), (1e9, 20)])
 def test_the_probe_ends_with_a_round_once_that_is_enough(seconds, asked, monkeypatch):
-    watch = probe.Stopwatch(enough_seconds=1e6)
+    watch = Stopwatch(warm_up=probe.WARM_UP_STEPS, round_steps=probe.ROUND, enough_seconds=1e6)
     monkeypatch.setattr(watch, "_lap", lambda: seconds)
     steps = 0
     while steps < probe.WARM_UP_STEPS + probe.MOST_ROUNDS * probe.ROUND:
