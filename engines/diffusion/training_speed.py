@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.attention_processor import Attention as AttentionLayer
 from diffusers.models.attention_processor import AttnProcessor
+from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +16,7 @@ from engines import hardware
 from engines.diffusion.base import Base
 from engines.diffusion.config import SMALL_PARAMETERS
 from engines.diffusion.lora import lora_layers
+from engines.diffusion.lora_products import Attention, Joined, LoraAttention, LoraLinear, WideGroupNorm
 from engines.starters.text_to_image.attention import MatmulAttention
 
 WORTHWHILE_SPEEDUP = 1.05
@@ -29,10 +32,15 @@ def speed_up(base: Base, name: str) -> None:
     """
     for _, layer in lora_layers(base):
         if name in layer.lora_A:
+            forward = _convolved if isinstance(layer.base_layer, nn.Conv2d) else _multiplied
             layer.forward = partial(
-                _forward, layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
+                forward, layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
             )
     _quicken(base)
+    if _has_few_tokens(base):
+        for module in base.pipeline.unet.modules():
+            if isinstance(module, AttentionLayer) and _is_plain(module, name):
+                module.set_processor(_Whole(module, name))
 
 
 def _quicken(base: Base) -> None:
@@ -46,19 +54,89 @@ def _quicken(base: Base) -> None:
         base.pipeline.transformer.set_attn_processor(MatmulAttention())
     elif base.family.denoiser == "unet" and base.dtype is torch.bfloat16:
         base.pipeline.unet.to(memory_format=torch.channels_last)
-        if (base.resolution // base.factor) ** 2 <= _FEW_TOKENS:
+        for module in base.pipeline.unet.modules():
+            if isinstance(module, nn.GroupNorm):
+                module.forward = partial(_normalised, module)
+        if _has_few_tokens(base):
             base.pipeline.unet.set_attn_processor(AttnProcessor())
 
 
-def _forward(layer: nn.Module, down: nn.Parameter, up: nn.Parameter, x: Tensor, *_: Any, **__: Any) -> Tensor:
+def _has_few_tokens(base: Base) -> bool:
+    """Whether a UNet on a processor has so few latents that its whole attention weights may be kept."""
+    if base.device.type != "cpu" or base.family.denoiser != "unet":
+        return False
+    return (base.resolution // base.factor) ** 2 <= _FEW_TOKENS
+
+
+def _normalised(norm: nn.GroupNorm, x: Tensor) -> Tensor:
+    result: Tensor = WideGroupNorm.apply(x, norm)  # type: ignore[no-untyped-call]  # of torch
+    return result
+
+
+def _multiplied(layer: nn.Linear, down: nn.Parameter, up: nn.Parameter, x: Tensor) -> Tensor:
     """The base's layer, and B(A(x)): alpha equals the rank, so nothing is scaled."""
+    result: Tensor = LoraLinear.apply(x, layer, down, up)  # type: ignore[no-untyped-call]  # of torch
+    return result
+
+
+def _convolved(
+    layer: nn.Conv2d, down: nn.Parameter, up: nn.Parameter, x: Tensor, *_: Any, **__: Any
+) -> Tensor:
+    """The same of a convolution."""
     result: Tensor = layer(x)
-    a, b = down.to(x.dtype), up.to(x.dtype)
-    if isinstance(layer, nn.Conv2d):
-        low = functional.conv2d(x, a, None, layer.stride, layer.padding, layer.dilation)
-        return result + functional.conv2d(low, b)
-    low = functional.linear(x, a)
-    return torch.addmm(result.flatten(0, -2), low.flatten(0, -2), b.t()).view(result.shape)
+    low = functional.conv2d(x, down.to(x.dtype), None, layer.stride, layer.padding, layer.dilation)
+    return result + functional.conv2d(low, up.to(x.dtype))
+
+
+def _is_plain(module: AttentionLayer, name: str) -> bool:
+    """Whether all four layers of an attention have the LoRA, and nothing else is done in it."""
+    layers = (module.to_q, module.to_k, module.to_v, module.to_out[0])
+    extras = (module.spatial_norm, module.group_norm, module.norm_q, module.norm_k, module.add_k_proj)
+    return (
+        all(isinstance(layer, LoraLayer) and name in layer.lora_A for layer in layers)
+        and (module.to_q.base_layer.bias is None) == (module.to_k.base_layer.bias is None)
+        and not any(extra is not None for extra in extras)
+        and not (module.residual_connection or module.upcast_attention or module.upcast_softmax)
+        and module.rescale_output_factor == 1.0
+    )
+
+
+class _Whole:
+    """An attention processor that trains the LoRA of all four layers in one operation.
+
+    Where the layers do something else for the moment (`per_sample` has them make samples), it gives way.
+    """
+
+    def __init__(self, module: AttentionLayer, name: str) -> None:
+        layers = [module.to_q, module.to_k, module.to_v, module.to_out[0]]
+        self._pairs = [getattr(layer, part)[name].weight for layer in layers for part in ("lora_A", "lora_B")]
+        query, key, value, out = (layer.base_layer for layer in layers)
+        is_cross = module.is_cross_attention
+        self._frozen = Attention(
+            heads=module.heads,
+            scale=module.scale,
+            from_input=Joined.of([query] if is_cross else [query, key, value]),
+            from_text=Joined.of([key, value]) if is_cross else None,
+            out=Joined.of([out]),
+        )
+        self._plain = AttnProcessor()
+
+    def __call__(
+        self,
+        attn: AttentionLayer,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Output `[N, L, C]` of inputs `[N, L, C]` and, in cross attention, text `[N, T, D]`."""
+        trained = getattr(attn.to_q.forward, "func", None) is _multiplied
+        if not trained or attention_mask is not None:
+            return self._plain(attn, hidden_states, encoder_hidden_states, attention_mask, **options)
+        result: Tensor = LoraAttention.apply(  # type: ignore[no-untyped-call]  # of torch
+            hidden_states, encoder_hidden_states, self._frozen, *self._pairs
+        )
+        return result
 
 
 def training_dtype(folder: Path, parameters: int, device: torch.device) -> torch.dtype:
