@@ -10,17 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from django.conf import settings
 from django.utils.translation import gettext as _
-from torch import nn
 
-from engines.diffusion.base import Base
+from catalog.warm_bases import WarmBase, warm_base
 from engines.diffusion.generate import Preview, Sample, generate
-from engines.diffusion.shelf import LoraShelf
 from engines.errors import EngineError, ModelError
 from engines.images import UInt8Array
 from generation.screens import Screen
-from jobs import warm
 from jobs.exceptions import JobError
 
 logger = logging.getLogger(__name__)
@@ -64,28 +60,6 @@ class Made:
     sampler: str
 
 
-@dataclass
-class Stage:
-    """A base that is loaded, with the trained models that were used last."""
-
-    base: Base
-    shelf: LoraShelf
-
-    @classmethod
-    def load(cls, folder: Path, device: str) -> "Stage":
-        """Load a base; in half precision where that is what the device is made for. Raises ModelError."""
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        base = Base.open(folder, device=device, dtype=dtype)
-        return cls(base, LoraShelf(base, capacity_bytes=settings.GENERATION_LORA_BYTES))
-
-    @property
-    def nbytes(self) -> int:
-        """What it takes in memory, the shelf's full size included."""
-        parts = [part for part in self.base.pipeline.components.values() if isinstance(part, nn.Module)]
-        weights = sum(tensor.nbytes for part in parts for tensor in part.parameters())
-        return weights + self.shelf.capacity_bytes
-
-
 # Lets the order with that number go on: with its pictures, or with None where it was stopped or lost.
 HandOver = Callable[[int, Made | None], None]
 
@@ -99,7 +73,7 @@ def make_together(wanted: Sequence[Wanted], hand_over: HandOver) -> list[Made | 
     Raises JobError.
     """
     torch.set_num_threads(wanted[0].threads)
-    stage = warm.get(wanted[0].base_key, lambda: _load(wanted[0]), lambda loaded: loaded.nbytes)
+    stage = _load(wanted[0])
     try:
         _Making(stage, wanted, hand_over).run()
     except EngineError as error:
@@ -107,9 +81,9 @@ def make_together(wanted: Sequence[Wanted], hand_over: HandOver) -> list[Made | 
     return [None] * len(wanted)
 
 
-def _load(wanted: Wanted) -> Stage:
+def _load(wanted: Wanted) -> WarmBase:
     try:
-        return Stage.load(wanted.base_folder, wanted.device)
+        return warm_base(wanted.base_key, wanted.base_folder, wanted.device)
     except ModelError as error:
         logger.exception("A base cannot be loaded")
         raise JobError(
@@ -117,7 +91,7 @@ def _load(wanted: Wanted) -> Stage:
         ) from error
 
 
-def _with_loras(stage: Stage, wanted: Sequence[Wanted]) -> list[list[Sample]]:
+def _with_loras(stage: WarmBase, wanted: Sequence[Wanted]) -> list[list[Sample]]:
     """Return each order's samples with the names of their LoRAs, which are inside the base by then."""
     files = [one.adapter_file for one in wanted if one.adapter_file is not None]
     try:
@@ -151,7 +125,7 @@ class _NobodyLeftError(Exception):
 class _Making:
     """Makes what several orders want, a few pictures at a time."""
 
-    def __init__(self, stage: Stage, wanted: Sequence[Wanted], hand_over: HandOver) -> None:
+    def __init__(self, stage: WarmBase, wanted: Sequence[Wanted], hand_over: HandOver) -> None:
         self._stage, self._wanted, self._hand_over = stage, wanted, hand_over
         self._gone: set[int] = set()
         self._made: list[list[UInt8Array]] = [[] for _one in wanted]

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError
 from catalog.files import materialise
-from engines.diffusion.base import Base
+from catalog.warm_bases import warm_base
 from engines.diffusion.keywords import meanings
 from engines.errors import EngineError
 from jobs.context import JobContext, Outcome
@@ -21,8 +21,7 @@ def run_keyword(context: JobContext) -> Outcome:
         return Outcome()
     context.report(step=0, total=1, message=_("Asking the base what it knows"))
     try:
-        # Let go at once: the model that makes pictures next needs the room.
-        base = Base.open(materialise(asked.base), device=context.device)
+        base = warm_base(asked.base.sha256, materialise(asked.base), context.device).base
         (found,) = meanings(base, [asked.keyword])
     except (CatalogError, EngineError) as error:
         raise JobError(str(error)) from error

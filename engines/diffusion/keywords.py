@@ -14,6 +14,8 @@ from torch import Tensor
 from engines.diffusion.base import Base
 from engines.diffusion.config import MEANS_SOMETHING
 from engines.diffusion.families import Text
+from engines.diffusion.lora import NO_LORA
+from engines.diffusion.per_sample import per_sample
 from engines.errors import ConfigError
 
 SYLLABLES = ("ba", "do", "fi", "gu", "ki", "lo", "mi", "mo", "nu", "po", "ri", "su", "ta", "vo", "xu", "zo")
@@ -87,8 +89,12 @@ def _invented(seed: str, count: int) -> list[str]:
 def _vectors(base: Base, names: Sequence[str]) -> Tensor:
     """float32 `[N, D]`: what each name's sentence says, one vector of unit length for each kind of text."""
     prompts = [SENTENCE.format(name) for name in names]
-    starts = range(0, len(prompts), TEXTS_AT_ONCE)
-    return torch.cat([_summary(base.encode_text(prompts[at : at + TEXTS_AT_ONCE])) for at in starts])
+    vectors = []
+    for at in range(0, len(prompts), TEXTS_AT_ONCE):
+        part = prompts[at : at + TEXTS_AT_ONCE]
+        with per_sample(base, [NO_LORA] * len(part), [1.0] * len(part)):  # whatever LoRAs are inside
+            vectors.append(_summary(base.encode_text(part)))
+    return torch.cat(vectors)
 
 
 def _summary(text: Text) -> Tensor:

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import CreditHold, FreeTraining
+from jobs import warm
 from jobs.models import Job, State
 from jobs.testing import run_pending
 from tests.wallets import set_credits
@@ -245,3 +246,8 @@ def test_the_keyword_is_measured_on_a_real_base(owner, licence, make_user):
     meaning = KeywordMeaning.objects.get()
     assert meaning.tokens == 1
     assert verdict_on(tiny, "cat").level == "warning"
+    loads = warm._models.loads
+    measure_keyword(owner=owner, base=tiny, keyword="Dog")
+    (job,) = run_pending("generate")
+    assert job.state == State.SUCCEEDED, job.error
+    assert warm._models.loads == loads, "the base stays loaded for whoever makes pictures, or asks again"

@@ -1,8 +1,11 @@
 """Names that mean something to a base, and names that do not."""
 
 import pytest
+import torch
 
+from engines.diffusion.base import Base
 from engines.diffusion.keywords import meanings, new_keyword, token_counts
+from engines.diffusion.lora import add_lora, lora_parameters
 from engines.errors import ConfigError
 
 
@@ -32,3 +35,13 @@ def test_prompts_that_are_cut_can_be_told(open_base):
 def test_an_empty_name_is_refused(open_base):
     with pytest.raises(ConfigError, match="at least one letter"):
         meanings(open_base("sd15"), [" "])
+
+
+def test_loras_inside_the_base_change_nothing(base_folders):
+    base = Base.open(base_folders("starter"))
+    before = meanings(base, ["kimono"])
+    rng = torch.Generator().manual_seed(0)
+    add_lora(base, "own", rank=2, layers="all", text=True, rng=rng, keyword="kimono")
+    for parameter in lora_parameters(base, "own").values():
+        parameter.data += 1.0
+    assert meanings(base, ["kimono"])[0].distance == pytest.approx(before[0].distance, rel=1e-4)
