@@ -1,21 +1,20 @@
 """How fast LoRAs are trained here, and pictures made with many of them.
 
-python -m bench.diffusion [--quick] [--only SECTION ...]
+python -m bench.diffusion [--quick] [--only SECTION ...] [--sdxl-share SHARE]
 
 Training is compared with `bench.plain_dreambooth` on a base built like SD 1.5 at a tenth of its width, with
 pictures of 256 pixels, batches of 4, rank 16 on attention. Pictures are made on a base like the shipped
 starter: four in a batch against one by one, and eight with a LoRA each in one batch against one by one,
 swapped between pictures by diffusers' `set_adapters`, or merged into the weights and taken out again. Bases
-have random weights. All sides work in turns in one process of one thread; times are CPU seconds (on a
+have random weights. Where there is a graphics card, a base of SDXL's size is trained and makes pictures, too
+(`bench.work.sdxl`). All sides work in turns in one process of one thread; times are CPU seconds (on a
 graphics card: seconds), of which medians are taken. What a click costs beyond the model is `bench.clicks`.
 """
 
 import argparse
-import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from torch import Tensor
 
 from bench.plain_dreambooth import PlainDreamBooth
 from bench.random_bases import make_stable_diffusion, make_starter
+from bench.work.sdxl import measure_sdxl
+from bench.work.sides import DEVICE, faster, interleaved, listed
 from engines import hardware
 from engines.diffusion.base import Base
 from engines.diffusion.config import TrainConfig, TrainPicture
@@ -46,20 +47,8 @@ LORAS = 8
 STEPS, QUICK_STEPS = 12, 2  # of sampling
 ROUNDS, QUICK_ROUNDS = 7, 2
 TRAIN_ROUNDS, QUICK_TRAIN_ROUNDS = 15, 3
-SECTIONS = ("training", "batch", "loras")
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def interleaved(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each side; they take turns, after one round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(rounds + 1):
-        for name, work in sides.items():
-            began = _now()
-            work()
-            if number:
-                times[name].append(_now() - began)
-    return {name: statistics.median(seconds) for name, seconds in times.items()}
+SECTIONS = ("training", "batch", "loras", "sdxl")
+SDXL_SIDE = 1024
 
 
 def measure_training(folder: Path, rounds: int) -> list[str]:
@@ -90,8 +79,8 @@ def measure_training(folder: Path, rounds: int) -> list[str]:
         pipeline.to(DEVICE), paths, prompt=prompt, side=TRAINED_SIDE, batch=BATCH, rank=RANK
     )
     seconds = interleaved({"ours": ours.step, "baseline": plain.step}, rounds)
-    print(f"training: {base.dtype}, ".replace("torch.", "") + _listed(seconds))
-    return [_faster("diffusion_training", seconds["ours"], seconds["baseline"], 1, "steps/s")]
+    print(f"training: {base.dtype}, ".replace("torch.", "") + listed(seconds))
+    return [faster("diffusion_training", seconds["ours"], seconds["baseline"], 1, "steps/s")]
 
 
 def measure_batch(base: Base, rounds: int, steps: int) -> list[str]:
@@ -102,8 +91,8 @@ def measure_batch(base: Base, rounds: int, steps: int) -> list[str]:
         return lambda: generate(base, samples, width=SIDE, height=SIDE, steps=steps, batch=batch)
 
     seconds = interleaved({"ours": made(4), "baseline": made(1)}, rounds)
-    print("four pictures: " + _listed(seconds))
-    return [_faster("diffusion_batch4", seconds["ours"], seconds["baseline"], 4, "pictures/s")]
+    print("four pictures: " + listed(seconds))
+    return [faster("diffusion_batch4", seconds["ours"], seconds["baseline"], 4, "pictures/s")]
 
 
 def measure_loras(base: Base, folder: Path, rounds: int, steps: int) -> list[str]:
@@ -145,10 +134,10 @@ def measure_loras(base: Base, folder: Path, rounds: int, steps: int) -> list[str
         "merged": merged,
     }
     seconds = interleaved(sides, rounds)
-    print(f"{LORAS} LoRAs: " + _listed(seconds))
+    print(f"{LORAS} LoRAs: " + listed(seconds))
     return [
-        _faster("diffusion_loras_swapped", seconds["ours"], seconds["swapped"], LORAS, "pictures/s"),
-        _faster("diffusion_loras_merged", seconds["ours"], seconds["merged"], LORAS, "pictures/s"),
+        faster("diffusion_loras_swapped", seconds["ours"], seconds["swapped"], LORAS, "pictures/s"),
+        faster("diffusion_loras_merged", seconds["ours"], seconds["merged"], LORAS, "pictures/s"),
     ]
 
 
@@ -163,28 +152,18 @@ def _random_lora(base: Base, name: str, *, seed: int) -> dict[str, Tensor]:
     return {key: parameter.detach() for key, parameter in parameters.items()}
 
 
-def _now() -> float:
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
-def _listed(seconds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items())
-
-
-def _faster(name: str, ours: float, baseline: float, count: int, unit: str) -> str:
-    """A figure where more is better: so many things in these seconds."""
-    values = f"ours={count / ours:.4g}, baseline={count / baseline:.4g}"
-    return f"{name} ratio={baseline / ours:.2f} ({values}, {unit})"
-
-
 def main() -> None:
     """Run the comparisons and print their times, then one line a figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps and rounds, within 45 seconds")
     parser.add_argument("--only", action="append", choices=SECTIONS, help="as often as you like")
+    parser.add_argument(
+        "--sdxl-share",
+        type=float,
+        default=1.0 if DEVICE.type == "cuda" else 0.0,
+        metavar="SHARE",
+        help="of SDXL's width (default: 1 on a graphics card, else 0, which leaves it out)",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     hardware.tune_allocator()
@@ -198,11 +177,16 @@ def main() -> None:
         folder = Path(name)
         if "training" in sections:
             figures += measure_training(folder, QUICK_TRAIN_ROUNDS if options.quick else TRAIN_ROUNDS)
-        base = Base.open(make_starter(folder / "starter"), device=DEVICE)
+        if {"batch", "loras"} & set(sections):
+            base = Base.open(make_starter(folder / "starter"), device=DEVICE)
         if "batch" in sections:
             figures += measure_batch(base, rounds, steps)
         if "loras" in sections:
             figures += measure_loras(base, folder, rounds, steps)
+        if "sdxl" in sections and options.sdxl_share:
+            share = options.sdxl_share
+            side = max(SDXL_SIDE // 16, int(share * SDXL_SIDE) // 64 * 64)
+            figures += measure_sdxl(folder, share=share, side=side, rounds=rounds, steps=steps)
     print()
     print("\n".join(figures))
 

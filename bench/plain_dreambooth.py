@@ -53,7 +53,7 @@ class PlainDreamBooth:
         noise = torch.randn_like(latents)
         times = torch.randint(self._noise.config.num_train_timesteps, (self._batch,), device=latents.device)
         noisy = self._noise.add_noise(latents, noise, times)
-        predicted = self._pipeline.unet(noisy, times, self._text()).sample
+        predicted = self._predicted(noisy, times)
         loss = functional.mse_loss(predicted, noise)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
@@ -61,6 +61,10 @@ class PlainDreamBooth:
         self._schedule.step()
         self._optimizer.zero_grad()
         return float(loss.detach())
+
+    def _predicted(self, noisy: Tensor, times: Tensor) -> Tensor:
+        predicted: Tensor = self._pipeline.unet(noisy, times, self._text()).sample
+        return predicted
 
     @torch.no_grad()
     def _latents(self) -> Tensor:
@@ -88,3 +92,18 @@ class PlainDreamBooth:
         encoder = self._pipeline.text_encoder
         hidden: Tensor = encoder(numbers.to(encoder.device))[0]
         return hidden
+
+
+class PlainDreamBoothXL(PlainDreamBooth):
+    """The same on an SDXL pipeline, which has two text encoders and is told the picture's size."""
+
+    def _predicted(self, noisy: Tensor, times: Tensor) -> Tensor:
+        with torch.no_grad():
+            embeddings, _, pooled, _ = self._pipeline.encode_prompt(
+                [self._prompt] * self._batch, do_classifier_free_guidance=False
+            )
+        sizes = torch.tensor([[self._side, self._side, 0, 0, self._side, self._side]], device=noisy.device)
+        conditions = {"text_embeds": pooled, "time_ids": sizes.float().expand(self._batch, -1)}
+        output = self._pipeline.unet(noisy, times, embeddings, added_cond_kwargs=conditions)
+        predicted: Tensor = output.sample
+        return predicted
