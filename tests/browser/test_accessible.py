@@ -17,7 +17,14 @@ STANDARD = {
     "resultTypes": ["violations"],
 }
 VIEWS = (("light", 1280), ("dark", 320))
-SIGNED_OUT = ("home", "catalog:model_browse", "account_login", "account_signup", "account_reset_password")
+SIGNED_OUT = (
+    "home",
+    "catalog:model_browse",
+    "catalog:verify",
+    "account_login",
+    "account_signup",
+    "account_reset_password",
+)
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # A heading that has no room stands one letter a line, which neither axe nor the page's width tells.
 SQUEEZED = "[...document.querySelectorAll('main h1:not(.sr)')].some(heading => heading.clientWidth < 160)"
