@@ -13,6 +13,7 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which stored files are the catalog's, and that trained models need their base."""
+        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
         from catalog import runs  # noqa: PLC0415 - as above
         from catalog.bundle_parts import tell_bundle  # noqa: PLC0415 - as above
         from catalog.dependents import describe_trained  # noqa: PLC0415 - apps must be loaded
@@ -26,12 +27,15 @@ class CatalogConfig(AppConfig):
             register_dependents,
             register_page_part,
             register_pictures,
+            register_uses,
         )
         from catalog.services import exports, imports  # noqa: PLC0415 - as above
+        from catalog.services.reviews import forget_reporter  # noqa: PLC0415 - as above
         from catalog.services.runs import JOB_KIND as RUN  # noqa: PLC0415 - as above
+        from catalog.services.uses import recount_uses  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
-        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
+        from jobs.sweeps import StoredFiles, register_chore, register_files  # noqa: PLC0415 - as above
 
         register(
             JobKind(
@@ -52,6 +56,7 @@ class CatalogConfig(AppConfig):
             )
         )
         register(LETTER)
+        call_before_erasure("catalog", forget_reporter)
         register_pictures(runs.OWN_RESULTS, runs.find_result)
         register_files(StoredFiles(name="runs", prefix=runs.PREFIX, in_use=runs.keys_in_use))
         register_files(StoredFiles(name="results of runs", prefix="jobs", in_use=runs.keys_in_use))
@@ -68,6 +73,8 @@ class CatalogConfig(AppConfig):
         register_page_part(
             PagePart(name="bundle", template="catalog/model_bundle.html", tell=tell_bundle, tab="files")
         )
+        register_uses("runs", runs.count_uses)
+        register_chore("uses of models", recount_uses)
         register_files(StoredFiles(name="model pictures", prefix=PICTURES, in_use=pictures_in_use))
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))
         register_dependents(Dependents(name="trained models", describe=describe_trained, blocks=True))

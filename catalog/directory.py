@@ -231,7 +231,7 @@ def featured(limit: int = 4) -> QuerySet[CatalogModel]:
 def _words(query: str) -> CombinedSearchQuery | SearchQuery:
     """Return what people typed as a query: as search engines read it, the last word perhaps unfinished."""
     typed = re.fullmatch(r"(.*?)(\w+)", query, flags=re.DOTALL)
-    if typed is None or '"' in query or re.search(r"(^|\s)-\w*$", query):
+    if typed is None or re.search(r"\"|(^|\s)-\w*$|\bor\b", query, flags=re.IGNORECASE):
         return SearchQuery(query, search_type="websearch", config="english")
     before, last = typed.groups()
     ending = SearchQuery(last, search_type="websearch", config="english")

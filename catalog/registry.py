@@ -1,7 +1,8 @@
 """What the apps above know of a model: each tells it in `AppConfig.ready`, unknown to the catalog."""
 
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +44,13 @@ JudgeRoom = Callable[[User, int], str]
 # Returns the storage key of a picture of the user's, None where there is none of that number.
 FindPicture = Callable[[User, uuid.UUID], str | None]
 
+# Returns how often each version was used, by the version's key.
+CountUses = Callable[[], Iterable[tuple[uuid.UUID, int]]]
+
 _registered: dict[str, Dependents] = {}
 _parts: dict[str, PagePart] = {}
 _judges: dict[str, JudgeRoom] = {}
+_uses: dict[str, CountUses] = {}
 _pictures: dict[str, FindPicture] = {}
 
 
@@ -93,3 +98,17 @@ def find_picture(user: User, name: str, number: uuid.UUID) -> str | None:
     """Return the storage key of a picture that the user may send to a model, None where there is none."""
     find = _pictures.get(name)
     return find(user, number) if find else None
+
+
+def register_uses(name: str, count: CountUses) -> None:
+    """Add somebody who makes things with models; registering the same name again replaces it."""
+    _uses[name] = count
+
+
+def uses_by_version() -> Counter[uuid.UUID]:
+    """Return how often each version was used, by all who use them."""
+    total: Counter[uuid.UUID] = Counter()
+    for count in _uses.values():
+        for version, times in count():
+            total[version] += times
+    return total

@@ -5,14 +5,14 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.selectors import Quote, quote_price
 from catalog.exceptions import ChainRefusedError
 from catalog.kinds import inputs_of, is_runnable, link, outputs_of
-from catalog.models import CatalogModel, ModelRun, ModelVersion, RunItem, RunResult, RunTiming
+from catalog.models import CatalogModel, ModelRun, ModelVersion, RunItem, RunResult, RunStep, RunTiming
 from catalog.registry import find_picture
 from catalog.selectors import latest_versions
 from engines.onnx.ports import Input
@@ -149,3 +149,9 @@ def files_of(run: ModelRun) -> list[str]:
     items = RunItem.objects.filter(Q(run=run) & ~Q(file="")).values_list("file", flat=True)
     results = RunResult.objects.filter(Q(item__run=run) & ~Q(file="")).values_list("file", flat=True)
     return [*items, *results]
+
+
+def count_uses() -> list[tuple[uuid.UUID, int]]:
+    """Return how often each version of a model was ordered to run."""
+    steps = RunStep.objects.exclude(version=None).order_by()
+    return list(steps.values_list("version").annotate(Count("pk")))

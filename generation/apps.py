@@ -17,9 +17,11 @@ class GenerationConfig(AppConfig):
             Dependents,
             register_dependents,
             register_pictures,
+            register_uses,
         )
         from generation.dependents import describe_pictures  # noqa: PLC0415 - as above
         from generation.selectors import (  # noqa: PLC0415 - as above
+            count_uses,
             find_picture_file,
             keys_in_use,
             starts_in_use,
@@ -35,6 +37,7 @@ class GenerationConfig(AppConfig):
         from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
 
+        register_uses("pictures", count_uses)
         register(
             JobKind(
                 name=JOB_KIND,

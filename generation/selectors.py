@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from accounts.models import User
 from generation.models import Generation, Picture
@@ -92,3 +92,11 @@ def find_picture_file(user: User, number: uuid.UUID) -> str | None:
     """Return the storage key of a picture of the user's gallery, None where there is none of that number."""
     pictures = Picture.objects.owned_by(user).filter(pk=number)
     return pictures.values_list("file", flat=True).first()
+
+
+def count_uses() -> list[tuple[uuid.UUID, int]]:
+    """Return how often pictures were ordered of each version of a model, as a base and as a trained one."""
+    orders = Generation.objects.order_by()
+    bases = orders.exclude(model_version=None).values_list("model_version").annotate(Count("pk"))
+    trained = orders.exclude(adapter=None).values_list("adapter").annotate(Count("pk"))
+    return [*bases, *trained]

@@ -39,6 +39,8 @@ class StoredFiles:
 
 
 _stored: dict[str, StoredFiles] = {}
+# What the apps above have done every hour; each is safe to do twice.
+_chores: dict[str, Callable[[], object]] = {}
 
 
 def register_files(stored: StoredFiles) -> None:
@@ -97,3 +99,17 @@ def _delete(key: str) -> None:
         default_storage.delete(key)
     except OSError:
         logger.exception("stored file %s could not be removed", key)
+
+
+def register_chore(name: str, chore: Callable[[], object]) -> None:
+    """Have something done every hour; registering the same name again replaces it."""
+    _chores[name] = chore
+
+
+def do_chores() -> None:
+    """Do what is due every hour. One that fails leaves a line in the log and is tried again in an hour."""
+    for name, chore in _chores.items():
+        try:
+            chore()
+        except Exception:
+            logger.exception("%s could not be done", name)

@@ -79,5 +79,13 @@ class Migration(migrations.Migration):
             name="use_count",
             field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
         ),
+        migrations.AddIndex(
+            model_name="catalogmodel",
+            index=models.Index(fields=["-created_at"], name="catalog_model_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="catalogmodel",
+            index=models.Index(fields=["-use_count", "-created_at"], name="catalog_model_used"),
+        ),
         migrations.RunSQL(_WRITE, _FORGET),
     ]

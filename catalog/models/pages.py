@@ -88,7 +88,7 @@ class CatalogModel(models.Model):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawal_reason = models.TextField(blank=True)
     featured_at = models.DateTimeField(_("featured since"), null=True, blank=True)
-    # How often others' work was made with it: counted again now and then (`catalog.services.uses`).
+    # How often something was made with it: counted again every hour (`catalog.services.uses`).
     use_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     # The words of the page, its keywords and the names of publisher and authors. The database writes it
     # (migration 0008), whoever changes what it is made of.
@@ -108,6 +108,8 @@ class CatalogModel(models.Model):
         indexes = [
             GinIndex(fields=["search"], name="catalog_model_search"),
             GinIndex(fields=["keywords"], name="catalog_model_keywords"),
+            models.Index(fields=["-created_at"], name="catalog_model_newest"),
+            models.Index(fields=["-use_count", "-created_at"], name="catalog_model_used"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from catalog.files import weight_key
 from catalog.models import ModelFile
+from jobs import sweeps
 from jobs.files import list_keys
 from jobs.sweeps import sweep_files
 from tests.world import build_world
@@ -67,3 +68,13 @@ def test_the_command_says_what_went(world, capsys):
     call_command("sweep_files", "--hours", "0")
 
     assert capsys.readouterr().out.splitlines() == [key, "1 files removed."]
+
+
+def test_a_chore_that_fails_does_not_keep_others_from_being_done(monkeypatch, caplog):
+    done = []
+    monkeypatch.setattr(sweeps, "_chores", {})
+    sweeps.register_chore("broken", lambda: 1 / 0)
+    sweeps.register_chore("counting", lambda: done.append(1))
+    sweeps.do_chores()
+    assert done == [1]
+    assert "broken could not be done" in caplog.text

@@ -18,7 +18,7 @@ from billing.services import expire_grants
 from jobs import conf
 from jobs.billing_inbox import sweep_hourly, sweep_inbox, sweep_nightly
 from jobs.reconcile import reconcile
-from jobs.sweeps import sweep_files
+from jobs.sweeps import do_chores, sweep_files
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
             (self._beside("letters", send_letters), _HOUR / 60),
             (self._beside("erasures", erase_accounts), _HOUR / 60),
             (self._beside("payments", sweep_hourly), _HOUR),
+            (self._beside("chores", do_chores), _HOUR),
             (self._beside("billing", sweep_nightly), 24 * _HOUR),
         )
         self._due_at: dict[Callable[[], object], float] = {task: 0.0 for task, _every in self._periodic}
