@@ -52,6 +52,7 @@ class CatalogConfig(AppConfig):
                 queue=Queue.GENERATE,
                 handler="catalog.run_jobs.run_models",
                 cost="catalog.services.runs.cost_of",
+                on_end="catalog.services.runs.note_run_end",
                 title=_("Running a model"),
             )
         )

@@ -1,9 +1,10 @@
 """The form of a Run page, built from a model's typed inputs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -22,6 +23,18 @@ class ManyFilesInput(forms.FileInput):
     """A file input that takes several files."""
 
     allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """Any number of files, as a list. What is in them is judged one by one, when they are run."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_empty_file=True, **kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:  # type: ignore[override]
+        """Return the files that came."""
+        files = data if isinstance(data, list) else [data]
+        return [super(ManyFilesField, self).clean(file, initial) for file in files if file]
 
 
 class InputsForm(forms.Form):
@@ -58,9 +71,8 @@ class RunForm(InputsForm):
     """What a model is run with: its inputs, and the files or the number of runs."""
 
     source = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
-    files = forms.FileField(
+    files = ManyFilesField(
         label=_("Pictures"),
-        required=False,
         widget=ManyFilesInput(attrs={"accept": PICTURES}),
         help_text=_("One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP."),
     )
@@ -96,23 +108,20 @@ class RunForm(InputsForm):
         """Besides, ask for a file where one is needed."""
         values = super().clean()
         if self.takes_files:
-            files = self._files()
+            files = values.get("files", [])
             if len(files) > MAX_ITEMS:
                 self.add_error("files", _("Give at most %(max)d files at a time.") % {"max": MAX_ITEMS})
             elif not files and self.source_key is None:
                 self.add_error("files", _("Choose at least one picture."))
         return values
 
-    def _files(self) -> Sequence[Any]:
-        return self.files.getlist("files") if hasattr(self.files, "getlist") else []
-
     def items(self) -> list[ItemOrder]:
         """Return what is run, once the form is valid; files that were brought win over a link's picture."""
         if not self.takes_files:
             return [ItemOrder() for _number in range(self.cleaned_data.get("count", 1))]
-        files = self._files()
+        files = self.cleaned_data["files"]
         if files:
-            return [ItemOrder(name=_plain(file.name), file=file) for file in files]
+            return [ItemOrder(name=_plain(file.name or ""), file=file) for file in files]
         return [ItemOrder(stored=self.source_key or "")]
 
 

@@ -134,6 +134,15 @@ def cost_of(job: Job, units: int) -> int:
     return sum(step.price.for_quantity(units) for step in steps if step.price is not None)
 
 
+def note_run_end(job: Job) -> None:
+    """Remove what was brought and is not run any more; part of the transaction that ends the job."""
+    waiting = RunItem.objects.filter(run__job=job, file__startswith=f"{PREFIX}/")
+    files = list(waiting.values_list("file", flat=True))
+    waiting.update(file="")
+    for key in files:
+        transaction.on_commit(partial(default_storage.delete, key))
+
+
 @transaction.atomic
 def delete_run(*, run: ModelRun) -> None:
     """Delete a run that has ended and, once that is committed, its files. Its receipt stays.

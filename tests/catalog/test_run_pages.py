@@ -208,9 +208,9 @@ def test_a_run_is_its_owners_alone(client, stranger, run, owner, version, tmp_pa
 def test_pages_need_a_sign_in_and_the_right_method(client, owner_client, run):
     url = reverse("catalog:run_detail", args=[run.pk])
     assert asks_to_sign_in(client.get(url))
-    assert wrong_methods_are_refused(owner_client, url, allowed={"GET", "HEAD"})
+    assert wrong_methods_are_refused(owner_client, url, allowed={"get"})
     assert wrong_methods_are_refused(
-        owner_client, reverse("catalog:run_stop", args=[run.pk]), allowed={"POST"}
+        owner_client, reverse("catalog:run_stop", args=[run.pk]), allowed={"post"}
     )
 
 

@@ -15,6 +15,7 @@ from catalog.runs import keys_in_use, measured
 from catalog.services.runs import ItemOrder, StepOrder, delete_run, start_run
 from engines.provenance import read
 from jobs.models import State
+from jobs.services import stop_job
 from jobs.testing import run_pending
 from tests.catalog.onnx_models import publish_doubler, publish_painter
 from tests.wallets import give_credits
@@ -142,3 +143,13 @@ def test_a_deleted_run_takes_its_files_along(owner, doubler, django_capture_on_c
         delete_run(run=ModelRun.objects.get(pk=run.pk))
     assert not default_storage.exists(result.file)
     assert not default_storage.exists(item.file)
+
+
+def test_what_was_brought_goes_when_a_run_is_stopped(owner, painter, django_capture_on_commit_callbacks):
+    run = order(owner, painter)
+    brought = run.items.get().file
+    assert default_storage.exists(brought)
+    with django_capture_on_commit_callbacks(execute=True):
+        stop_job(job=run.job)
+    assert run.items.get().file == ""
+    assert not default_storage.exists(brought)

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
-from catalog.models import ModelImport
+from catalog.models import ModelImport, RunItem, RunResult
 from catalog.services.imports import open_imports
 from generation.models import Generation, Picture
 from jobs.charging import cost_of
@@ -72,6 +72,9 @@ def _delivered(job: Job) -> int:
     """How much of the work its owner has: pictures, or steps up to the last snapshot."""
     if hasattr(job, "generation"):
         return job.generation.pictures.count()
+    if hasattr(job, "model_run"):
+        last = job.model_run.steps.last()
+        return RunItem.objects.filter(results__step=last).distinct().count()
     training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
     if training is not None:
         last = training.snapshots.exclude(folder="").order_by("-step").first()
@@ -82,6 +85,7 @@ def _delivered(job: Job) -> int:
 def _files() -> Iterator[str]:
     """Every row has its file, and after the sweep every file has its row."""
     pictures = set(Picture.objects.values_list("file", flat=True))
+    pictures.update(RunResult.objects.exclude(file="").values_list("file", flat=True))
     images = DatasetImage.objects.values_list("file", "thumbnail")
     in_datasets = with_copies(key for pair in images for key in pair)
     in_datasets.update(NearestIndex.objects.values_list("file", flat=True))
@@ -130,6 +134,8 @@ def _results() -> Iterator[str]:
     for job in Job.objects.filter(state=State.SUCCEEDED):
         if hasattr(job, "generation") and job.generation.pictures.count() != job.generation.count:
             yield f"{job} succeeded with {job.generation.pictures.count()} of {job.generation.count} pictures"
+        if hasattr(job, "model_run") and _delivered(job) != job.model_run.count:
+            yield f"{job} succeeded with {_delivered(job)} of {job.model_run.count} runs"
         training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
         if training is not None and _delivered(job) != training.steps:
             yield f"{job} succeeded at step {_delivered(job)} of {training.steps}"

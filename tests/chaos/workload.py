@@ -15,9 +15,10 @@ from PIL import Image
 
 from accounts.models import User
 from billing.exceptions import BillingError
-from catalog.exceptions import ImportRefusedError
+from catalog.exceptions import ImportRefusedError, RunRefusedError
 from catalog.models import ModelImport, ModelVersion
 from catalog.services import answer_import, start_import
+from catalog.services.runs import ItemOrder, StepOrder, start_run
 from generation.exceptions import TooManyWaitingError
 from generation.models import Picture
 from generation.orders import Start, TextOrder
@@ -71,6 +72,7 @@ class Workload:
             "generation by page": 8,
             "generation from text": 6,
             "larger copy": 2,
+            "run": 4,
             "upload": 4,
             "experiment": 2,
             "AI training": 2,
@@ -80,7 +82,7 @@ class Workload:
         kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
         try:
             self._order(kind, person)
-        except (BillingError, TooManyWaitingError, ImportRefusedError):
+        except (BillingError, TooManyWaitingError, ImportRefusedError, RunRefusedError):
             kind = "refused: credits short, or too many waiting"
         except Picture.DoesNotExist:
             kind = "nothing there yet to make larger"
@@ -105,25 +107,26 @@ class Workload:
             pass
 
     def _order(self, kind: str, person: Person) -> None:
-        if kind == "generation":
+        of_one_person = {
+            "generation by page": self._order_by_page,
+            "run": self._run,
+            "AI training": self._train_ai,
+            "import": self._import,
+        }
+        if kind in of_one_person:
+            of_one_person[kind](person)
+        elif kind == "generation":
             seeds = [self.rng.randrange(2**31) for _ in range(self.rng.randint(1, 16))]
             version = self.rng.choice([self.version, self.slow_version])
             start_generation(owner=person.user, version=version, seeds=seeds, truncation_psi=0.8)
-        elif kind == "generation by page":
-            self._order_by_page(person)
         elif kind == "generation from text":
             start_text_generation(owner=person.user, order=self._text_order())
         elif kind == "larger copy":
             pictures = Picture.objects.owned_by(person.user).filter(width__lte=64).order_by("?")
             start_upscale(owner=person.user, picture=pictures[:1].get())
-        elif kind == "AI training":
-            self._train_ai(person)
         elif kind == "upload":
-            add_files(
-                dataset=person.to_fill, arrived=[self._picture() for _ in range(self.rng.randint(1, 12))]
-            )
-        elif kind == "import":
-            self._import(person)
+            arrived = [self._picture() for _ in range(self.rng.randint(1, 12))]
+            add_files(dataset=person.to_fill, arrived=arrived)
         elif kind == "experiment":
             start_experiment(
                 owner=person.user,
@@ -136,6 +139,13 @@ class Workload:
             for earlier in Dataset.objects.owned_by(person.user).exclude(sample_family=""):
                 delete_dataset(dataset=earlier)
             create_sample_dataset(owner=person.user, family="cats", count=60)
+
+    def _run(self, person: Person) -> None:
+        """Run a generator through the catalog, for a few seeds."""
+        settings = {"seed": self.rng.randrange(2**31), "truncation_psi": 0.8}
+        step = StepOrder(version=self.version, settings=settings)
+        items = [ItemOrder() for _ in range(self.rng.randint(1, 6))]
+        start_run(owner=person.user, steps=[step], items=items)
 
     def _import(self, person: Person) -> None:
         """Bring a LoRA, or answer what was found in the one before; it fits no base here, and is refused."""

@@ -25,7 +25,7 @@ SIDE = 64
 GROUPS = ("animals", "plants", "food", "vehicles", "nature")
 SETS = ("emoji", "blob emoji", "line drawing", "icon")
 BATCH = 64
-STEPS = 3200
+STEPS = 2600
 RATE = 3e-3
 WIDTHS = (24, 48, 96, 128)
 _GROUNDS = 1500
@@ -234,7 +234,11 @@ def measure_identifier(
         among.append((best == things[:, None]).any(1).numpy())
     first, five = np.concatenate(right), np.concatenate(among)
     sets = held.sets.repeat(views)
-    by_set = {f"first, {name}": float(first[sets == place].mean()) for place, name in enumerate(SETS)}
+    by_set = {
+        f"first, {name}": float(first[sets == place].mean())
+        for place, name in enumerate(SETS)
+        if (sets == place).any()
+    }
     return {
         "drawings": float(len(held.things)),
         "first": float(first.mean()),
