@@ -8,6 +8,21 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0005_kept_rows")]
 
     operations = [
+        migrations.AlterField(
+            model_name="alert",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("fraud", "A bank warns of fraud"),
+                    ("customer_gone", "A customer was deleted at Stripe"),
+                    ("two_plans", "Two subscriptions at once"),
+                    ("unknown_price", "A subscription to a price that is not ours"),
+                    ("event_failed", "An event could not be worked in"),
+                    ("payer_erased", "Paid by somebody whose account is erased"),
+                ],
+                max_length=30,
+            ),
+        ),
         migrations.CreateModel(
             name="Letter",
             fields=[

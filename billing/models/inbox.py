@@ -66,6 +66,7 @@ class Alert(models.Model):
         TWO_PLANS = "two_plans", _("Two subscriptions at once")
         UNKNOWN_PRICE = "unknown_price", _("A subscription to a price that is not ours")
         EVENT_FAILED = "event_failed", _("An event could not be worked in")
+        PAYER_ERASED = "payer_erased", _("Paid by somebody whose account is erased")
 
     ref = models.CharField(max_length=160, unique=True)
     kind = models.CharField(max_length=30, choices=Kind.choices)

@@ -48,7 +48,8 @@ def _apply(account_id: int, seen: Object, paid: Object | None, number: int) -> b
     invoice.save()
     if seen["status"] == "paid":
         _grant_period(account, invoice, seen, paid)
-    if invoice.needs_attention:
+    # Who changes plans sees the page that asks them; of a renewal nobody would know.
+    if invoice.needs_attention and seen.get("billing_reason") == "subscription_cycle":
         ask_to_pay(account, invoice)
     return True
 

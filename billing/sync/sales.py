@@ -5,7 +5,8 @@ from datetime import datetime
 
 from billing.free_training import offer_free_training
 from billing.gateway import Object
-from billing.models import CreditAccount, CreditGrant, Invoice, Offer, Payment
+from billing.letters import raise_alert
+from billing.models import Alert, CreditAccount, CreditGrant, Invoice, Offer, Payment
 from billing.sync.common import when
 
 
@@ -24,7 +25,7 @@ def note_payment(
     `paid` is the payment intent with its charge; None where a coupon left nothing to pay.
     """
     charge = (paid or {}).get("latest_charge") or None
-    payment, _is_new = Payment.objects.get_or_create(
+    payment, is_new = Payment.objects.get_or_create(
         grant=grant,
         defaults={
             "account": account,
@@ -37,6 +38,9 @@ def note_payment(
         },
     )
     offer_free_training(account, payment, cards=_cards(charge))
+    if is_new and account.user_id is None:
+        # A transfer that was on its way for days: nobody is there to use it, so somebody has to refund it.
+        raise_alert(ref=f"payer:{payment.stripe_id}", kind=Alert.Kind.PAYER_ERASED, account=account)
     return payment
 
 

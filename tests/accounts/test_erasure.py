@@ -11,13 +11,13 @@ from accounts.models import Erasure, User
 from billing import inbox, sandbox
 from billing.exceptions import PaymentsAway
 from billing.gateway import Gateway
-from billing.models import CreditAccount, CreditHold, Customer, StripeEvent
+from billing.models import Alert, CreditAccount, CreditHold, Customer, Payment, StripeEvent
 from billing.selectors import ledger_differences, quote_price
 from jobs.claims import claim_job
 from jobs.leases import finish_job
 from jobs.models import Job, State
 from jobs.services import submit_job
-from tests.billing.journey import account_of, begin, buy, objects
+from tests.billing.journey import account_of, begin, buy, objects, pay
 from tests.jobs import kinds
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +124,18 @@ def test_news_of_somebody_erased_are_worked_in(owner):
     inbox.drain_inbox()
     assert not StripeEvent.objects.filter(state__in=["pending", "failed"]).exists()
     assert Customer.objects.get().account.user is None
+
+
+def test_a_transfer_that_arrives_too_late_is_for_staff_to_refund(owner):
+    attempt = begin(owner, pack="small")
+    assert pay(attempt, is_slow=True) == "pending"
+    inbox.drain_inbox()
+    request_erasure(user=owner)
+    erase_accounts()
+    sandbox.act(lambda: sandbox.checkouts.arrive(attempt.stripe_id, is_paid=True))
+    inbox.drain_inbox()
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.account) == ("payer_erased", Payment.objects.get().account)
 
 
 def test_one_that_cannot_be_erased_holds_up_no_other(owner, stranger, monkeypatch):

@@ -7,9 +7,9 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.utils import timezone
 
-from billing import inbox, letters, reconcile, sandbox
+from billing import buying, inbox, letters, reconcile, sandbox
 from billing.letters import raise_alert, send_letters
-from billing.models import Alert, CreditAccount, Letter, StripeEvent
+from billing.models import Alert, CreditAccount, Letter, Plan, StripeEvent
 from billing.sandbox_api import subscriptions
 from tests.billing.journey import account_of, buy, objects
 
@@ -52,6 +52,17 @@ def test_who_has_to_pay_is_written_to_once(owner, overdue):
     StripeEvent.objects.update(state="pending", not_before=None)
     inbox.drain_inbox()
     assert send_letters() == 0
+
+
+def test_an_upgrade_whose_card_fails_is_told_on_its_page_alone(owner):
+    buy(owner, plan="standard")
+    customer = objects("customer")[0]
+    customer.secret["card"] = "asks"
+    customer.save()
+    buying.upgrade_plan(user=owner, plan=Plan.objects.get(slug="pro"))
+    inbox.drain_inbox()
+    assert account_of(owner).invoices.filter(needs_attention=True).exists()
+    assert not Letter.objects.exists()
 
 
 def test_what_was_paid_meanwhile_is_not_asked_for(overdue):
