@@ -138,7 +138,7 @@ def from_kohya(base: Base, tensors: Tensors) -> dict[str, Tensor]:
         magnitude = rest.get(f"{kohya}.{MAGNITUDE}")
         if magnitude is not None and (len(joined.names) == 1 or len(magnitude) == joined.shape[0]):
             del rest[f"{kohya}.{MAGNITUDE}"]
-            parts = [magnitude] if len(joined.names) == 1 else torch.split(magnitude, joined.widths)
+            parts = [magnitude] if len(joined.names) == 1 else torch.split(magnitude, list(joined.widths))
             read |= {
                 f"{name}.{MAGNITUDE}": part
                 for name, part in zip(joined.names, parts, strict=True)

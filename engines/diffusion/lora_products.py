@@ -89,12 +89,12 @@ class Joined:
         for_down = (for_low.t() @ flat).float()
         for_up = (gradient.t() @ low).float()
         rank = len(down) // len(self.widths)
-        pairs = zip(for_down.split(rank), self._blocks(for_up), strict=True)
+        pairs = zip(torch.split(for_down, rank), self._blocks(for_up), strict=True)
         return for_flat, [part for pair in pairs for part in pair]
 
     def _blocks(self, up: Tensor) -> list[Tensor]:
         rank = up.shape[1] // len(self.widths)
-        rows = up.split(self.widths)
+        rows = torch.split(up, list(self.widths))
         return [part[:, number * rank : (number + 1) * rank] for number, part in enumerate(rows)]
 
 
@@ -119,18 +119,19 @@ class LoraAttention(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, text: Tensor | None, frozen: Attention, *pairs: Tensor) -> Tensor:
         """See the class."""
         flat, heads = x.flatten(0, 1), frozen.heads
+        theirs: tuple[Tensor, ...] = ()  # A and B of key and value, where these read the text
+        others: tuple[Tensor, ...] = ()  # their inputs, and A of these
         if frozen.from_text is None or text is None:
-            mine, theirs = frozen.from_input.factors(pairs[:6]), ()
+            mine = frozen.from_input.factors(pairs[:6])
             projected, low = frozen.from_input.forward(flat, *mine)
             query, key, value = (_split(part, x, heads) for part in projected.chunk(3, 1))
-            others: tuple[Tensor, ...] = ()
         else:
-            mine, theirs = frozen.from_input.factors(pairs[:2]), frozen.from_text.factors(pairs[2:6])
+            mine, of_text = frozen.from_input.factors(pairs[:2]), frozen.from_text.factors(pairs[2:6])
             projected, low = frozen.from_input.forward(flat, *mine)
             query, words = _split(projected, x, heads), text.flatten(0, 1)
-            both, words_low = frozen.from_text.forward(words, *theirs)
+            both, words_low = frozen.from_text.forward(words, *of_text)
             key, value = (_split(part, text, heads) for part in both.chunk(2, 1))
-            others = words, words_low
+            theirs, others = of_text, (words, words_low)
         query = query * frozen.scale  # small beside the weights, which are then never scaled
         weights = torch.bmm(query, key.transpose(1, 2))
         torch.softmax(weights, -1, out=weights)

@@ -78,7 +78,8 @@ def with_gains(base: Base, tensors: Tensors) -> dict[str, Tensor]:
     layers = every_layer(base)
     for key in [key for key in tensors if key.endswith(f".{MAGNITUDE}")]:
         name = key.removesuffix(f".{MAGNITUDE}")
-        magnitude, down, up = (written.pop(key), *(written.get(f"{name}.{end}") for end in (DOWN, UP)))
+        magnitude = written.pop(key)
+        down, up = written.get(f"{name}.{DOWN}"), written.get(f"{name}.{UP}")
         if down is None or up is None or name not in layers:
             raise ModelError(
                 f"{key} stands without its LoRA, or the base {base.info.name} lacks the layer. "

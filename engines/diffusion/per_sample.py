@@ -117,7 +117,8 @@ def _forward(
     channels = 1 if isinstance(layer, nn.Conv2d) else -1
     result: Tensor = layer(x if gain_in is None else x + _along(gain_in, x, channels) * x, *args, **kwargs)
     if gain_out is not None:
-        bias = torch.zeros_like(gain_out[:1]) if layer.bias is None else layer.bias[None]
+        own: Any = layer.bias
+        bias = torch.zeros_like(gain_out[:1]) if own is None else own[None]
         result = result + _along(gain_out, result, channels) * (result - _along(bias, result, channels))
     if isinstance(layer, nn.Conv2d):
         return result + _convolved(layer, x, down, up)

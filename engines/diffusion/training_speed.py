@@ -40,7 +40,8 @@ def speed_up(base: Base, name: str) -> None:
     if _has_few_tokens(base):
         for module in base.pipeline.unet.modules():
             if isinstance(module, AttentionLayer) and _is_plain(module, name):
-                module.set_processor(_Whole(module, name))
+                processor: Any = _Whole(module, name)
+                module.set_processor(processor)
 
 
 def _quicken(base: Base) -> None:
@@ -88,7 +89,7 @@ def _convolved(
     return result + functional.conv2d(low, up.to(x.dtype))
 
 
-def _is_plain(module: AttentionLayer, name: str) -> bool:
+def _is_plain(module: Any, name: str) -> bool:
     """Whether all four layers of an attention have the LoRA, and nothing else is done in it."""
     layers = (module.to_q, module.to_k, module.to_v, module.to_out[0])
     extras = (module.spatial_norm, module.group_norm, module.norm_q, module.norm_k, module.add_k_proj)
@@ -107,7 +108,7 @@ class _Whole:
     Where the layers do something else for the moment (`per_sample` has them make samples), it gives way.
     """
 
-    def __init__(self, module: AttentionLayer, name: str) -> None:
+    def __init__(self, module: Any, name: str) -> None:
         layers = [module.to_q, module.to_k, module.to_v, module.to_out[0]]
         self._pairs = [getattr(layer, part)[name].weight for layer in layers for part in ("lora_A", "lora_B")]
         query, key, value, out = (layer.base_layer for layer in layers)
@@ -123,7 +124,7 @@ class _Whole:
 
     def __call__(
         self,
-        attn: AttentionLayer,
+        attn: Any,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
