@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from catalog.bases import KINDS
 from catalog.models import Licence
 
 # How licences are called in files that name none by its SPDX id.
@@ -53,6 +54,11 @@ class Found:
     def as_json(self) -> dict[str, Any]:
         """What the row keeps."""
         return asdict(self)
+
+    @property
+    def made_for(self) -> str:
+        """The base that a LoRA names, else the kind of base it is for, in words."""
+        return self.base_title or str(KINDS.get(self.base_kind, ""))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Found":

@@ -390,8 +390,9 @@ def test_a_model_that_was_made_just_before_the_worker_died_is_ready(bring, owner
 def onnx_zip(tmp_path, model, **changes: object) -> bytes:
     from tests.engines.onnx.networks import write
 
-    inputs, outputs = [{"name": "picture", "kind": "image"}], [{"name": "larger", "kind": "image"}]
     values = {"name": "Doubler", "author": "Ada", "licence": "MIT", **changes}
+    inputs = values.pop("inputs", [{"name": "picture", "kind": "image"}])
+    outputs = [{"name": "larger", "kind": "image"}]
     return zip_of_folder(write(tmp_path / "onnx", model, inputs, outputs, **values))
 
 
