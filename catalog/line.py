@@ -69,7 +69,13 @@ class LineNode:
         return f"{self.source.label} ({licence})"
 
     def name_for(self, viewer: User | AnonymousUser) -> tuple[str, CatalogModel | None]:
-        """What a viewer may call it, and the page that they may open."""
+        """What a viewer may call it, and the page that they may open.
+
+        Whoever looks at a model's line may look at the model.
+        """
+        model = model_of(self.source)
+        if self.depth == 0 and model is not None:
+            return model.title, model
         return name_for(self.source, viewer, user_of=self.used_by)
 
 

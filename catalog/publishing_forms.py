@@ -154,30 +154,28 @@ class WithdrawForm(forms.Form):
 class ReportForm(forms.ModelForm[ModelReport]):
     """What is wrong with somebody's model."""
 
+    reason = forms.ChoiceField(
+        label=gettext_lazy("What is wrong?"),
+        widget=forms.RadioSelect,
+        choices=ModelReport.Reason.choices,
+        error_messages={"required": gettext_lazy("Choose what is wrong.")},
+    )
+    text = forms.CharField(
+        label=gettext_lazy("What should we know?"),
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 5, "maxlength": 5000}),
+        help_text=gettext_lazy("What you saw, where, and what it is to you. Links help."),
+        error_messages={"required": gettext_lazy("Write what we should know: without it we can do nothing.")},
+    )
+
     class Meta:
         model = ModelReport
         fields = ["reason", "text", "email"]
-        widgets = {
-            "reason": forms.RadioSelect,
-            "text": forms.Textarea(attrs={"rows": 5, "maxlength": 5000}),
-        }
-        error_messages = {
-            "reason": {"required": gettext_lazy("Choose what is wrong.")},
-            "text": {"required": gettext_lazy("Write what we should know: without it we can do nothing.")},
-        }
-        help_texts = {
-            "text": gettext_lazy("What you saw, where, and what it is to you. Links help."),
-            "email": gettext_lazy("We use it only to tell you what came of it."),
-        }
+        help_texts = {"email": gettext_lazy("We use it only to tell you what came of it.")}
 
     def __init__(self, data: Any = None, *, reporter: User | None) -> None:
         super().__init__(data, initial={"email": reporter.email if reporter else ""})
-        reason, text = self.fields["reason"], self.fields["text"]
-        assert isinstance(reason, forms.TypedChoiceField)
-        assert isinstance(text, forms.CharField)
-        reason.choices = ModelReport.Reason.choices
-        text.max_length = 5000
 
     def clean_text(self) -> str:
-        """No control characters but line ends; short enough to be read."""
-        return clean_lines(self.cleaned_data["text"])[:5000]
+        """No control characters but line ends."""
+        return clean_lines(self.cleaned_data["text"])

@@ -44,9 +44,12 @@ def _usable(user: User | AnonymousUser, *families: str) -> QuerySet[ModelVersion
     return latest_versions().filter(model__in=visible, model__family__in=families)
 
 
-def _find(versions: QuerySet[ModelVersion], address: str) -> ModelVersion | None:
+def _find(user: User | AnonymousUser, address: str, *families: str) -> ModelVersion | None:
+    """The newest version of a model that the user may use who knows its address: an unlisted one, too."""
     handle, _, name = address.partition("/")
-    return versions.filter(model__owner__handle=handle, model__name=name).first()
+    reachable = CatalogModel.objects.reachable_by(user).filter(withdrawn_at__isnull=True)
+    named = reachable.filter(owner__handle=handle, name=name, family__in=families)
+    return latest_versions().filter(model__in=named.values("pk")).first()
 
 
 def runnable_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
@@ -65,7 +68,7 @@ def starting_points(user: User | AnonymousUser, resolution: int | None = None) -
 
 def find_runnable(user: User | AnonymousUser, address: str) -> ModelVersion | None:
     """Return the version that `owner/name` stands for, or None when the user may not run such a model."""
-    return _find(runnable_models(user), address)
+    return _find(user, address, *RUNNABLE_FAMILIES)
 
 
 def base_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
@@ -75,7 +78,7 @@ def base_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
 
 def find_base(user: User | AnonymousUser, address: str) -> ModelVersion | None:
     """Return the base that `owner/name` stands for, or None when the user may not use such a base."""
-    return _find(base_models(user), address)
+    return _find(user, address, TEXT_TO_IMAGE)
 
 
 def words_of(base: ModelVersion) -> Words | None:
@@ -104,7 +107,7 @@ def trained_models(user: User | AnonymousUser, base: ModelVersion | None = None)
 
 def find_trained(user: User | AnonymousUser, address: str) -> ModelVersion | None:
     """Return the trained model that `owner/name` stands for, or None when the user may not use such a one."""
-    return _find(trained_models(user), address)
+    return _find(user, address, LORA)
 
 
 def licence(slug: str) -> Licence:

@@ -65,7 +65,8 @@ class LicenceTerms:
 class Origin:
     """A node of the line: the thing itself (`depth` 0) or something that it was made from.
 
-    `states_terms` is false where the licence says nothing to others yet, as that of one's own unshared work.
+    `states_terms` is false where the licence says nothing to others yet, as that of one's own unshared work;
+    `binds` is false where it is one's own work, shared or not: what others may do with it is asked of others.
     """
 
     key: str
@@ -74,6 +75,7 @@ class Origin:
     attribution: str = ""
     depth: int = 0
     states_terms: bool = True
+    binds: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +156,8 @@ def forbids(terms: EffectiveTerms, action: Action) -> str | None:
 
     What collides may be kept, but not passed on.
     """
-    found = [one.sentence for one in terms.restrictions if one.term in _FORBIDDING[action]]
+    binding = [one for one in terms.restrictions if one.origin.binds]
+    found = [one.sentence for one in binding if one.term in _FORBIDDING[action]]
     if action is Action.SHARE:
         found += [conflict.sentence for conflict in terms.conflicts]
     return found[0] if found else None
@@ -201,21 +204,27 @@ def required_attribution(version: ModelVersion) -> list[str]:
 
 
 def _origins(node: LineNode, viewer: User | AnonymousUser, licence: Licence | None) -> Iterator[Origin]:
-    """A node under the licence that it is given, and under the one it came with, which goes on to count."""
+    """A node under the licence that it is given, and under the one it came with, which goes on to count.
+
+    Own work that its holder has made into something else counts for nothing there: the holder decides anew.
+    """
     came_with = node.source.licence
+    is_own_work = OWNER_ONLY in came_with.use_restrictions
+    is_holder = viewer.is_authenticated and node.holder_id == viewer.pk
     given = licence if licence is not None and node.depth == 0 else node.licence
-    is_free = node.is_passed_on or (viewer.is_authenticated and node.holder_id == viewer.pk)
+    if is_own_work and node.is_passed_on:
+        given = came_with
     label, _model = node.name_for(viewer)
-    states_terms = OWNER_ONLY not in given.use_restrictions
     yield Origin(
         key=str(node.source.pk),
         label=label,
-        licence=LicenceTerms.of(given, as_holder=is_free),
+        licence=LicenceTerms.of(given, as_holder=node.is_passed_on or is_holder),
         attribution=node.attribution,
         depth=node.depth,
-        states_terms=states_terms,
+        states_terms=OWNER_ONLY not in given.use_restrictions,
+        binds=not (is_own_work and is_holder and node.depth == 0),
     )
-    if given.pk != came_with.pk and OWNER_ONLY not in came_with.use_restrictions:
+    if given.pk != came_with.pk and not is_own_work:
         yield Origin(
             key=f"{node.source.pk}:came-with",
             label=_("%(title)s, as it came") % {"title": label},

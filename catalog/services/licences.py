@@ -26,8 +26,12 @@ _OUTPUTS_COMMERCIAL = """
     ), told AS (
         SELECT line.model, bool_and(licence.outputs_commercial) AS allowed
         FROM line JOIN catalog_source source ON source.id = line.source
+        JOIN catalog_catalogmodel made ON made.id = line.model
+        LEFT JOIN catalog_modelversion version ON version.source_id = source.id
+        LEFT JOIN catalog_catalogmodel origin ON origin.id = version.model_id
         LEFT JOIN LATERAL (
             SELECT licence_id FROM catalog_licencegrant WHERE source_id = source.id
+            AND (origin.id = made.id OR origin.owner_id <> made.owner_id OR origin.id IS NULL)
             ORDER BY granted_at DESC LIMIT 1
         ) newest ON true
         JOIN catalog_licence licence ON licence.slug IN (source.licence_id, newest.licence_id)

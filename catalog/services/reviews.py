@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.exceptions import ReviewRefused
 from catalog.letters import plan_letter, plan_letter_to_staff
-from catalog.models import CatalogModel, Licence, ModelReport, PublicationRequest, Visibility
-from catalog.services.licences import judge_grant
-from catalog.services.sharing import make_public, withdraw_model
+from catalog.models import CatalogModel, Letter, Licence, ModelReport, PublicationRequest
+from catalog.services.licences import judge_grant, licence_for_others
+from catalog.services.sharing import can_be_found, make_public, withdraw_model
 
 WAITING = PublicationRequest.State.WAITING
 
@@ -20,12 +20,14 @@ def ask_for_publication(
     """Ask staff to show a model to everybody under a licence; a model of staff's is public at once.
 
     Effect: a waiting request, which is returned; None when the model is public now. Raises TermsForbid when
-    the terms of its line do not allow it, ReviewRefused when a request waits already.
+    the terms of its line do not allow it, ReviewRefused when a request waits or there is nothing to ask.
     """
     if model.owner.is_staff:
         make_public(model=model, licence=licence)
         return None
     judge_grant(model=model, licence=licence)
+    if can_be_found(model) and licence_for_others(model) == licence:
+        raise ReviewRefused(_("This model is public under this licence already."))
     try:
         with transaction.atomic():
             request: PublicationRequest = PublicationRequest.objects.create(
@@ -114,6 +116,14 @@ def dismiss_report(*, report: ModelReport, reviewer: User, decision: str) -> Non
     _decide(report, ModelReport.State.DISMISSED, reviewer, decision)
 
 
+def forget_reporter(user: User) -> None:
+    """Take the address of somebody who leaves off their reports, and out of what was written to them."""
+    reports = ModelReport.objects.filter(reporter=user)
+    addresses = {user.email, *reports.exclude(email="").values_list("email", flat=True)}
+    Letter.objects.filter(to__in=addresses).delete()
+    reports.update(email="")
+
+
 def _answer(request: PublicationRequest, state: str, reviewer: User, answer: str) -> None:
     waiting = PublicationRequest.objects.filter(pk=request.pk, state=WAITING)
     if not waiting.update(state=state, reviewer=reviewer, answer=answer, reviewed_at=timezone.now()):
@@ -139,8 +149,3 @@ def _decide(report: ModelReport, state: str, reviewer: User, decision: str) -> N
         subject=_("Your report about “%(title)s”") % {"title": report.model.title},
         paragraphs=[told[ModelReport.State(state)] % {"title": report.model.title}, decision],
     )
-
-
-def can_be_reported(model: CatalogModel) -> bool:
-    """Whether others can have the model at all."""
-    return model.visibility != Visibility.PRIVATE and model.withdrawn_at is None

@@ -85,10 +85,14 @@ def set_featured(*, model: CatalogModel, is_featured: bool) -> None:
 
     Raises ReviewRefused for a model that not everybody can find.
     """
-    is_shown = model.visibility == Visibility.PUBLIC and model.withdrawn_at is None
-    if is_featured and not is_shown:
+    if is_featured and not can_be_found(model):
         raise ReviewRefused(_("Only a model that everybody can find is featured."))
     CatalogModel.objects.filter(pk=model.pk).update(featured_at=timezone.now() if is_featured else None)
+
+
+def can_be_found(model: CatalogModel) -> bool:
+    """Whether everybody finds a model in the directory."""
+    return model.visibility == Visibility.PUBLIC and model.withdrawn_at is None
 
 
 def _show(model: CatalogModel, visibility: Visibility, **values: object) -> None:

@@ -18,7 +18,7 @@ def test_the_owner_asks_for_publication(owner_client, version, url):
     page = owner_client.get(url)
     assert page.status_code == 200
     assert "Creative Commons Attribution 4.0" in page.text
-    values = {"visibility": "public", "licence": "cc-by-4.0", "message": "My\x00 cats."}
+    values = {"visibility": "public", "licence": "cc-by-4.0", "message": "My\x07 cats."}
     assert owner_client.post(url, values)["Location"] == url
     request = PublicationRequest.objects.get()
     assert (request.model, request.licence_id, request.message) == (version.model, "cc-by-4.0", "My cats.")
