@@ -30,8 +30,8 @@ from engines.signing import Verdict, judge
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 _DECODER_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, MemoryError,
-    RuntimeError,
+    Image.DecompressionBombError, OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError,
+    ArithmeticError, MemoryError, RuntimeError,
 )  # fmt: skip
 _PIECE = 1 << 20
 _BUNDLE = ArchiveLimits(max_entries=200, max_bytes=256 << 20)

@@ -1,5 +1,6 @@
 """What a model folder holds, by its family: judged by the readers of the engines, without torch."""
 
+import json
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -19,23 +20,43 @@ from engines.onnx.run import OnnxModel
 
 Kind = ModelImport.Kind
 
+MAX_RESOLUTION = 16_384
+MAX_PARAMETERS = 1 << 40
+
 
 def describe(folder: Path, family: str, *, title: str) -> Found:
     """Judge a model folder. Raises ModelError with the reason where it cannot be used."""
+    describers = {
+        **dict.fromkeys(FAMILIES, describe_generator),
+        LORA: describe_lora,
+        TEXT_TO_IMAGE: describe_base,
+        ONNX: describe_onnx,
+    }
+    if family not in describers:
+        raise ModelError(
+            _("This file holds a model of the kind “%(family)s”, which cannot be used here.")
+            % {"family": family[:40]}
+        )
     for path in folder.rglob("*.safetensors"):
         read_strictly(path)
-    if family in FAMILIES:
-        return describe_generator(folder, title=title)
-    if family == LORA:
-        return describe_lora(folder, title=title)
-    if family == TEXT_TO_IMAGE:
-        return describe_base(folder, title=title)
-    if family == ONNX:
-        return describe_onnx(folder, title=title)
-    raise ModelError(
-        _("This file holds a model of the kind “%(family)s”, which cannot be used here.")
-        % {"family": family[:40]}
-    )
+    try:
+        _check_manifest(folder / MODEL_FILE)
+        found = describers[family](folder, title=title)
+    # What JSON of strangers leads to, where something stands in another's place.
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ModelError(_("The description in this file cannot be read. Get the model again.")) from error
+    if not 0 < (found.resolution or 1) <= MAX_RESOLUTION or not 0 < (found.parameters or 1) < MAX_PARAMETERS:
+        raise ModelError(_("This model describes itself with sizes that cannot be. Get the model again."))
+    return found
+
+
+def _check_manifest(path: Path) -> None:
+    """Raise ValueError where model.json, if it is there, holds what a database cannot keep."""
+    if path.is_file():
+        text = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")  # half of a surrogate pair is no sign
+        if "\\u0000" in text:
+            raise ValueError("a sign that cannot be kept")
 
 
 def describe_generator(folder: Path, *, title: str) -> Found:

@@ -52,8 +52,10 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """What the row keeps."""
-        return asdict(self)
+        """What the row keeps: texts in one line, without signs that cannot be shown (or stored)."""
+        return {
+            name: shown(value) if isinstance(value, str) else value for name, value in asdict(self).items()
+        }
 
     @property
     def made_for(self) -> str:
@@ -64,6 +66,12 @@ class Found:
     def from_json(cls, values: Mapping[str, Any]) -> "Found":
         """Read what a row keeps; what else stands there (files, hashes) is left out."""
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+
+def shown(text: str) -> str:
+    """Return a text in one line, without signs that cannot be shown."""
+    line = " ".join(text.split())
+    return "".join(sign for sign in line if sign.isprintable())
 
 
 def known_licence(told: str) -> str:
