@@ -160,6 +160,7 @@ class _Work:
             screen=self.screen,
             threads=self.context.threads,
             device=self.context.device,
+            adds_to_images=self.order.kind == Generation.Kind.UPSCALE,
         )
 
     def _keep(self, batch: Sequence[tuple[int, int]], made: Made) -> None:

@@ -12,8 +12,10 @@ from generation.exceptions import CannotUpscaleError
 from generation.models import Picture
 from generation.orders import TextOrder
 
-# Low enough that nothing changes its place, high enough that edges become edges again.
+# Low enough that nothing changes its place, high enough that edges become edges again; lower where the base
+# is not told what it sees, and may never have seen the like.
 STRENGTH = 0.3
+STRENGTH_WITHOUT_WORDS = 0.15
 # More tiles than these take longer than anybody waits.
 MAX_TILES = 64
 
@@ -84,7 +86,7 @@ def plan_larger(
         seeds=[seed],
         steps=steps,
         guidance=guidance,
-        strength=STRENGTH,
+        strength=STRENGTH if prompt else STRENGTH_WITHOUT_WORDS,
         is_upscale=True,
     )
 

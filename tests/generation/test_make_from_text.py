@@ -13,8 +13,10 @@ from PIL import Image
 from catalog.files import materialise
 from catalog.models import ModelVersion
 from catalog.services import delete_model
+from engines.diffusion import tiles
 from engines.diffusion.base import Base
 from engines.diffusion.generate import TOLERANCE, Sample, generate
+from engines.images import to_float, to_uint8
 from engines.provenance import read
 from generation import checking, screens, stages, text_jobs
 from generation.exceptions import CannotUpscaleError
@@ -297,6 +299,23 @@ def test_upscaling_makes_it_twice_as_large_tile_by_tile(text_order, owner, monke
     assert (made.width, made.height) == (192, 96)
     assert larger.source_picture == picture
     assert made.provenance["settings"]["Init image SHA-256"] == picture.sha256
+
+
+def test_upscaling_adds_to_the_picture_what_the_base_changed(text_order, owner, monkeypatch):
+    """A base that changes nothing gives the enlarged picture, whatever its autoencoder loses."""
+    text_order(seeds=[4], width=64, height=64)
+    run_pending("generate")
+    picture = Picture.objects.get()
+    larger = start_upscale(owner=owner, picture=picture)
+
+    def unchanged(base, samples, **values):
+        originals = torch.from_numpy(to_float(np.stack([sample.image for sample in samples])))
+        return list(to_uint8(base.decode(base.encode_pictures(originals)).numpy()))
+
+    monkeypatch.setattr(stages, "generate", unchanged)
+    run_pending("generate")
+    pixels = pixels_of(picture)
+    assert levels(pixels_of(larger.pictures.get()), tiles.enlarge(pixels, tiles.tiling_of(64, 64, 128))) <= 1
 
 
 def test_a_picture_that_is_large_enough_is_not_made_larger(text_order, owner, settings):
