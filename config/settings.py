@@ -262,6 +262,8 @@ GENERATION_STEPS_MAX = environment.number("GENERATION_STEPS_MAX", 60)
 UPSCALE_SIDE_MAX = environment.number("UPSCALE_SIDE_MAX", 2048)
 # How many bytes of trained models a worker keeps inside each loaded base, the least used leave first.
 GENERATION_LORA_BYTES = environment.number("GENERATION_LORA_BYTES", 256 << 20)
+# Limits of imported models (catalog.imports.limits): bytes of a file, and of what a ZIP unpacks to.
+IMPORT_LIMITS = {"max_bytes": environment.number("IMPORT_MAX_BYTES", 16 << 30)}
 # Below it the admin page looks for diffusers folders that may become bases of Text to Image.
 BASES_DIR = Path(os.environ.get("BASES_DIR") or DATA_DIR / "bases")
 # Folder of a transformers image classifier that looks at every picture of Text to Image (none: nothing does),
