@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import zipfile
 
 import av
 import numpy as np
@@ -7,7 +8,14 @@ import pytest
 from PIL import Image
 
 from engines.errors import ConfigError
-from engines.film import CAPTION_HEIGHT, write_film, write_progress_film
+from engines.film import (
+    CAPTION_HEIGHT,
+    enlarged,
+    write_film,
+    write_gif,
+    write_picture_sequence,
+    write_progress_film,
+)
 
 
 def decoded(path):
@@ -98,6 +106,50 @@ def test_progress_stands_still_and_fades(tmp_path):
     captions = [shown[number][512:] for number in (0, 9, -1)]
     assert all(caption.min() < 80 and caption.mean() > 200 for caption in captions)
     assert gap(captions[0], captions[1]) > 0.5
+
+
+def test_an_animation_has_one_palette_and_keeps_time(tmp_path):
+    path = tmp_path / "film.gif"
+    frames = list(moving(24))
+    assert write_gif(iter(frames), path, fps=24, colours=np.stack(frames[::8])) == 24
+    with Image.open(path) as animation:
+        assert animation.n_frames == 24
+        assert animation.info["loop"] == 0
+        milliseconds, grounds = 0, set()
+        for number, frame in enumerate(frames):
+            animation.seek(number)
+            milliseconds += animation.info["duration"]
+            shown = animation.convert("RGB")
+            grounds.add(shown.getpixel((0, 0)))
+            assert gap(np.asarray(shown), frame) < 1
+    assert milliseconds == 1000
+    assert len(grounds) == 1
+
+
+def test_packed_pictures_are_exact_and_the_same_each_time(tmp_path):
+    frames = list(moving(3))
+    for name in ("a", "b"):
+        assert write_picture_sequence(iter(frames), tmp_path / f"{name}.zip") == 3
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive, archive.open("00002.png") as file:
+        assert np.array_equal(np.asarray(Image.open(file)), frames[2])
+
+
+def test_what_cannot_be_animated_leaves_nothing(tmp_path):
+    colours = np.stack(list(moving(1)))
+    with pytest.raises(ConfigError, match="at least one"):
+        write_gif([], tmp_path / "film.gif", fps=24, colours=colours)
+    with pytest.raises(ConfigError, match="same size"):
+        write_gif([*moving(1), *moving(1, width=64)], tmp_path / "film.gif", fps=24, colours=colours)
+    with pytest.raises(ConfigError, match="at least one"):
+        write_picture_sequence([], tmp_path / "film.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_are_enlarged_by_a_whole_factor():
+    frame = next(moving(1))
+    assert enlarged(frame, 3).shape == (192, 288, 3)
+    assert enlarged(frame, 1) is frame
 
 
 def test_filming_takes_no_torch():

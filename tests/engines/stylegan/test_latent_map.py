@@ -63,7 +63,7 @@ def test_the_way_is_smooth_everywhere(landscape):
     rng = np.random.default_rng(2)
     places = rng.uniform(-1000, 1000, (200, 2))
     changes = [
-        np.linalg.norm(landscape.z(places + (step, 0.0)) - landscape.z(places), axis=1)
+        np.linalg.norm(landscape.z(places + np.array([step, 0.0])) - landscape.z(places), axis=1)
         for step in (1e-1, 1e-4)
     ]
     assert (changes[1] / changes[0] < 2e-3).all()
