@@ -276,7 +276,7 @@ def test_the_button_says_when_an_image_is_free(owner):
     template = Template('{% include "billing/cost_words.html" %}')
 
     def words(cost):
-        return template.render(Context({"credits": cost, "user": owner}))
+        return template.render(Context({"credits": cost, "user": owner})).rstrip()
 
     set_credits(owner, 10)
     assert [words(0), words(1), words(15)] == ["", ", 1 credit", ", 15 credits"]
