@@ -25,7 +25,7 @@ from generation.prompts import Keyword, switch_keyword
 from generation.remix import linked_values
 from generation.results import result_context
 from generation.selectors import latest_generations
-from generation.services import quote_generation
+from generation.services import priced_units, quote_generation
 from generation.text_forms import DEFAULT_OUTPUTS, TextForm, UpscaleForm, fits
 from generation.text_services import start_text_generation, start_upscale
 from jobs.estimates import is_served
@@ -156,6 +156,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
     prompt = str(form["prompt"].value() or "")
     count = _count(form)
     adapter = form.chosen_adapter
+    quote = quote_generation(count)
     return {
         "form": form,
         "bases": form.bases,
@@ -165,8 +166,8 @@ def form_context(form: TextForm) -> dict[str, Any]:
         "is_unknown_model": form.names_unknown_model,
         "hints": hints_for(prompt, base=form.chosen_base, adapter=adapter, style=form.chosen_style),
         "count": count,
-        "credits": quote_generation(count).credits,
-        "upscale_credits": quote_generation(1).credits,
+        "credits": quote.credits,
+        "upscale_credits": quote.price.for_quantity(priced_units(1)) if quote.price else 0,
         "start": form.chosen_picture or form.kept_order,
     }
 
