@@ -4,7 +4,8 @@ from functools import lru_cache
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.storage import default_storage
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import CharField, Exists, OuterRef, Prefetch, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
 
 from accounts.models import User
 from catalog.files import weight_key
@@ -18,17 +19,27 @@ RUNNABLE_FAMILIES = (STYLEGAN2,)
 
 
 def latest_versions() -> QuerySet[ModelVersion]:
-    """Every model's newest version with its model, owner and licence, whether it `has_grid`, and `granted`.
+    """Every model's newest version with its model, owner and licence, `has_grid` and `licence_label`.
 
-    That is the licence that its holder gave it later, None where there is none.
+    The label is the short name of the licence that holds: what was granted last, else what it came with.
     """
     newest = ModelVersion.objects.filter(model=OuterRef("model")).order_by("-number").values("pk")[:1]
     grid = ModelFile.objects.filter(version=OuterRef("pk"), path=SAMPLE_GRID)
     grants = LicenceGrant.objects.filter(source=OuterRef("source")).order_by("-granted_at")
     versions = ModelVersion.objects.filter(pk=Subquery(newest)).annotate(
-        has_grid=Exists(grid), granted=Subquery(grants.values("licence__name")[:1])
+        has_grid=Exists(grid),
+        licence_label=Coalesce(
+            Subquery(grants.values(label=_label("licence__"))[:1]),
+            _label("licence__"),
+            output_field=CharField(),
+        ),
     )
     return versions.select_related("model__owner", "licence")
+
+
+def _label(path: str) -> Coalesce:
+    """The short name of a licence where it has one, else its name."""
+    return Coalesce(NullIf(f"{path}spdx_id", Value("")), f"{path}name", output_field=CharField())
 
 
 def with_latest_version(models: QuerySet[CatalogModel]) -> QuerySet[CatalogModel]:

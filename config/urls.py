@@ -3,12 +3,14 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from config import views
+from config import guides, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("healthz", views.alive, name="alive"),
     path("readyz", views.ready, name="ready"),
+    path("guides/", guides.list_guides, name="guide_list"),
+    path("guides/<slug:slug>/", guides.show_guide, name="guide_detail"),
     path("account/", include("accounts.urls")),
     path("account/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),

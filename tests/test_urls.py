@@ -36,6 +36,8 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "home": (Whose.EVERYBODYS, SAFE),
     "alive": (Whose.EVERYBODYS, SAFE),
     "ready": (Whose.EVERYBODYS, SAFE),
+    "guide_list": (Whose.EVERYBODYS, SAFE),
+    "guide_detail": (Whose.EVERYBODYS, SAFE),
     "mail_settings": (Whose.ONES_OWN, FORM),
     "account_erase": (Whose.ONES_OWN, FORM),
     "billing:account_detail": (Whose.ONES_OWN, SAFE),
@@ -230,6 +232,7 @@ def _address(name: str, world: World) -> str:
         "chain": world.chain.pk,
     }
     special = {
+        "guide_detail": {"slug": "machine-learning-models"},
         "catalog:import_detail": {"pk": world.imported.pk},
         "catalog:import_discard": {"pk": world.imported.pk},
         "catalog:picture_show": {**model, "pk": world.model_picture.pk},

@@ -169,7 +169,7 @@ def test_nothing_found_says_what_would_help(client, varied):
 
 
 def test_what_is_private_is_not_suggested(client, models):
-    assert "hidden" not in client.get(URL, {"q": "hiddne"}).content.decode()
+    assert "?q=hidden" not in client.get(URL, {"q": "hiddne"}).content.decode()
 
 
 def test_featured_models_stand_on_top_when_nothing_is_asked(client, models):

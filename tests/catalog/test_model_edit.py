@@ -102,12 +102,9 @@ def test_a_broken_form_is_no_server_error(owner_client, version, url, count):
 
 
 def test_other_fields_cannot_be_posted(owner_client, version, url, stranger):
-    owner_client.post(
-        url, values(owner=stranger.pk, visibility="public", name="other", outputs_commercial="on")
-    )
+    owner_client.post(url, values(owner=stranger.pk, visibility="public", name="other"))
     model = CatalogModel.objects.get(pk=version.model_id)
     assert (model.owner, model.visibility, model.name) == (version.model.owner, "private", "faces")
-    assert not model.outputs_commercial
 
 
 def test_pictures_become_small_webp_files_without_what_else_was_in_them(owner_client, version):
