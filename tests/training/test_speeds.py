@@ -350,13 +350,13 @@ class TestProbing:
         assert ai_speed_of(training).step == pytest.approx(1.5 * 0.25)
 
     @pytest.mark.django_db(transaction=True)
-    def test_large_bases_are_for_cards(self, machine, weightless_base):
-        base = weightless_base
-        base.manifest["memory_bytes"]["train"] = 8 << 30
-        base.save()
+    def test_large_bases_are_for_cards(self, machine, weightless_base, monkeypatch):
+        monkeypatch.setattr("training.ai_plans._ANYWHERE_BYTES", 0)
         assert missing_bases(machine) == []
-        machine.device, machine.device_bytes = "cuda", 16 << 30
-        assert missing_bases(machine) == [base]
+        machine.device, machine.device_bytes = "cuda", weightless_base.manifest["memory_bytes"]["train"]
+        assert missing_bases(machine) == [weightless_base]
+        machine.device_bytes -= 1
+        assert missing_bases(machine) == []
 
     def test_large_presets_are_for_cards(self, machine):
         assert missing_presets(machine) == ["cpu64", "cpu64-hq"]
