@@ -92,6 +92,8 @@ class _Work:
         self.told = self.order.settings
         self.source = _pixels(self.order.source_file, "RGB")
         self.mask = _pixels(self.order.mask_file, "L")
+        # By index: who holds the fence makes all that are still to come, so this is asked once.
+        self.stored = set(self.order.pictures.values_list("index", flat=True))
 
     def pictures(self) -> Steps:
         """Make one picture for each seed that has none yet."""
@@ -133,7 +135,7 @@ class _Work:
 
     def _missing(self) -> list[tuple[int, int]]:
         """Index and seed of each picture that is neither made nor refused."""
-        done = {*self.order.pictures.values_list("index", flat=True), *self.order.refused}
+        done = {*self.stored, *self.order.refused}
         return [(index, seed) for index, seed in enumerate(self.order.seeds) if index not in done]
 
     def _sample(self, seed: int, image: UInt8Array | None, mask: UInt8Array | None) -> Sample:
@@ -179,8 +181,9 @@ class _Work:
             if refused:
                 self.told["refused"] = [*self.order.refused, *(batch[place][0] for place in sorted(refused))]
                 Generation.objects.filter(pk=self.order.pk).update(settings=self.told)
-            self.context.deliver(priced_units(self.order.pictures.count()))
+            self.context.deliver(priced_units(len(self.stored) + len(rows)))
             self.context.touch()
+        self.stored |= {row.index for row in rows}
         self.screen.kept(self.order.count - len(self._missing()), made.seconds)
 
     def _store(self, index: int, seed: int, pixels: UInt8Array, made: Made) -> Picture:

@@ -61,6 +61,7 @@ class JobContext:
         self.threads: int = job.threads
         self.device: str = job.device
         self._scratch = scratch
+        self._held: Job | None = None  # the locked row, inside `fenced`
         self._pulse = pulse
 
     @cached_property
@@ -112,8 +113,11 @@ class JobContext:
         Raises LeaseLost when it does not. The row stays locked, so keep slow work outside.
         """
         with transaction.atomic():
-            lock_attempt(self.job)
-            yield
+            self._held = lock_attempt(self.job)
+            try:
+                yield
+            finally:
+                self._held = None
 
     def touch(self) -> None:
         """Tell pages that there is something new. Inside `fenced`, they learn of it with the new rows.
@@ -130,7 +134,7 @@ class JobContext:
         Call it inside `fenced`, with the writes that hand it over: it is what the owner is charged for when
         the job ends, however it ends. It never falls. Raises LeaseLost.
         """
-        row = lock_attempt(self.job)
+        row = self._held or lock_attempt(self.job)
         if units > row.delivered:
             row.delivered = units
             row.save(update_fields=["delivered"])

@@ -20,7 +20,7 @@ from generation.models import Generation, Picture
 
 MOST_MS = 50  # what the studio may add, in the median
 STEPS = 2
-# What the form's answer takes, beside which the worker goes on; a worker has the job; all but the model since.
+# Until the form is answered, beside which the worker goes on; until it has the job; all but the model since.
 PARTS = ("answered", "claimed", "made ready")
 WARM_UP = 3
 
