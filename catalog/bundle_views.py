@@ -60,7 +60,7 @@ def _request_export(request: HttpRequest, version: ModelVersion) -> HttpResponse
 
 
 def _visible_version(request: HttpRequest, handle: str, name: str, number: int) -> ModelVersion:
-    visible = CatalogModel.objects.visible_to(request.user).filter(owner__handle=handle, name=name)
+    visible = CatalogModel.objects.reachable_by(request.user).filter(owner__handle=handle, name=name)
     versions = ModelVersion.objects.select_related("model__owner", "licence", "source")
     found: ModelVersion = get_object_or_404(versions, model__in=visible, number=number)
     return found

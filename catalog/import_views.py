@@ -113,7 +113,7 @@ def discard_import(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def show_picture(request: HttpRequest, handle: str, name: str, pk: UUID) -> HttpResponseBase:
     """Serve a picture of a model's page to whoever may see the model."""
-    visible = CatalogModel.objects.visible_to(request.user).filter(owner__handle=handle, name=name)
+    visible = CatalogModel.objects.reachable_by(request.user).filter(owner__handle=handle, name=name)
     picture = get_object_or_404(ModelPicture, pk=pk, model__in=visible)
     content_type = "image/webp" if picture.file.endswith(".webp") else "image/png"
     return serve_file(request, picture.file, content_type=content_type, immutable=True)

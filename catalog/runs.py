@@ -57,6 +57,12 @@ def runnable_versions(user: User) -> QuerySet[ModelVersion]:
     return latest_versions().filter(model__in=visible).order_by("model__title")
 
 
+def versions_at(user: User, handle: str, name: str) -> QuerySet[ModelVersion]:
+    """The newest version at an address, if the user may run it: one of an unlisted model, too."""
+    named = CatalogModel.objects.reachable_by(user).filter(owner__handle=handle, name=name)
+    return latest_versions().filter(model__in=named.filter(withdrawn_at__isnull=True).values("pk"))
+
+
 def takers(user: User, kind: str, *, limit: int = 60) -> list[ModelVersion]:
     """Return the models that take this kind and can be run here: those that change things first."""
     found = runnable_versions(user).filter(model__input_kinds__contains=[kind])
