@@ -1,10 +1,10 @@
 """The form of a Run page, built from a model's typed inputs."""
 
-from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -16,6 +16,7 @@ from engines.onnx.ports import MAX_TEXT, Input, ValueRefusedError, check_value
 
 MAX_COUNT = 16
 _LONG_TEXT = 200
+_SLIDER_RANGE = 1000  # wider ones cannot be set by hand
 PICTURES = "image/jpeg,image/png,image/webp,image/avif,image/heic,image/tiff,image/bmp,.heic,.heif"
 
 
@@ -31,7 +32,7 @@ class ManyFilesField(forms.FileField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, allow_empty_file=True, **kwargs)
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
         """Return the files that came."""
         files = data if isinstance(data, list) else [data]
         return [super(ManyFilesField, self).clean(file, initial) for file in files if file]
@@ -40,68 +41,61 @@ class ManyFilesField(forms.FileField):
 class InputsForm(forms.Form):
     """A field for each input that is no picture, checked as the engine checks it."""
 
-    def __init__(
-        self, *args: Any, version: ModelVersion, without: Collection[str] = (), **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, version: ModelVersion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ports = [
-            port for port in inputs_of(version) if port.kind != "image" and port.name not in without
-        ]
-        for port in self._ports:
-            self.fields[port.name] = _field(port)
+        self._inputs = {_field_name(port): port for port in inputs_of(version) if port.kind != "image"}
+        for name, port in self._inputs.items():
+            self.fields[name] = _field(port)
 
     def clean(self) -> dict[str, Any]:
         """Judge every value by its input's own rules."""
         values = super().clean() or self.cleaned_data
-        for port in self._ports:
-            if port.name not in values:
+        for name, port in self._inputs.items():
+            if name not in values:
                 continue
             try:
-                values[port.name] = check_value(port, _read(port, values[port.name]))
+                values[name] = check_value(port, _read(port, values[name]))
             except ValueRefusedError as error:
-                self.add_error(port.name, str(error))
+                self.add_error(name, str(error))
         return values
 
     def settings(self) -> dict[str, Any]:
         """Return what the inputs are set to, once the form is valid."""
-        return {port.name: self.cleaned_data[port.name] for port in self._ports}
+        return {port.name: self.cleaned_data[name] for name, port in self._inputs.items()}
 
 
 class RunForm(InputsForm):
     """What a model is run with: its inputs, and the files or the number of runs."""
-
-    source = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
-    files = ManyFilesField(
-        label=_("Pictures"),
-        widget=ManyFilesInput(attrs={"accept": PICTURES}),
-        help_text=_("One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP."),
-    )
-    count = forms.IntegerField(
-        label=_("How many"),
-        min_value=1,
-        max_value=MAX_COUNT,
-        initial=1,
-        help_text=_("Each takes the next seed."),
-        widget=forms.NumberInput(attrs={"data-slider": ""}),
-    )
 
     def __init__(self, *args: Any, user: User, version: ModelVersion, **kwargs: Any) -> None:
         super().__init__(*args, version=version, **kwargs)
         self._user = user
         port = file_input(version)
         self.takes_files = port is not None
-        if port is None:
-            del self.fields["files"], self.fields["source"]
-        elif port.label:
-            self.fields["files"].label = port.label
-        if self.takes_files or SEED not in self.fields:
-            del self.fields["count"]
-        self.order_fields(["files", "source", *(one.name for one in self._ports), "count"])
+        if port is not None:
+            self.fields["source"] = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+            self.fields["files"] = ManyFilesField(
+                label=port.label or _("Pictures"),
+                widget=ManyFilesInput(attrs={"accept": PICTURES}),
+                help_text=_(
+                    "One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP."
+                ),
+            )
+            self.order_fields(["files"])
+        elif SEED in self._inputs and self._inputs[SEED].is_whole:
+            self.fields["count"] = forms.IntegerField(
+                label=_("How many"),
+                min_value=1,
+                max_value=MAX_COUNT,
+                initial=1,
+                help_text=_("Each takes the next seed."),
+                widget=forms.NumberInput(attrs={"data-slider": ""}),
+            )
 
     @property
     def source_key(self) -> str | None:
         """The stored picture that a link sends to this model, None where there is none."""
-        told = self["source"].value() if "source" in self.fields else ""
+        told = self["source"].value() if self.takes_files else ""
         return find_source(self._user, told) if told else None
 
     def clean(self) -> dict[str, Any]:
@@ -117,12 +111,23 @@ class RunForm(InputsForm):
 
     def items(self) -> list[ItemOrder]:
         """Return what is run, once the form is valid; files that were brought win over a link's picture."""
-        if not self.takes_files:
-            return [ItemOrder() for _number in range(self.cleaned_data.get("count", 1))]
-        files = self.cleaned_data["files"]
-        if files:
-            return [ItemOrder(name=_plain(file.name or ""), file=file) for file in files]
-        return [ItemOrder(stored=self.source_key or "")]
+        if self.takes_files:
+            files = self.cleaned_data["files"]
+            brought = [ItemOrder(name=_plain(file.name or ""), file=file) for file in files]
+            return brought or [ItemOrder(stored=self.source_key or "")]
+        if "count" not in self.fields:
+            return [ItemOrder()]
+        first, count = self.cleaned_data[SEED], self.cleaned_data["count"]
+        return [ItemOrder(name=_seed_name(seed)) for seed in range(first, first + count)]
+
+
+def _field_name(port: Input) -> str:
+    """Return the name of an input's field: its own, unless the form itself has one of that name."""
+    return f"{port.name}-input" if port.name in {"files", "source", "count"} else port.name
+
+
+def _seed_name(seed: int) -> str:
+    return gettext("Seed %(number)d") % {"number": seed}
 
 
 def _plain(name: str) -> str:
@@ -154,16 +159,14 @@ def _field(port: Input) -> forms.Field:
 
 
 def _number_field(port: Input, common: dict[str, Any]) -> forms.Field:
-    kind = forms.IntegerField if port.is_whole else forms.FloatField
     attributes = {"step": f"{port.step:g}" if port.step else "any"}
-    if port.min is not None and port.max is not None and port.max - port.min <= 1000:
+    if port.min is not None and port.max is not None and port.max - port.min <= _SLIDER_RANGE:
         attributes["data-slider"] = ""
-    return kind(
-        min_value=None if port.min is None else int(port.min) if port.is_whole else port.min,
-        max_value=None if port.max is None else int(port.max) if port.is_whole else port.max,
-        widget=forms.NumberInput(attrs=attributes),
-        **common,
-    )
+    widget = forms.NumberInput(attrs=attributes)
+    if not port.is_whole:
+        return forms.FloatField(min_value=port.min, max_value=port.max, widget=widget, **common)
+    low, high = (None if bound is None else int(bound) for bound in (port.min, port.max))
+    return forms.IntegerField(min_value=low, max_value=high, widget=widget, **common)
 
 
 def _read(port: Input, value: Any) -> Any:

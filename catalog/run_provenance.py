@@ -38,6 +38,7 @@ def record_of(run: ModelRun, steps: Sequence[RunStep], item: RunItem, version: M
 def _scalars(step: RunStep, item: RunItem) -> dict[str, Any]:
     """The settings of a step that fit one line; the first step's seed is the item's own."""
     told = {name: value for name, value in step.settings.items() if isinstance(value, (str, int, float))}
-    if step.position == 0 and isinstance(told.get(SEED), int):
-        told[SEED] += item.position
+    seed = told.get(SEED)
+    if step.position == 0 and isinstance(seed, int):
+        told[SEED] = seed + item.position
     return told

@@ -25,8 +25,13 @@ class Shown:
 
     @property
     def gives_picture(self) -> bool:
-        """Whether the last step made a picture; the one that was given is shown else."""
+        """Whether the last step made a picture; the one that it was given is shown else."""
         return any(result.file for result in self.results)
+
+    @property
+    def handed_on(self) -> RunResult | None:
+        """The picture that the last step of a chain was given by the one before, if it was given one."""
+        return next((result for result in reversed(self.before) if result.file), None)
 
     @property
     def boxes(self) -> list[dict[str, Any]]:

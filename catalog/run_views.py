@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -28,7 +29,7 @@ from catalog.model_page import page_context
 from catalog.models import ModelRun, ModelVersion, RunItem, RunResult
 from catalog.run_forms import MAX_COUNT, RunForm
 from catalog.run_results import as_csv, as_json, file_name, shown_items, zip_entries
-from catalog.runs import find_source, kind_words, quote_run, runnable_versions, takers
+from catalog.runs import find_source, kind_words, quote_run, takers, versions_at
 from catalog.services.runs import StepOrder, delete_run, start_run
 from engines.manifest import LORA, TEXT_TO_IMAGE
 from jobs.estimates import is_served
@@ -160,7 +161,9 @@ def _again(steps: list[Any]) -> str:
     version = steps[0].version if len(steps) == 1 else None
     if version is None:
         return ""
-    return reverse("catalog:run_create", args=[version.model.owner.handle, version.model.name])
+    address = reverse("catalog:run_create", args=[version.model.owner.handle, version.model.name])
+    told = {name: value for name, value in steps[0].settings.items() if isinstance(value, (str, int, float))}
+    return f"{address}?{urlencode(told)}" if told else address
 
 
 @require_POST
@@ -245,8 +248,7 @@ def send_on(request: AccountHttpRequest) -> HttpResponse:
 
 def _usable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion:
     """Return the newest version of a model that the user may use; others do not exist."""
-    found = runnable_versions(_user(request)).filter(model__owner__handle=handle, model__name=name)
-    version: ModelVersion = get_object_or_404(found)
+    version: ModelVersion = get_object_or_404(versions_at(_user(request), handle, name))
     return version
 
 

@@ -21,7 +21,7 @@ from catalog.exceptions import ChainRefusedError, NameTakenError, RunRefusedErro
 from catalog.models import CatalogModel, Chain, ModelVersion, Workspace, WorkspaceModel
 from catalog.run_forms import RunForm
 from catalog.run_views import MAX_BYTES
-from catalog.runs import quote_run, runnable_versions
+from catalog.runs import quote_run, runnable_versions, versions_at
 from catalog.services.runs import StepOrder, start_run
 from catalog.services.workspaces import (
     MAX_MODELS,
@@ -33,7 +33,7 @@ from catalog.services.workspaces import (
     save_workspace,
 )
 from catalog.workspace_forms import ChainForm, WorkspaceForm
-from catalog.workspaces import ShownStep, shelf_of, steps_of
+from catalog.workspaces import CHECKPOINT_FAMILIES, ShownStep, shelf_of, steps_of
 
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -115,7 +115,8 @@ def change_shelf(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     elif "entry" in request.POST:
         entry = _entry(workspace, request.POST["entry"])
         address = request.POST.get("checkpoint", "")
-        checkpoint = _find(request, address, family=entry.model.family) if address else None
+        family = CHECKPOINT_FAMILIES.get(entry.model.family, "-")
+        checkpoint = _find(request, address, family=family) if address else None
         choose_checkpoint(entry=entry, checkpoint=checkpoint)
     return redirect("catalog:workspace_detail", pk=pk)
 
@@ -132,7 +133,7 @@ def _add(request: AccountHttpRequest, workspace: Workspace, address: str) -> Non
 def _find(request: AccountHttpRequest, address: str, *, family: str = "") -> ModelVersion:
     """Return the newest version of `owner/name`; one that the user may not use does not exist."""
     handle, _slash, name = address.replace("\0", "").partition("/")
-    found = runnable_versions(_user(request)).filter(model__owner__handle=handle, model__name=name)
+    found = versions_at(_user(request), handle, name)
     version: ModelVersion = get_object_or_404(found.filter(model__family=family) if family else found)
     return version
 

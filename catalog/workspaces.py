@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -10,6 +11,11 @@ from catalog.exceptions import ChainRefusedError
 from catalog.kinds import inputs_of, is_runnable, link, outputs_of
 from catalog.models import Chain, ChainStep, ModelVersion, Workspace, WorkspaceModel
 from catalog.runs import check_chain, runnable_versions
+from engines.manifest import LORA, STYLEGAN2, STYLEGAN3, TEXT_TO_IMAGE
+
+# Where one's own trained models stand in for a model: the families that they are of. ONNX models of one
+# family have nothing in common.
+CHECKPOINT_FAMILIES = {STYLEGAN2: STYLEGAN2, STYLEGAN3: STYLEGAN3, TEXT_TO_IMAGE: LORA}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +48,13 @@ class ShownStep:
 def shelf_of(workspace: Workspace, user: User) -> list[Shelved]:
     """Return what lies on a workspace's shelf, with the checkpoints of each family. Three queries."""
     entries = list(workspace.shelf.select_related("model__owner", "checkpoint__model__owner"))
-    families = {entry.model.family for entry in entries}
+    families = {CHECKPOINT_FAMILIES.get(entry.model.family) for entry in entries} - {None}
     newest = {version.model_id: version for version in _newest(user, [entry.model_id for entry in entries])}
     own = list(runnable_versions(user).filter(model__owner=user, model__family__in=families))
     shelf = []
     for entry in entries:
         version = entry.checkpoint or newest.get(entry.model_id)
-        others = [one for one in own if one.model.family == entry.model.family]
+        others = [one for one in own if one.model.family == CHECKPOINT_FAMILIES.get(entry.model.family)]
         others = [one for one in others if one.model_id != entry.model_id]
         shelf.append(
             Shelved(
@@ -61,7 +67,7 @@ def shelf_of(workspace: Workspace, user: User) -> list[Shelved]:
     return shelf
 
 
-def _newest(user: User, models: Sequence[object]) -> list[ModelVersion]:
+def _newest(user: User, models: Sequence[UUID]) -> list[ModelVersion]:
     return list(runnable_versions(user).filter(model_id__in=models))
 
 

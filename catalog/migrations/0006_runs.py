@@ -17,6 +17,8 @@ KINDS = {
 
 
 def add_prices(apps, schema_editor):
+    # The one price for all runs, which nothing was ever sold by.
+    apps.get_model("billing", "Price").objects.filter(code="model-run").update(is_current=False)
     for row in PRICES:
         apps.get_model("billing", "Price").objects.get_or_create(
             code=row["code"], is_current=True, defaults=row

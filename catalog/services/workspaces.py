@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -48,7 +49,7 @@ def add_model(*, workspace: Workspace, model: CatalogModel) -> WorkspaceModel:
     return entry
 
 
-def remove_model(*, workspace: Workspace, model_id: object) -> None:
+def remove_model(*, workspace: Workspace, model_id: UUID) -> None:
     """Take a model off the shelf; chains that use it stay."""
     workspace.shelf.filter(model_id=model_id).delete()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
 
 from engines.errors import ModelError
@@ -41,8 +40,8 @@ def check_file(path: Path, max_bytes: int) -> tuple[bytes, Found]:
         )
     content = path.read_bytes()
     try:
-        model = ModelProto.FromString(content)
-    except DecodeError as error:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's own, which the library hands through
         raise ModelError("This is not an ONNX file. Export the model again.") from error
     _check_model(model)
     graphs = list(_graphs(model.graph))

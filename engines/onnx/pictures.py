@@ -82,7 +82,7 @@ def to_tensor(image: Image.Image, spec: Picture) -> tuple[FloatArray, Placed]:
     fitted, placed = _fit(image, spec)
     pixels = np.asarray(fitted.convert("L" if spec.channels == 1 else "RGB"), np.float32) / 255
     pixels = pixels.reshape(fitted.height, fitted.width, spec.channels)
-    scaled = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
+    scaled = (pixels - np.asarray(spec.mean, np.float32)) / np.asarray(spec.std, np.float32)
     if not spec.channels_last:
         scaled = scaled.transpose(2, 0, 1)
     return np.ascontiguousarray(scaled[None], dtype=np.float32), placed
@@ -104,7 +104,7 @@ def from_tensor(tensor: FloatArray, spec: Picture, frame: Frame | None = None) -
         raise ModelError("The picture that the model gave is too large. Give it a smaller one.")
     if not np.isfinite(array).all():
         raise ModelError("The model gave numbers that are no colours (infinite or not a number).")
-    pixels = array * np.float32(spec.std) + np.float32(spec.mean)
+    pixels = array * np.asarray(spec.std, np.float32) + np.asarray(spec.mean, np.float32)
     whole = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
     image = Image.fromarray(whole[..., 0] if spec.channels == 1 else whole)
     return image if frame is None else _without_margins(image, frame)

@@ -91,7 +91,8 @@ class Model:
 
     def _feed(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], Frame | None]:
         """What the network is given, and where the first picture lies in it."""
-        feed, frame = {}, None
+        feed: dict[str, Any] = {}
+        frame: Frame | None = None
         for port in self._manifest.inputs:
             value, node = check_value(port, values.get(port.name)), self._takes[port.name]
             dtype = _DTYPES.get(node.type)

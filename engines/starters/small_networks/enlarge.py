@@ -115,7 +115,7 @@ class Patches:
         return torch.from_numpy(small).permute(0, 3, 1, 2), torch.from_numpy(large).permute(0, 3, 1, 2)
 
     def _pair(self, pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-        small, large = pairs[self._rng.integers(len(pairs))]
+        small, large = pairs[int(self._rng.integers(len(pairs)))]
         top = int(self._rng.integers(small.shape[0] - PATCH + 1))
         left = int(self._rng.integers(small.shape[1] - PATCH + 1))
         turns, is_mirrored = int(self._rng.integers(4)), self._rng.random() < 0.5
@@ -133,11 +133,12 @@ def train_enlarger(
     """Train by the mean absolute error; returns the averaged network."""
     torch.manual_seed(seed)
     patches = Patches(photographs, drawings, seed=seed)
-    network = Enlarger().to(memory_format=torch.channels_last)
+    network = Enlarger()
 
     def loss(_step: int) -> Tensor:
         small, large = patches.batch(BATCH)
-        return (network(small.contiguous(memory_format=torch.channels_last)).float() - large).abs().mean()
+        made: Tensor = network(small.contiguous(memory_format=torch.channels_last))
+        return (made.float() - large).abs().mean()
 
     averaged = train(network, loss, out=out, steps=steps, rate=RATE, decay=0.0)
     assert isinstance(averaged, Enlarger)
@@ -163,5 +164,5 @@ def measure_enlarger(network: nn.Module, pictures: Sequence[Array]) -> dict[str,
 
 def psnr(made: npt.NDArray[np.generic], true: Array) -> float:
     """Peak signal-to-noise ratio in dB of pixels from 0 to 255, over all pixels and colours."""
-    error = np.mean((made.astype(np.float64) - true.astype(np.float64)) ** 2)
+    error = float(np.mean((made.astype(np.float64) - true.astype(np.float64)) ** 2))
     return float(10 * np.log10(255**2 / max(error, 1e-12)))

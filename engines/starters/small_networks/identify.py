@@ -199,14 +199,15 @@ class Identifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         x = functional.relu(self.norm(self.stem(x * 2 - 1)))
-        return self.head(self.blocks(x).mean((2, 3)))
+        things: Tensor = self.head(self.blocks(x).mean((2, 3)))
+        return things
 
 
 def train_identifier(drawings: Drawings, out: Path, *, steps: int = STEPS, seed: int = 0) -> Identifier:
     """Train on what is not held out; returns the averaged network."""
     torch.manual_seed(seed)
     composer = Composer(drawings.where(~drawings.held_out), seed=seed)
-    network = Identifier(len(class_names())).to(memory_format=torch.channels_last)
+    network = Identifier(len(class_names()))
 
     def loss(_step: int) -> Tensor:
         images, things = composer.random_batch(BATCH)

@@ -38,7 +38,7 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             value = loss(step)
         optimiser.zero_grad(set_to_none=True)
-        value.backward()
+        torch.autograd.backward(value)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         _average(averaged, network, min(AVERAGE, (step + 1) / (step + 10)))
