@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.models import User
 from catalog.models import CatalogModel
 
-_MOST = 5000  # models whose words are looked at: the most used ones
+_MOST = 1000  # models whose words are looked at: the most used ones
 _ALIKE = 0.75  # of 1; two letters of eight may differ
 
 
