@@ -219,5 +219,5 @@ def _split(flat: Tensor, like: Tensor, heads: int) -> Tensor:
 
 def _merge(parts: Tensor, heads: int) -> Tensor:
     """`[N * heads, L, D]` -> `[N * L, heads * D]`."""
-    together = parts.unflatten(0, (-1, heads)).transpose(1, 2)
+    together = parts.view(-1, heads, *parts.shape[1:]).transpose(1, 2)
     return together.reshape(-1, heads * parts.shape[2])
