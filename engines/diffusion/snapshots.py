@@ -83,7 +83,7 @@ def sample_grid(config: TrainConfig, state: TrainState) -> Image.Image:
 def _write_grid_and_stats(
     folder: Path, config: TrainConfig, state: TrainState, stats: Mapping[str, float]
 ) -> None:
-    record = Provenance(settings={"Steps": config.sample_steps, "Training step": state.step})
+    record = Provenance(settings={"Training step": state.step})
     write_png(sample_grid(config, state), folder / GRID_FILE, record)
     values = {"step": state.step, "nimg": state.step * config.batch, **stats}
     (folder / STATS_FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
