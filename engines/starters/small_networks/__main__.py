@@ -48,7 +48,11 @@ def _export(options: argparse.Namespace) -> int:
 def _identify(images: Path, out: Path, steps: int | None) -> dict[str, dict[str, float]]:
     drawings = identify.read(images)
     network = identify.train_identifier(drawings, out, steps=steps or identify.STEPS)
-    return {"held-out drawings": identify.measure_identifier(network, drawings)}
+    held = drawings.held_out
+    return {
+        "held-out drawings": identify.measure_identifier(network, drawings.where(held)),
+        "drawings it learned from": identify.measure_identifier(network, drawings.where(~held), views=2),
+    }
 
 
 def _enlarge(images: Path, out: Path, steps: int | None) -> dict[str, dict[str, float]]:

@@ -221,10 +221,9 @@ def train_identifier(drawings: Drawings, out: Path, *, steps: int = STEPS, seed:
 
 @torch.inference_mode()
 def measure_identifier(
-    network: nn.Module, drawings: Drawings, *, views: int = 8, seed: int = 99
+    network: nn.Module, held: Drawings, *, views: int = 8, seed: int = 99
 ) -> dict[str, float]:
-    """Shares of held-out drawings told right (first, among the first five), also by set; `views` of each."""
-    held = drawings.where(drawings.held_out)
+    """Shares of drawings told right (first, among the first five), also by set; `views` of each."""
     composer = Composer(held, seed=seed)
     right, among = [], []
     for start in range(0, len(held.things), 32):

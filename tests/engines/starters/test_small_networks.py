@@ -68,7 +68,8 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["000002"]
     network = identify.train_identifier(drawings(), tmp_path, steps=3)
     assert [path.name for path in tmp_path.iterdir()] == ["000003"]
-    figures = identify.measure_identifier(network, drawings(), views=1)
+    held = drawings().where(drawings().held_out)
+    figures = identify.measure_identifier(network, held, views=1)
     assert figures["drawings"] == 2
     assert 0 <= figures["first"] <= figures["five"] <= 1
 
