@@ -93,10 +93,9 @@ class Recipe:
         return (*self.pictures.attributions, *before)
 
 
-def _has_eight_petals(index: int) -> bool:
-    """Whether flower `index` has eight petals in one ring: rings blur at 64 pixels, and numbers mix."""
-    kind = flowers.flower(index).kind
-    return kind.rings == 1 and kind.petals == 8
+def _is_cosmos(index: int) -> bool:
+    """Whether flower `index` is a cosmos, with eight round petals: a small network mixes kinds in one bloom."""
+    return flowers.flower(index).kind.name == "cosmos"
 
 
 def _shines_in_the_middle(index: int) -> bool:
@@ -135,10 +134,10 @@ def _stages(steps: int) -> tuple[Stage, ...]:
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "people64": Recipe(
-            pictures=PEOPLE, preset="cpu64", settings={**_SETTINGS, "seed": 7}, stages=_stages(14_600)
+            pictures=PEOPLE, preset="cpu64", settings={**_SETTINGS, "seed": 7}, stages=_stages(22_800)
         ),
         "flowers64": Recipe(
-            pictures=Drawings("flowers", 4000, keep=_has_eight_petals),
+            pictures=Drawings("flowers", 4000, keep=_is_cosmos),
             preset="cpu64",
             start="people64",
             settings={**_SETTINGS, "seed": 7},

@@ -49,7 +49,7 @@ KINDS = [
     Kind(name="anemone", petals=7, rings=2, length=29, width=21, shape="round", centre=8),
     Kind(name="primrose", petals=5, rings=1, length=29, width=28, shape="notched", centre=5),
     Kind(name="buttercup", petals=6, rings=1, length=27, width=27, shape="round", centre=7),
-    Kind(name="clematis", petals=8, rings=1, length=32, width=18, shape="pointed", centre=6),
+    Kind(name="clematis", petals=6, rings=1, length=32, width=18, shape="pointed", centre=6),
     Kind(name="dahlia", petals=12, rings=3, length=31, width=13, shape="drop", centre=4),
 ]
 PETALS = [

@@ -173,5 +173,4 @@ def test_a_starter_learns_from_those_drawings_alone_that_it_can(tmp_path):
     paths = pictures.write(tmp_path, size=16, images=None)
     kinds = {flowers.flower(int(path.stem.rpartition("-")[2])).kind for path in paths}
     assert len(paths) == 12
-    assert {(kind.rings, kind.petals) for kind in kinds} == {(1, 8)}
-    assert len(kinds) == 2
+    assert {kind.name for kind in kinds} == {"cosmos"}
