@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import BooleanField, ExpressionWrapper, F, Prefetch, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Prefetch, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -34,6 +34,8 @@ SORTS: dict[str, str | Promise] = {
     "used": _("Most used"),
     "name": _("Name"),
 }
+# Columns in which many models are the same: they are counted together.
+_KINDS = ("type", "outputs_commercial", "input_kinds", "output_kinds", "family")
 _ORDERS: dict[str, tuple[str, ...]] = {
     "newest": ("-created_at", "pk"),
     "used": ("-use_count", "-created_at", "pk"),
@@ -50,8 +52,8 @@ class Filter:
         title: in words.
         column: what is looked at.
         lookup: how Django asks for any of the values, or for all of them.
-        value: the SQL of a value of the row `found`.
-        rows: the SQL of further rows that the value is taken from.
+        value: the SQL of its values in a row of models; none of them is counted where it is NULL.
+        has_many: whether there are so many values that models are counted one by one, not in kinds.
         needs_all: whether each further value narrows the answer down.
         is_closed: whether there are no values but those with a title.
         titles: of its values, where they are not shown as they are.
@@ -62,7 +64,7 @@ class Filter:
     column: str
     lookup: str = "in"
     value: str
-    rows: str = ""
+    has_many: bool = False
     needs_all: bool = False
     is_closed: bool = False
     titles: Mapping[str, str | Promise] = field(default_factory=dict)
@@ -71,9 +73,7 @@ class Filter:
 def _list_filter(name: str, title: Promise, column: str, **more: Any) -> Filter:
     """A filter by a column that holds several values."""
     more.setdefault("lookup", "overlap")
-    return Filter(
-        name=name, title=title, column=column, value="one", rows=f", unnest(found.{column}) AS one", **more
-    )
+    return Filter(name=name, title=title, column=column, value=f"unnest({column})", **more)
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -81,7 +81,7 @@ FILTERS: tuple[Filter, ...] = (
         name="type",
         title=_("What it does"),
         column="type",
-        value="found.type",
+        value="type",
         is_closed=True,
         titles=dict(CatalogModel.Type.choices),
     ),
@@ -89,15 +89,15 @@ FILTERS: tuple[Filter, ...] = (
         name="sell",
         title=_("License"),
         column="outputs_commercial",
-        value=f"CASE WHEN found.outputs_commercial THEN '{_MAY_BE_SOLD}' END",
+        value=f"CASE WHEN outputs_commercial THEN '{_MAY_BE_SOLD}' END",
         is_closed=True,
         titles={_MAY_BE_SOLD: _("What it makes may be sold")},
     ),
     _list_filter("takes", _("Takes"), "input_kinds", titles=KIND_TITLES),
     _list_filter("gives", _("Gives"), "output_kinds", titles=KIND_TITLES),
-    Filter(name="family", title=_("Family"), column="family", value="found.family", titles=FAMILY_TITLES),
-    _list_filter("keyword", _("Keywords"), "keywords", lookup="contains", needs_all=True),
-    Filter(name="publisher", title=_("Publisher"), column="owner__handle", value="found.publisher"),
+    Filter(name="family", title=_("Family"), column="family", value="family", titles=FAMILY_TITLES),
+    _list_filter("keyword", _("Keywords"), "keywords", lookup="contains", needs_all=True, has_many=True),
+    Filter(name="publisher", title=_("Publisher"), column="owner__handle", value="publisher", has_many=True),
 )
 
 
@@ -154,7 +154,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Value:
+class Choice:
     """A value of a filter, how many models it would show, and whether it is set."""
 
     name: str
@@ -169,7 +169,7 @@ class Facet:
 
     name: str
     title: str | Promise
-    values: list[Value]
+    values: list[Choice]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,8 @@ class Counts:
 def count_facets(user: User | AnonymousUser, search: Search) -> Counts:
     """Count what answers a search, behind every value of every filter. Two queries."""
     found, parameters = _marked(user, search).query.sql_with_params()
-    statement = f"WITH found AS MATERIALIZED ({found}) " + " UNION ALL ".join(_counting(search))
+    counting = " UNION ALL ".join(_counting(search))
+    statement = f"WITH found AS MATERIALIZED ({found}), kinds AS MATERIALIZED ({_kinds(search)}) {counting}"
     values = [list(search.chosen.get(one.name, ())) for one in FILTERS]
     with connection.cursor() as cursor:
         cursor.execute(statement, [*parameters, *values])
@@ -257,8 +258,14 @@ def _marked(user: User | AnonymousUser, search: Search) -> QuerySet[CatalogModel
         for one in FILTERS
         if (values := search.chosen.get(one.name))
     }
-    columns = ("type", "outputs_commercial", "input_kinds", "output_kinds", "family", "keywords")
-    return models.annotate(publisher=F("owner__handle"), **marks).values(*columns, "publisher", *marks)
+    models = models.annotate(publisher=F("owner__handle"), n=Value(1), **marks)
+    return models.values(*_KINDS, "keywords", "publisher", "n", *marks)
+
+
+def _kinds(search: Search) -> str:
+    """The statement that puts models together that are the same in the columns with few values."""
+    columns = ", ".join([*_KINDS, *(f"in_{name}" for name in search.chosen)])
+    return f"SELECT {columns}, count(*) AS n FROM found GROUP BY {columns}"  # noqa: S608 -- see _counting
 
 
 def _counting(search: Search) -> Iterator[str]:
@@ -266,19 +273,20 @@ def _counting(search: Search) -> Iterator[str]:
 
     Nothing in them is from a request: names and columns are those of `FILTERS`.
     """
-    yield f"SELECT 'total', '', count(*) FROM found WHERE {_where(search)}"  # noqa: S608 -- see above
-    yield "SELECT 'unfiltered', '', count(*) FROM found"
+    yield f"SELECT 'total', '', coalesce(sum(n), 0)::int FROM kinds WHERE {_where(search)}"  # noqa: S608
+    yield "SELECT 'unfiltered', '', coalesce(sum(n), 0)::int FROM kinds"
     for one in FILTERS:
+        table = "found" if one.has_many else "kinds"
         where = _where(search, but="" if one.needs_all else one.name)
+        rows = f"SELECT {one.value} AS value, n FROM {table} WHERE {where}"  # noqa: S608
         yield (
-            f"(SELECT '{one.name}', {one.value}, count(*) FROM found{one.rows} WHERE {where} "  # noqa: S608
-            f"AND {one.value} IS NOT NULL GROUP BY 2 "
-            f"ORDER BY {one.value} = ANY(%s) DESC, count(*) DESC, 2 LIMIT {_SHOWN})"
+            f"(SELECT '{one.name}', value, sum(n)::int FROM ({rows}) AS each WHERE value IS NOT NULL "  # noqa: S608
+            f"GROUP BY value ORDER BY value = ANY(%s) DESC, sum(n) DESC, value LIMIT {_SHOWN})"
         )
 
 
 def _where(search: Search, but: str = "") -> str:
-    marks = [f"found.in_{name}" for name in search.chosen if name != but]
+    marks = [f"in_{name}" for name in search.chosen if name != but]
     return " AND ".join(marks) or "true"
 
 
@@ -290,7 +298,7 @@ def _facet(one: Filter, counts: Mapping[str, int], search: Search, names: Mappin
         name=one.name,
         title=one.title,
         values=[
-            Value(
+            Choice(
                 name=value,
                 title=titles.get(value, value),
                 count=counts.get(value, 0),
