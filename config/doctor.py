@@ -21,9 +21,11 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from catalog.manifests import check_declared, read_manifest
 from catalog.services.seed import STARTERS_DIR
 from config import embedded
-from engines.manifest import MODEL_FILE, read_model_info, verify_files
+from engines.files import sha256_file
+from engines.manifest import MODEL_FILE
 from jobs.machines import is_away
 from jobs.models import Machine
 
@@ -227,7 +229,9 @@ def _starters() -> str:
     if not folders:
         raise AilmentError("none is there", "The checkout is incomplete: get it again, with its large files.")
     for folder in folders:
-        verify_files(folder, read_model_info(folder))
+        manifest = read_manifest(folder)
+        found = {path.name: sha256_file(path) for path in folder.iterdir() if path.name in manifest.files}
+        check_declared(manifest.files, found)
     return f"{', '.join(folder.name for folder in folders)}: hashes agree"
 
 
