@@ -61,11 +61,13 @@ class Landscape:
     def z(self, places: DoubleArray) -> FloatArray:
         """Latents of places: `[N, 2]` to float32 `[N, z_dim]`."""
         # einsum, not a matrix product: its rounding is the same in any company.
-        return np.einsum("nf,fz->nz", self._features(places), self.mixing).astype(np.float32)
+        z: FloatArray = np.einsum("nf,fz->nz", self._features(places), self.mixing).astype(np.float32)
+        return z
 
     def likeness(self, places: DoubleArray) -> FloatArray:
         """How much places resemble the middle: `[N, 2]` to float32 `[N]`, 1 at the middle itself."""
-        return np.cos(self._angles(places)).mean(axis=1).astype(np.float32)
+        likeness: FloatArray = np.cos(self._angles(places)).mean(axis=1).astype(np.float32)
+        return likeness
 
     def _features(self, places: DoubleArray) -> DoubleArray:
         angles = self._angles(places)

@@ -20,6 +20,7 @@ import numpy as np
 from engines.errors import ConfigError
 from engines.images import FloatArray
 
+MAP_VERSION = 1  # of the formula of maps; raise it when the same map shows other pictures
 MAX_SEED = 2**32 - 1
 TRUNCATION = (-1.0, 2.0)
 DISTANCE = (1 / 64, 4.0)  # of neighbouring tiles, in lengths over which a map changes
@@ -28,7 +29,7 @@ MAX_TILE = 2**31  # how far a map goes to each side
 STRENGTH = 10.0  # standard deviations that a point can be moved along one direction
 MAX_DIRECTION = 511
 MAX_DEPTH = 8  # points within points
-MAX_VALUES = 64 * 8192  # of one point
+MAX_LAYERS, MAX_WIDTH = 64, 8192
 MAX_VALUE = 1e4
 
 
@@ -68,8 +69,8 @@ class Vector:
     data: str
 
     def __post_init__(self) -> None:
-        _check_whole("The number of rows", self.rows, 1, 64)
-        _check_whole("The width of w", self.width, 1, 8192)
+        _check_whole("The number of rows", self.rows, 1, MAX_LAYERS)
+        _check_whole("The width of w", self.width, 1, MAX_WIDTH)
         if len(self.model) != 64 or not set(self.model) <= set("0123456789abcdef"):
             raise ConfigError("A point with values of its own must name its model by SHA-256.")
         try:
@@ -161,9 +162,9 @@ class Move:
     def __post_init__(self) -> None:
         _check_whole("The number of a direction", self.direction, 0, MAX_DIRECTION)
         _check_number("The strength of a direction", self.strength, -STRENGTH, STRENGTH)
-        _check_whole("The first layer", self.first, 0, 63)
+        _check_whole("The first layer", self.first, 0, MAX_LAYERS - 1)
         if self.last is not None:
-            _check_whole("The last layer", self.last, self.first, 63)
+            _check_whole("The last layer", self.last, self.first, MAX_LAYERS - 1)
 
     def as_json(self) -> dict[str, Any]:
         """A plain value."""
@@ -308,9 +309,6 @@ def tile_key(model: str, latent_map: LatentMap, tile: Tile) -> str:
     coarsest = tile.coarsest()
     whole = [MAP_VERSION, model, latent_map.as_json(), coarsest.x, coarsest.y, coarsest.zoom]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-
-
-MAP_VERSION = 1  # of the formula of maps; raise it when the same map shows other pictures
 
 
 def check_truncation(value: Any) -> None:
