@@ -5,13 +5,12 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate
 
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import ResolverMatch
 
-from catalog.models import CatalogModel, FormerAddress, Visibility
+from catalog.models import CatalogModel, FormerAddress, ModelQuerySet, Visibility
 
 ModelView = Callable[Concatenate[Any, CatalogModel, ...], HttpResponseBase]
 
@@ -44,8 +43,9 @@ def reached_model(view: ModelView) -> Callable[..., HttpResponseBase]:
     return find
 
 
-def _models() -> QuerySet[CatalogModel]:
-    return CatalogModel.objects.select_related("owner").defer("search")
+def _models() -> ModelQuerySet:
+    models: ModelQuerySet = CatalogModel.objects.select_related("owner").defer("search")
+    return models
 
 
 def _moved(request: HttpRequest, handle: str, name: str, rest: dict[str, Any]) -> HttpResponseBase:

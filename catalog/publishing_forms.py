@@ -122,13 +122,11 @@ class PublishForm(forms.Form):
         line = line_of(self._version.source) if self._version else None
         found = []
         for licence in field.queryset:
+            problem = None
             # What a text of one's own allows is known once it is written.
-            is_open = line is None or licence.pk == CUSTOM
-            problem = (
-                None
-                if is_open
-                else forbids(terms_of_line(line, viewer=self._model.owner, licence=licence), Action.SHARE)
-            )
+            if line is not None and licence.pk != CUSTOM:
+                tried = terms_of_line(line, viewer=self._model.owner, licence=licence)
+                problem = forbids(tried, Action.SHARE)
             found.append(
                 LicenceChoice(licence=licence, is_chosen=licence.pk == chosen, problem=problem or "")
             )

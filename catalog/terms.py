@@ -292,7 +292,7 @@ def _conflicts(line: tuple[Origin, ...]) -> Iterator[Conflict]:
 
 def _between_share_alikes(line: tuple[Origin, ...]) -> Iterator[Conflict]:
     """Two licences that both want to be the result's only one."""
-    first = {}
+    first: dict[str, Origin] = {}
     for origin in line:
         if origin.licence.share_alike:
             first.setdefault(origin.licence.slug, origin)
