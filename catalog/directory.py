@@ -258,8 +258,10 @@ def _marked(user: User | AnonymousUser, search: Search) -> QuerySet[CatalogModel
         for one in FILTERS
         if (values := search.chosen.get(one.name))
     }
-    models = models.annotate(publisher=F("owner__handle"), n=Value(1), **marks)
-    return models.values(*_KINDS, "keywords", "publisher", "n", *marks)
+    rows: QuerySet[CatalogModel, dict[str, Any]] = models.annotate(
+        publisher=F("owner__handle"), n=Value(1), **marks
+    ).values(*_KINDS, "keywords", "publisher", "n", *marks)
+    return rows
 
 
 def _kinds(search: Search) -> str:

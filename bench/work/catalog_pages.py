@@ -181,4 +181,4 @@ def _measure(client: Client, url: str, rounds: int) -> Taken:
 def _worked(backend: psutil.Process) -> float:
     """Seconds that processors have worked for this process and for its part of the database."""
     times = backend.cpu_times()
-    return time.process_time() + times.user + times.system
+    return time.process_time() + float(times.user + times.system)
