@@ -128,7 +128,8 @@ def test_after_a_refusal_the_form_comes_back_clean_with_the_result(owner_client,
 def test_in_house_mode_nothing_has_a_price(owner_client, values, settings):
     settings.CREDITS_ENABLED = False
     page = owner_client.get(URL).content.decode()
-    assert "Make 4 images<" in page
+    assert "Make 4 images" in page
+    assert "Make 4 images, " not in page
     owner_client.post(URL, values)
     assert Generation.objects.get().job.price_held == 0
 
