@@ -26,8 +26,8 @@ _WORKER = "bench.claims"
 _FILL = """
 INSERT INTO jobs_job (
     id, owner_id, kind, queue, label, state, attempt, failures, max_failures, is_held_back, is_relaxed,
-    batch_key, needs_bytes, turn, rev, price_held, price_charged, delivered, step, total, claimed_step, progress, worker,
-    device, threads, error, error_reference, created_at, queued_at
+    batch_key, needs_bytes, turn, rev, price_held, price_charged, delivered, step, total, claimed_step,
+    progress, worker, device, threads, error, error_reference, created_at, queued_at
 )
 SELECT gen_random_uuid(), (%(owners)s::uuid[])[1 + n %% %(users)s], %(kind)s, %(queue)s, %(label)s, 'queued',
     0, 0, 3, %(held_back)s AND n %% 2 = 0, false, '', 0, n / %(users)s * %(stride)s::bigint, n,
