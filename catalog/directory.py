@@ -129,10 +129,11 @@ class Search:
     def order(self) -> str:
         """The order that holds: the chosen one, as far as it has a meaning."""
         has_meaning = self.query or self.sort != "relevance"
-        return self.sort if self.sort and has_meaning else self._usual_order
+        return self.sort if self.sort and has_meaning else self.usual_order
 
     @property
-    def _usual_order(self) -> str:
+    def usual_order(self) -> str:
+        """The order where none is chosen."""
         return "relevance" if self.query else "newest"
 
     def address(self) -> str:
@@ -142,7 +143,7 @@ class Search:
             asked["q"] = self.query
         for name, values in self.chosen.items():
             asked.setlist(name, list(values))
-        if self.order != self._usual_order:
+        if self.order != self.usual_order:
             asked["sort"] = self.order
         return asked.urlencode()
 

@@ -74,8 +74,13 @@ def _chips(search: Search, counts: Counts) -> list[dict[str, object]]:
 
 
 def _sorts(search: Search) -> list[dict[str, object]]:
+    """The orders to choose from. The usual one has no name, so that it changes with what is asked."""
     return [
-        {"name": name, "title": title, "is_chosen": name == search.order}
+        {
+            "name": "" if name == search.usual_order else name,
+            "title": title,
+            "is_chosen": name == search.order,
+        }
         for name, title in SORTS.items()
         if search.query or name != "relevance"
     ]

@@ -210,6 +210,16 @@ def test_the_first_picture_of_a_gallery_is_the_cover(client, models):
     assert reverse("catalog:picture_show", args=[model.owner.handle, "foxes", first.pk]) in page
 
 
+def test_the_usual_order_is_not_sent_along_so_that_words_are_sorted_by_rank(client, models):
+    assert '<option value="" selected>Newest' in client.get(URL).content.decode()
+    assert (
+        '<option value="" selected>Best match' in client.get(URL, {"q": "fox", "sort": ""}).content.decode()
+    )
+    assert (
+        '<option value="newest" selected>' in client.get(URL, {"q": "fox", "sort": "newest"}).content.decode()
+    )
+
+
 @pytest.mark.parametrize("page", ["0", "x", "99999999999999999999"])
 def test_pages_that_are_not_there(client, models, page):
     assert client.get(URL, {"page": page}).status_code == 200
