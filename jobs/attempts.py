@@ -167,7 +167,7 @@ class _Round:
         return list(compute(wanted, lambda number, result: self._settle(places[number], result)))
 
     def _settle(self, place: int, result: Any) -> None:
-        """Let an attempt go on with a result, also one that was handed something before and asked for more."""
+        """Let an attempt go on with a result, also one that had its result and has asked for more since."""
         if place in self._next and self._next[place] is None:
             return
         self._next[place] = None

@@ -209,7 +209,7 @@ def test_a_blocked_account_is_402(owner_client, owner, values):
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_orders_with_credits_for_one(owner, owner_client, values):
-    """Abuse case 59: one is accepted, nineteen get 402, and nothing is left: however many come at the same moment."""
+    """Abuse case 59: one is accepted, nineteen get 402, and nothing is left, at whatever moment they come."""
     set_credits(owner, 20)
     barrier = Barrier(20)
 
