@@ -34,12 +34,17 @@ def change_mail(request: AccountHttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-@reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]  # allauth is untyped
 def erase_account(request: AccountHttpRequest) -> HttpResponse:
     """Erase one's account with everything in it, after the password was asked for once more."""
-    assert isinstance(request.user, User)
     if request.method != "POST":
         return render(request, "account/erase.html")
+    response: HttpResponse = _erase(request)
+    return response
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
+def _erase(request: AccountHttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
     try:
         request_erasure(user=request.user)
     except EraseRefusedError as error:

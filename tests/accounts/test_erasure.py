@@ -163,6 +163,7 @@ class TestPage:
 
     def test_it_says_what_goes(self, owner_client, settings):
         assert "A plan is canceled at once" in owner_client.get(URL).content.decode()
+        assert owner_client.head(URL).status_code == 200
         settings.CREDITS_ENABLED = False
         assert "A plan is canceled" not in owner_client.get(URL).content.decode()
 
