@@ -14,8 +14,8 @@ from engines.starters import starter_folder
 
 def test_map_makes_one_sheet_that_tells_its_origin(tmp_path):
     out = tmp_path / "map.png"
-    arguments = ["map", "people64", "--size", "3x2", "--centre", "5", "--axes", "0,1", "--out", str(out)]
-    assert main(arguments) == 0
+    arguments = ["map", "people64", "--size", "3x2", "--centre", "5", "--axes", "0,1"]
+    assert main([*arguments, "--threads", "1", "--out", str(out)]) == 0
     with Image.open(out) as image:
         assert image.size == (192, 128)
     record = provenance.read(out)
@@ -25,7 +25,8 @@ def test_map_makes_one_sheet_that_tells_its_origin(tmp_path):
 
 def test_walk_writes_a_film(tmp_path, capsys):
     out = tmp_path / "walk.gif"
-    assert main(["walk", "people64", "1", "2", "--seconds", "0.5", "--fps", "4", "--out", str(out)]) == 0
+    arguments = ["walk", "people64", "1", "2", "--seconds", "0.5", "--fps", "4"]
+    assert main([*arguments, "--threads", "1", "--out", str(out)]) == 0
     assert "3 frames" in capsys.readouterr().out
     with Image.open(out) as animation:
         assert animation.n_frames == 3
@@ -37,7 +38,7 @@ def test_project_writes_a_point_that_map_and_walk_take(tmp_path, capsys):
     Image.fromarray(pixels).save(tmp_path / "picture.png")
     out = tmp_path / "out"
     arguments = ["project", "people64", str(tmp_path / "picture.png"), "--steps", "10", "--no-floor"]
-    assert main([*arguments, "--out", str(out)]) == 0
+    assert main([*arguments, "--threads", "1", "--out", str(out)]) == 0
     assert "the projection after 10 steps" in capsys.readouterr().out
     point, sheet = out / "point.json", tmp_path / "map.png"
     assert main(["map", "people64", "--size", "1x1", "--centre", str(point), "--out", str(sheet)]) == 0

@@ -27,7 +27,7 @@ def write_tiny(folder, *, seed=0, lineage=()):
     network.mapping.w_avg.copy_(torch.randn(TINY.w_dim))
     info = ModelInfo(family=STYLEGAN2, architecture=TINY.as_dict(), name="Tiny", lineage=lineage)
     write_model(folder, info, {GENERATOR_FILE: network.state_dict()})
-    return Generator.load(folder)
+    return Generator.load(folder, threads=1)
 
 
 @pytest.fixture(scope="module")

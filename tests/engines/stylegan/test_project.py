@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def projector(folder):
-    return Projector(Generator.load(folder), folder)
+    return Projector(Generator.load(folder, threads=1), folder)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_impossible_settings_are_refused(values, message):
 
 
 def test_without_a_discriminator_random_features_serve(folder, picture):
-    projector = Projector(Generator.load(folder))
+    projector = Projector(Generator.load(folder, threads=1))
     assert not projector.uses_discriminator
     assert projector.project(picture, QUICK).reached.distance > 0.0
 

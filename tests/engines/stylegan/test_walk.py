@@ -26,7 +26,7 @@ def space(tmp_path_factory):
     torch.manual_seed(0)
     info = ModelInfo(family=STYLEGAN2, architecture=TINY.as_dict())
     write_model(folder, info, {GENERATOR_FILE: Network(TINY).state_dict()})
-    return LatentSpace(Generator.load(folder))
+    return LatentSpace(Generator.load(folder, threads=1))
 
 
 def test_a_walk_begins_and_ends_at_its_points(space):
