@@ -79,7 +79,7 @@ def pixels_sha256(image: Image.Image) -> str:
 def _signed_bytes(record: Provenance) -> bytes:
     """What is signed: all that the record says but the signature, in one way of writing it.
 
-    What is empty is left out, so that a later version with more fields still knows the signatures of this one.
+    What is empty is left out, so that a later version with more fields still knows these signatures.
     """
     values = {name: value for name, value in asdict(record).items() if value and name != "signature"}
     return _CONTEXT + dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
