@@ -141,7 +141,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             preset="cpu64",
             start="people64",
             settings={**_SETTINGS, "seed": 7},
-            stages=_stages(8000),
+            stages=_stages(15_900),
         ),
         "landscapes64": Recipe(
             pictures=Drawings("landscapes", 3000, keep=_shines_in_the_middle),

@@ -91,7 +91,7 @@ def test_starter_is_published_for_everybody(licences, starters, stranger):
     assert "one style of drawing" in model.known_limits
     assert version.licence_id == "apache-2.0"
     parent = version.source.parents.get()
-    assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn flowers, 5,000 pictures")
+    assert (parent.kind, parent.label) == (Source.Kind.DATASET, "Drawn flowers, 4,000 pictures")
 
 
 def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(licences, tmp_path, client):
