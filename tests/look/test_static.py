@@ -90,7 +90,11 @@ def test_every_template_is_a_page_or_a_part(path):
     )
     # Apps add parts of theirs to the pages of models (catalog.registry.PagePart).
     is_page_part = any(f'template="{name}"' in source.read_text() for source in ROOT.glob("*/apps.py"))
-    assert is_page or is_part or is_inline or is_page_part, "it extends nothing and nothing includes it"
+    # A tag shows it.
+    is_tag = any(
+        f'inclusion_tag("{name}"' in source.read_text() for source in ROOT.glob("*/templatetags/*.py")
+    )
+    assert is_page or is_part or is_inline or is_page_part or is_tag, "it extends nothing and nothing includes it"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
