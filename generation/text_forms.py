@@ -158,8 +158,10 @@ class TextForm(StartForm):
     def chosen_adapter(self) -> ModelVersion | None:
         """The trained model that is asked for, if the user may use it."""
         address = self.said("adapter")
+        if not address:
+            return None
         listed = (version for version in self.trained if version.model.address == address)
-        return next(listed, None) or (find_trained(self._user, address) if address else None)
+        return next(listed, None) or find_trained(self._user, address)
 
     @cached_property
     def styles(self) -> list[PromptStyle]:

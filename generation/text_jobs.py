@@ -92,8 +92,10 @@ class _Work:
         self.told = self.order.settings
         self.source = _pixels(self.order.source_file, "RGB")
         self.mask = _pixels(self.order.mask_file, "L")
-        # By index: who holds the fence makes all that are still to come, so this is asked once.
-        self.stored = set(self.order.pictures.values_list("index", flat=True))
+        # By index. Who holds the fence makes all that are still to come, and before the first there are none.
+        self.stored: set[int] = set()
+        if context.attempt > 1:
+            self.stored.update(self.order.pictures.values_list("index", flat=True))
 
     def pictures(self) -> Steps:
         """Make one picture for each seed that has none yet."""
