@@ -99,7 +99,7 @@ def test_stopped_and_resumed_equals_uninterrupted(projector, picture, tmp_path):
 
 def test_the_state_of_another_projection_is_not_taken(projector, picture, tmp_path):
     projector.project(picture, QUICK, RecordingHost({3: Control.STOP}), state=tmp_path)
-    for other, config in ((picture[::-1], QUICK), (picture, ProjectConfig(steps=12, space="w"))):
+    for other, config in ((picture[:, ::-1], QUICK), (picture, ProjectConfig(steps=12, space="w"))):
         with pytest.raises(ModelError, match="another projection"):
             projector.project(np.ascontiguousarray(other), config, state=tmp_path)
 
