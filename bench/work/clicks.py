@@ -51,6 +51,7 @@ def measure(data_dir: Path, rounds: int) -> list[str]:
             wait_for_end(order.job)
             order.job.refresh_from_db()
             model = order.job.progress["values"]["model_seconds"] * 1000
+            assert order.job.started_at is not None
             claimed = (order.job.started_at - clicked).total_seconds() * 1000
             parts = answered, claimed, whole - model - claimed
             if number >= 0:

@@ -57,7 +57,8 @@ def _quicken(base: Base) -> None:
         base.pipeline.unet.to(memory_format=torch.channels_last)
         for module in base.pipeline.unet.modules():
             if isinstance(module, nn.GroupNorm):
-                module.forward = partial(_normalised, module)
+                norm: Any = module
+                norm.forward = partial(_normalised, module)
         if _has_few_tokens(base):
             base.pipeline.unet.set_attn_processor(AttnProcessor())
 
