@@ -31,7 +31,7 @@ def captions():
 
 def answer(folder, title, letters):
     path = folder / f"{title}-answers.csv"
-    rows = list(csv.reader(path.open()))
+    rows = list(csv.reader(path.read_text().splitlines()))
     assert [row[1] for row in rows[1:]] == [""] * (len(rows) - 1)
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([rows[0], *([item, letters[int(item)]] for item, _empty in rows[1:])])
