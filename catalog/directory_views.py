@@ -27,7 +27,7 @@ class _Counted(Paginator[CatalogModel]):
         self._total = total
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """Return how many there are."""
         return self._total
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -42,19 +42,19 @@ def list_models(request: HttpRequest) -> HttpResponse:
     counts = dict(own.order_by().values_list("type").annotate(Count("pk")))
     kind = request.GET.get("type", "")
     models = own.filter(type=kind) if kind in counts else own
-    asked = PublicationRequest.objects.filter(model=OuterRef("pk"), state=PublicationRequest.State.WAITING)
-    models = for_cards(models.annotate(is_asked=Exists(asked)))
-    page = Paginator(models, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(for_cards(models), PAGE_SIZE).get_page(request.GET.get("page"))
+    waiting = PublicationRequest.objects.filter(state=PublicationRequest.State.WAITING)
+    asked = set(waiting.filter(model__in=list(page)).values_list("model", flat=True))
     for model in page:
-        model.state_title = _state_of(model)
+        model.state_title = _state_of(model, is_asked=model.pk in asked)
     return render(request, "catalog/model_list.html", {"page": page, "tabs": _kind_tabs(counts, kind)})
 
 
-def _state_of(model: CatalogModel) -> str | Promise:
-    """Who may have an own model, in words; `is_asked` is that of `list_models`."""
+def _state_of(model: CatalogModel, *, is_asked: bool) -> str | Promise:
+    """Who may have an own model, in words; `is_asked`: whether staff have been asked to make it public."""
     if model.withdrawn_at:
         return _("Withdrawn")
-    if model.is_asked:
+    if is_asked:
         return _("Waiting for review")
     return Visibility(model.visibility).label
 
