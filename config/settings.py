@@ -201,12 +201,10 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
-# Counted with the sign-in limits: how often one address may report models.
-ACCOUNT_RATE_LIMITS = {"report_model": "5/h/ip,20/d/ip"}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Beside allauth's own limits: how often one address may have files looked at on /verify/.
-ACCOUNT_RATE_LIMITS = {"verify": "20/m/ip"}
+# Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models.
+ACCOUNT_RATE_LIMITS = {"verify": "20/m/ip", "report_model": "5/h/ip,20/d/ip"}
 # How many proxies of ours add to X-Forwarded-For; the header is not believed otherwise.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 0)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

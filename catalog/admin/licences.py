@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -9,11 +10,28 @@ from django.http import HttpRequest
 from catalog.models import Attribution, Licence
 from catalog.services.licences import refresh_outputs_commercial
 
+LISTS = ("permissions", "conditions", "limitations", "use_restrictions")
+
+
+class LicenceForm(forms.ModelForm[Licence]):
+    """A licence whose lists may be empty: many a licence asks for nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in LISTS:
+            self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        """An empty field is an empty list."""
+        values: dict[str, Any] = super().clean() or {}
+        return values | {name: values.get(name) or [] for name in LISTS}
+
 
 @admin.register(Licence)
 class LicenceAdmin(admin.ModelAdmin[Licence]):
     """Licences: the common ones are brought up to date by `manage.py seed`, others are the operator's own."""
 
+    form = LicenceForm
     list_display = ("name", "slug", "outputs_commercial", "derivatives", "share_alike", "is_offered")
     list_filter = ("is_offered", "outputs_commercial", "derivatives", "share_alike")
     search_fields = ("name", "slug", "spdx_id")
