@@ -45,9 +45,12 @@ def list_models(request: HttpRequest) -> HttpResponse:
     page = Paginator(for_cards(models), PAGE_SIZE).get_page(request.GET.get("page"))
     waiting = PublicationRequest.objects.filter(state=PublicationRequest.State.WAITING)
     asked = set(waiting.filter(model__in=list(page)).values_list("model", flat=True))
-    for model in page:
-        model.state_title = _state_of(model, is_asked=model.pk in asked)
-    return render(request, "catalog/model_list.html", {"page": page, "tabs": _kind_tabs(counts, kind)})
+    context = {
+        "page": page,
+        "models": [(model, _state_of(model, is_asked=model.pk in asked)) for model in page],
+        "tabs": _kind_tabs(counts, kind),
+    }
+    return render(request, "catalog/model_list.html", context)
 
 
 def _state_of(model: CatalogModel, *, is_asked: bool) -> str | Promise:

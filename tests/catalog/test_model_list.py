@@ -52,7 +52,7 @@ def test_who_may_have_each_is_said(owner_client, publish, owner):
     CatalogModel.objects.filter(pk=gone.pk).update(withdrawn_at=timezone.now())
     asked = publish(owner, "asked", seed=3).model
     PublicationRequest.objects.create(model=asked)
-    models = {model.name: model.state_title for model in owner_client.get(URL).context["page"]}
+    models = {model.name: state for model, state in owner_client.get(URL).context["models"]}
     assert models == {
         "kept": "Private",
         "shown": "Public",
