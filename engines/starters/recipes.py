@@ -94,7 +94,7 @@ class Recipe:
 
 
 def _is_cosmos(index: int) -> bool:
-    """Whether flower `index` is a cosmos, with eight round petals: a small network mixes kinds in one bloom."""
+    """Whether flower `index` is a cosmos, of eight petals: a small network mixes kinds in one bloom."""
     return flowers.flower(index).kind.name == "cosmos"
 
 

@@ -94,7 +94,8 @@ def test_every_template_is_a_page_or_a_part(path):
     is_tag = any(
         f'inclusion_tag("{name}"' in source.read_text() for source in ROOT.glob("*/templatetags/*.py")
     )
-    assert is_page or is_part or is_inline or is_page_part or is_tag, "it extends nothing and nothing includes it"
+    is_used = is_page or is_part or is_inline or is_page_part or is_tag
+    assert is_used, "it extends nothing and nothing includes it"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
