@@ -56,7 +56,7 @@ def _moved(request: HttpRequest, handle: str, name: str, rest: dict[str, Any]) -
         raise Http404
     match = request.resolver_match
     assert isinstance(match, ResolverMatch)
-    answer = redirect(match.view_name, handle=model.owner.handle, name=model.name, **rest)
+    answer: HttpResponseBase = redirect(match.view_name, handle=model.owner.handle, name=model.name, **rest)
     if request.GET:
         answer["Location"] += f"?{request.GET.urlencode()}"
     return answer

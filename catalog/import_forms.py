@@ -16,7 +16,7 @@ from catalog.services import check_name_free, suggest_names
 from engines.manifest import LORA
 
 
-class BaseChoiceField(forms.ModelChoiceField):
+class BaseChoiceField(forms.ModelChoiceField[ModelVersion]):
     """Bases by the titles of their models."""
 
     def label_from_instance(self, obj: Any) -> str:

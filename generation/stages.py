@@ -212,4 +212,5 @@ def _added(base: Base, sample: Sample, picture: UInt8Array) -> UInt8Array:
     assert sample.image is not None
     seen = base.decode(base.encode_pictures(torch.from_numpy(to_float(sample.image[None]))))
     change = picture.astype(np.int16) - to_uint8(seen.cpu().numpy())[0]
-    return (sample.image + change).clip(0, 255).astype(np.uint8)
+    added: UInt8Array = (sample.image + change).clip(0, 255).astype(np.uint8)
+    return added

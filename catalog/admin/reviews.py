@@ -145,7 +145,8 @@ class PublicationRequestAdmin(_Queue):
         if version is None:
             return "-"
         found = effective_terms(version, viewer=row.model.owner, licence=row.licence)
-        sentences = [one.sentence for one in (*found.conflicts, *found.restrictions)]
+        sentences = [one.sentence for one in found.conflicts]
+        sentences += [one.sentence for one in found.restrictions]
         refused = forbids(found, Action.SHARE)
         if refused:
             sentences.insert(0, _("May not be shared: %(sentence)s") % {"sentence": refused})

@@ -118,7 +118,7 @@ def answer_import(
     Effect: the row and a new job, in one transaction. Raises ImportRefusedError when the import does not wait
     for an answer, NameTakenError when the owner has a model of this name.
     """
-    row = ModelImport.objects.select_for_update().get(pk=imported.pk)
+    row: ModelImport = ModelImport.objects.select_for_update().get(pk=imported.pk)
     if row.stage != Stage.FOUND:
         raise ImportRefusedError(_("This import has been answered already. Reload the page to see it."))
     if waits_until(row) < timezone.now():

@@ -99,7 +99,8 @@ class LatentSpace:
         limit = AXIS_LIMIT * abs(latent_map.truncation)
         wanted = start + torch.from_numpy(bounded(start.numpy(), ways.numpy(), limit))
         change = (wanted.float() - coordinates) * deviations
-        return ws + (change @ basis)[:, None]
+        moved: Tensor = ws + (change @ basis)[:, None]
+        return moved
 
     def _ws(self, point: Point) -> Tensor:
         """`[num_ws, w_dim]`."""
@@ -187,4 +188,5 @@ def slerp(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
     )
     # Nearly the same direction: the circle is a straight line there.
     straight = (first / lengths[0]).lerp(second / lengths[1], share)
-    return length * torch.where(sine > 1e-4, along / sine.clamp(min=1e-4), straight)
+    way: Tensor = length * torch.where(sine > 1e-4, along / sine.clamp(min=1e-4), straight)
+    return way

@@ -35,7 +35,7 @@ class ModelPair:
         check_mixable(*self._infos)
         for folder, info in zip(self._folders, self._infos, strict=True):
             verify_files(folder, info)
-        self._generators = tuple(load_tensors(folder / GENERATOR_FILE) for folder in self._folders)
+        self._first, self._second = (load_tensors(folder / GENERATOR_FILE) for folder in self._folders)
 
     @property
     def kinship(self) -> Kinship:
@@ -51,7 +51,7 @@ class ModelPair:
         """The mix, ready to make images."""
         info = mixed_info(*self._infos, config)
         network = Network(Architecture.from_dict(info.architecture))
-        network.load_state_dict(_mixed(*self._generators, config))
+        network.load_state_dict(_mixed(self._first, self._second, config))
         mixed = Generator(network, info)
         if 0.0 < config.weight(COARSEST) < 1.0:
             # The mean w of the mixed mapping is not the mix of the mean w.

@@ -168,7 +168,8 @@ def scale_noise_bias_activate(
     x `[N, C, H, W]`; float32: scale `[N, C]`, noise `[N, 1, H, W]`, strength `[]`, bias `[C]`. The gain is
     moved inside, where it multiplies small tensors only: a leaky ReLU commutes with positive factors.
     """
-    if torch.jit.is_tracing():  # an export to ONNX loses what is written in place into a view
+    # An export to ONNX loses what is written in place into a view. torch has no types for what asks for it.
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]  # see above
         y = x * scale[:, :, None, None] + noise * strength + bias[:, None, None]
         return functional.leaky_relu(y, SLOPE) * GAIN
     noise_and_one = torch.cat([noise, torch.ones_like(noise)], dim=1).flatten(2).to(x.dtype)

@@ -222,7 +222,8 @@ class _Search:
         spread = self._own.square().mean()
         self._optimizer.param_groups[0]["lr"] = config.rate(step)
         self._optimizer.zero_grad()
-        (distance + config.spread_weight * spread).backward()
+        loss = distance + config.spread_weight * spread
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's stubs
         self._optimizer.step()
         self.step += 1
         value = float(distance.detach())
@@ -232,7 +233,8 @@ class _Search:
 
     def picture(self) -> UInt8Array:
         """uint8 `[R, R, 3]` of where the search is."""
-        return to_uint8(self._image().numpy())[0]
+        picture: UInt8Array = to_uint8(self._image().numpy())[0]
+        return picture
 
     def result(self, outcome: Outcome) -> Projection:
         """What has been found so far."""
