@@ -42,7 +42,7 @@ register_converter(StartPart, "start_part")
 urlpatterns = [
     path("generate/", text_views.create_from_text, name="generation_create"),
     path("generate/hints/", text_views.tell_hints, name="generation_hints"),
-    path("generate/upscale/", text_views.upscale_start, name="start_upscale"),
+    path("generate/upscale/", text_views.upscale_start, name="upscale_start"),
     path("generate/seeds/", views.create_from_seeds, name="seeds_create"),
     path("generate/<uuid:pk>/", views.show_generation, name="generation_detail"),
     path("generate/<uuid:pk>/stop/", views.stop_generation, name="generation_stop"),

@@ -172,6 +172,7 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "generation:generation_create": (Whose.ONES_OWN, FORM),
     "generation:generation_hints": (Whose.ONES_OWN, POST),
     "generation:seeds_create": (Whose.ONES_OWN, FORM),
+    "generation:upscale_start": (Whose.ONES_OWN, POST),
     "generation:generation_start": (Whose.THE_OWNERS, SAFE),
     "generation:generation_detail": (Whose.THE_OWNERS, SAFE),
     "generation:generation_stop": (Whose.THE_OWNERS, POST),

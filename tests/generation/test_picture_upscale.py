@@ -74,7 +74,7 @@ def test_picture_page_tells_everything_and_leads_on(owner_client, text_picture, 
         assert f"picture={text_picture.pk}&amp;use={use}" in page
 
 
-FORM = reverse("generation:start_upscale")
+FORM = reverse("generation:upscale_start")
 
 
 @pytest.fixture
