@@ -41,7 +41,7 @@ def owner(transactional_db: None, make_user, tmp_path: Path) -> User:
         folder=make_base_folder(tmp_path / "base"),
         name="starter",
         title="Starter",
-        licence=licence,
+        licence=Licence.objects.get(slug="cc0-1.0"),
         visibility="public",
     )
     owner = make_user()

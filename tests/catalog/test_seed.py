@@ -114,7 +114,10 @@ def test_starter_names_whose_pictures_it_learned_from_and_what_it_started_from(l
         (Source.Kind.DATASET, "apache-2.0", "dataset"),
         (Source.Kind.MODEL, "apache-2.0", "starting_point"),
     }
-    page = client.get("/catalog/atelier/emoji-people/").content.decode()
+    page = "".join(
+        client.get(f"/catalog/atelier/emoji-people/{tab}").content.decode()
+        for tab in ("", "lineage/", "attribution/", "license/")
+    )
     assert "Emoji people, an earlier state" in page
     assert "A model that was deleted" not in page
     assert "https://github.com/googlefonts/noto-emoji" in page

@@ -28,7 +28,7 @@ def person(owner, make_user, settings, tmp_path, monkeypatch):
     settings.DATA_DIR = tmp_path / "data"
     seed_licences()
     publisher = make_user("atelier@example.org")
-    model = publish_tiny(publisher, Licence.objects.get(slug="own-work"), tmp_path / "tiny", TINY).model
+    model = publish_tiny(publisher, Licence.objects.get(slug="cc0-1.0"), tmp_path / "tiny", TINY).model
     model.is_starter, model.visibility, model.name = True, Visibility.PUBLIC, first_run.STARTER
     model.save()
     create_sample_dataset(owner=owner, family=first_run.SAMPLE_FAMILY, count=50)

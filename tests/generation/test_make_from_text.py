@@ -192,6 +192,7 @@ def test_stopping_keeps_what_is_made_and_charges_for_it(text_order, monkeypatch)
 def test_an_order_that_stops_in_the_middle_of_a_batch_costs_the_others_nothing(text_order, monkeypatch):
     """Of three orders one is done, one goes on where it is, and the one between them ends at once."""
     monkeypatch.setattr(stages, "AT_ONCE", 2)
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0.0)
     first, stopping, going = text_order(seeds=[1]), text_order(seeds=[2, 3]), text_order(seeds=[4])
     orders = (first, stopping, going)
     seen, calls = [], []
@@ -224,6 +225,7 @@ def test_an_order_that_stops_in_the_middle_of_a_batch_costs_the_others_nothing(t
 def test_an_order_that_was_served_and_wants_more_can_be_stopped_meanwhile(text_order, monkeypatch):
     monkeypatch.setattr(text_jobs, "AT_ONCE", 1)
     monkeypatch.setattr(stages, "AT_ONCE", 1)
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0.0)
     long, other = text_order(seeds=[1, 2]), text_order(seeds=[3])
     show = screens.Screen.show
 

@@ -88,7 +88,7 @@ def hosts(
 def model(owner: User, tmp_path: Path) -> ModelVersion:
     """A model of the owner's with tiny random networks, in the bucket."""
     seed_licences()
-    return publish_tiny(owner, Licence.objects.get(slug="own-work"), tmp_path / "tiny", TINY)
+    return publish_tiny(owner, Licence.objects.get(slug="cc0-1.0"), tmp_path / "tiny", TINY)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -186,7 +186,7 @@ def weightless_base(licence: Licence, make_user: Callable[..., User], tmp_path: 
         folder=make_base_folder(tmp_path / "base"),
         name="base",
         title="Starter",
-        licence=licence,
+        licence=Licence.objects.get(slug="cc0-1.0"),
         visibility="public",
     )
 

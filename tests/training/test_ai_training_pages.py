@@ -111,7 +111,7 @@ class TestDetail:
         page = owner_client.get(url("ai_training_detail", done.pk)).content.decode()
         assert "Out of memory." in page
         assert "The steps that are left take 500 and you have" in page
-        assert "Resume goes on exactly here" in page
+        assert "Resume tries the same steps again" in page
 
     def test_sample_of_one_that_does_not_run_is_refused(self, owner_client, done):
         owner_client.post(url("ai_training_sample", done.pk))

@@ -167,7 +167,8 @@ class TestWithdrawing:
             services.withdraw_picture(dataset=dataset, sha256=image.sha256, actor=owner)
         page = client.get(address).content.decode()
         assert "A picture of the training data was withdrawn. This was noted 2 times" in page
-        assert "A private dataset" in page
+        lineage = client.get(reverse("catalog:model_lineage", args=[owner.handle, model.name]))
+        assert "A private dataset" in lineage.content.decode()
 
     def test_one_that_is_done_says_so_too(self, trained, dataset, owner, owner_client):
         services.withdraw_picture(dataset=dataset, sha256=dataset.images.first().sha256, actor=owner)
