@@ -16,6 +16,7 @@ from bench.work.memory_stripe import Kept, MemoryStripe
 from billing import buying, inbox, reconcile, refunds, services
 from billing.exceptions import BillingError
 from billing.models import (
+    Alert,
     CreditAccount,
     CreditGrant,
     Offer,
@@ -252,9 +253,13 @@ class History:
         want = sorted(_grants_wanted())
         if have != want:
             wrong.append(f"grants {have}, not {want}")
-        plan = _plan_wanted()
-        if account.plan_id != plan:
-            wrong.append(f"plan {account.plan_id}, not {plan}")
+        plans = _plans_wanted()
+        if account.plan_id not in plans:
+            wrong.append(f"plan {account.plan_id}, not {' or '.join(plans)}")
+        # Somebody who bought a plan while the news of another was on its way has two: staff are told.
+        told = Alert.objects.filter(account=account, kind=Alert.Kind.TWO_PLANS).count()
+        if told < len(plans) - 1:
+            wrong.append(f"{len(plans)} plans, of which nobody was told")
         paused = any(row.data["status"] == "needs_response" for row in store.find("dispute"))
         if account.billing_hold != paused:
             wrong.append(f"paused {account.billing_hold}, not {paused}")
@@ -297,13 +302,11 @@ def _taken_back(payment: str, amount: int) -> int:
     return int(-(-amount * gone // paid))
 
 
-def _plan_wanted() -> str:
-    for row in store.find("subscription"):
-        if row.data["status"] in ("active", "past_due"):
-            price = subscriptions.item_of(row)["price"]["id"]
-            plan = Offer.objects.get(stripe_id=price).plan_id
-            return str(plan)
-    return "free"
+def _plans_wanted() -> list[str]:
+    """Return the plans that are paid for at once; mostly one."""
+    live = [row for row in store.find("subscription") if row.data["status"] in ("active", "past_due")]
+    prices = [subscriptions.item_of(row)["price"]["id"] for row in live]
+    return [str(Offer.objects.get(stripe_id=price).plan_id) for price in prices] or ["free"]
 
 
 def _disputed(payment: Kept | SandboxObject) -> bool:
