@@ -22,6 +22,7 @@ from engines import hardware
 from engines.images import UInt8Array
 from engines.starters import starter_folder
 from engines.starters.drawings import draw
+from engines.stylegan.config import Precision
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace, render_tiles
 from engines.stylegan.points import LatentMap, Seed, Tile
@@ -32,12 +33,12 @@ STARTER, FAMILY = "flowers64", "flowers"
 UNSEEN = 1_000_000  # the starter was trained on drawings of smaller numbers
 COLUMNS, ROWS = 8, 6
 BATCH = 16
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
-def measure_tiles(precision: str, *, repeats: int) -> list[str]:
+def measure_tiles(precision: Precision, *, repeats: int) -> list[str]:
     """Print CPU milliseconds a picture, in batches and one by one; returns the figures."""
-    generator = Generator.load(starter_folder(STARTER), threads=1, precision=precision)  # type: ignore[arg-type]
+    generator = Generator.load(starter_folder(STARTER), threads=1, precision=precision)
     space = LatentSpace(generator)
     latent_map = LatentMap(axes=(0, 1), centre=Seed(seed=5))
     tiles = [Tile(x=x, y=y) for y in range(ROWS) for x in range(COLUMNS)]
