@@ -36,10 +36,8 @@ def test_from_a_prompt_to_a_mask(
 ) -> None:
     page = watched.page
     sign_up(page)
-    page.goto("/generate/")
-    expect(page.get_by_role("heading", name="There is no base model yet")).to_be_visible()
     publish(studio, tmp_path)
-    page.reload()
+    page.goto("/generate/")
 
     # Choosing a trained model, and another one, changes the prompt without a page load.
     page.evaluate("window.here = true")
