@@ -3,6 +3,7 @@
 from .imports import ModelImport
 from .licences import Licence
 from .lineage import Derivation, LicenceGrant, Source, SourceNotice
+from .mixes import ModelMix
 from .pages import Attribution, CatalogModel, FormerAddress, ModelPicture, ModelQuerySet, Visibility
 from .reviews import Letter, ModelReport, PublicationRequest
 from .runs import ModelRun, RunItem, RunResult, RunStep, RunTiming
@@ -21,6 +22,7 @@ __all__ = [
     "LicenceGrant",
     "ModelFile",
     "ModelImport",
+    "ModelMix",
     "ModelPicture",
     "ModelQuerySet",
     "ModelReport",
