@@ -26,7 +26,8 @@ from engines.stylegan.config import Precision
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace, render_tiles
 from engines.stylegan.points import LatentMap, Seed, Tile
-from engines.stylegan.project import ProjectConfig, Projector, projection_floor
+from engines.stylegan.project import Projector, projection_floor
+from engines.stylegan.projecting import ProjectConfig
 from engines.stylegan.walk import Walk, walk_frames
 
 STARTER, FAMILY = "flowers64", "flowers"

@@ -23,7 +23,8 @@ from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace, render_tiles
 from engines.stylegan.mix import ModelPair
 from engines.stylegan.points import LatentMap, Point, Seed, Tile, parse_point
-from engines.stylegan.project import ProjectConfig, Projector, projection_floor
+from engines.stylegan.project import Projector, projection_floor
+from engines.stylegan.projecting import ProjectConfig
 from engines.stylegan.relatives import STRANGERS_WARNING, Kinship, MixConfig
 from engines.stylegan.walk import Walk, write_walk
 

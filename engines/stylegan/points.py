@@ -301,6 +301,20 @@ def parse_map(value: Any) -> LatentMap:
     return _parse_map(value, 0)
 
 
+def named_models(whole: "Point | LatentMap") -> frozenset[str]:
+    """The SHA-256 of the models whose values of w a point holds, at any depth; empty where any model will do."""
+    own = {whole.model} if isinstance(whole, Vector) else set()
+    return frozenset(own).union(*map(named_models, _inner(whole)))
+
+
+def named_directions(whole: "Point | LatentMap") -> frozenset[int]:
+    """The numbers of the directions along which a point, or what it is made of, was moved."""
+    own = {move.direction for move in whole.moves} if isinstance(whole, Moved) else set()
+    if isinstance(whole, LatentMap) and whole.axes is not None:
+        own = set(whole.axes)
+    return frozenset(own).union(*map(named_directions, _inner(whole)))
+
+
 def tile_key(model: str, latent_map: LatentMap, tile: Tile) -> str:
     """What to keep the picture of a tile under: a SHA-256 of all that decides it. Equal at every zoom level.
 

@@ -146,7 +146,7 @@ class Projection(models.Model):
     picture = models.CharField(max_length=200, blank=True)
     # Where an attempt saved itself, to go on from.
     state_file = models.CharField(max_length=200, blank=True)
-    # Fields of `engines.stylegan.project.ProjectConfig`.
+    # Fields of `engines.stylegan.projecting.ProjectConfig`.
     settings = models.JSONField()
     # The pictures on the way: [{"step", "file", "distance"}], the oldest first.
     steps = models.JSONField(default=list, blank=True)

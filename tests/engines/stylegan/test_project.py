@@ -14,7 +14,8 @@ from engines.stylegan.latent import LatentSpace
 from engines.stylegan.nearness import Yardstick
 from engines.stylegan.networks import Discriminator
 from engines.stylegan.networks import Generator as Network
-from engines.stylegan.project import Outcome, ProjectConfig, Projector, projection_floor
+from engines.stylegan.project import Outcome, Projector, projection_floor
+from engines.stylegan.projecting import ProjectConfig
 
 from .conftest import TINY, RecordingHost
 
