@@ -13,3 +13,17 @@ class StartRefusedError(Exception):
 
 class CannotUpscaleError(Exception):
     """A picture cannot be made larger; the text says why."""
+
+
+class PointRefusedError(Exception):
+    """A point cannot be kept, or not be shown by a model; the text says why."""
+
+
+class LookRefusedError(Exception):
+    """Pictures that a page wants to show cannot be asked for like that; the text says why."""
+
+
+class LooksBusyError(LookRefusedError):
+    """Too many visitors look on at once; `retry_after` is in seconds."""
+
+    retry_after = 5

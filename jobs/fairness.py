@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import F
 
 from billing.selectors import plan_limits
+from jobs import registry
 from jobs.models import Job, State
 
 STRIDE = 1_000_000
@@ -28,7 +29,7 @@ SELECT
     coalesce((SELECT turn FROM jobs_job WHERE queue = %(queue)s AND state NOT IN ('queued', 'canceled')
               ORDER BY turn DESC LIMIT 1), 0),
     (SELECT turn FROM jobs_job WHERE owner_id = %(owner)s AND queue = %(queue)s AND state <> 'canceled'
-     AND is_relaxed = %(relaxed)s ORDER BY turn DESC LIMIT 1)
+     AND is_relaxed = %(relaxed)s AND kind <> ALL(%(turnless)s) ORDER BY turn DESC LIMIT 1)
 """
 
 
@@ -49,19 +50,35 @@ def next_turn(*, owner_id: uuid.UUID, queue: str, is_relaxed: bool = False) -> i
     at once do not get the same turn.
     """
     lock_line(owner_id)
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST_TURNS, {"queue": queue, "owner": owner_id, "relaxed": is_relaxed})
-        now: int
-        previous: int | None
-        now, previous = cursor.fetchone()
+    now, previous = _newest_turns(owner_id, queue, is_relaxed=is_relaxed)
     stride = stride_of(owner_id, is_relaxed=is_relaxed)
     if is_relaxed:
         return max(now, previous or 0) + stride
     return now if previous is None else max(now, previous + stride)
 
 
+def present_turn(*, owner_id: uuid.UUID, queue: str) -> int:
+    """Return the turn of what stands in nobody's line: that of the queue's newest started job."""
+    return _newest_turns(owner_id, queue, is_relaxed=False)[0]
+
+
+def _newest_turns(owner_id: uuid.UUID, queue: str, *, is_relaxed: bool) -> tuple[int, int | None]:
+    values = {
+        "queue": queue,
+        "owner": owner_id,
+        "relaxed": is_relaxed,
+        "turnless": registry.turnless_names(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_TURNS, values)
+        now, previous = cursor.fetchone()
+    return now, previous
+
+
 def close_gap(job: Job) -> None:
     """Move the owner's later waiting jobs one stride forward, into the place of one that was canceled."""
+    if job.kind in registry.turnless_names():
+        return
     lock_line(job.owner_id)
     later = (
         Job.objects.filter(

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from billing.selectors import plan_limits
 from jobs import registry, tokens
-from jobs.fairness import lock_line, next_turn
+from jobs.fairness import lock_line, next_turn, present_turn
 from jobs.models import Job
 from jobs.registry import JobKind
 from jobs.revisions import new_revision
@@ -38,6 +38,8 @@ def take_place(owner_id: uuid.UUID, kind: JobKind, *, is_relaxed: bool = False) 
     Effect: takes the lock on the owner's line until the transaction ends.
     """
     lock_line(owner_id)
+    if kind.takes_no_turn:
+        return Place(turn=present_turn(owner_id=owner_id, queue=kind.queue))
     if not kind.is_limited:
         return Place(turn=next_turn(owner_id=owner_id, queue=kind.queue, is_relaxed=is_relaxed))
     allowed = plan_limits(owner_id)

@@ -33,6 +33,8 @@ class JobKind:
             up and the plan says so (`Plan.relaxed_queue`).
         slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
             many units are to be delivered when its next slice ends. None: it is paid in one.
+        takes_no_turn: whether it is so short, and looked at while it is made, that it stands in nobody's line:
+            it waits at the queue's present turn, in the order of arrival, and moves none of its owner's jobs.
         cost: dotted path of `def cost(job: Job, units: int) -> int`: the credits of so many delivered units,
             where that is not simply the price of as many.
     """
@@ -51,6 +53,7 @@ class JobKind:
     end_mail: str | None = None
     is_limited: bool = False
     may_relax: bool = False
+    takes_no_turn: bool = False
     slice_end: str | None = None
     cost: str | None = None
 
@@ -77,3 +80,8 @@ def names(queue: str) -> list[str]:
 def limited_names() -> list[str]:
     """Return the names of the kinds to which the plan's limits apply."""
     return [kind.name for kind in _kinds.values() if kind.is_limited]
+
+
+def turnless_names() -> list[str]:
+    """Return the names of the kinds that stand in nobody's line."""
+    return [kind.name for kind in _kinds.values() if kind.takes_no_turn]

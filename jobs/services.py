@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -115,6 +115,19 @@ def stop_all_jobs(owner: User) -> None:
         stop_job(job=job, cause="the owner leaves")
     if Job.objects.active().filter(owner=owner).exists():
         raise NotYetError("a job still stops")
+
+
+def forget_job(job: Job) -> None:
+    """Remove the row of a job that has ended, of which nobody wants a record; with it go its events.
+
+    Nothing may point to it any more. Jobs that were priced stay: their receipts name them.
+    """
+    if job.is_active or job.price_id is not None:
+        raise ValueError(f"{job} is not done, or was priced")
+    # Django would ask all tables that might point here; there are many, and this comes often.
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM jobs_jobevent WHERE job_id = %s", [job.pk])
+        cursor.execute("DELETE FROM jobs_job WHERE id = %s", [job.pk])
 
 
 def request_snapshot(*, job: Job) -> Job:

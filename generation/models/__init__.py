@@ -1,6 +1,6 @@
 """Pictures and their orders, prompts, and what people do in the latent space of a model."""
 
-from .explore import DirectionName, Look, Memorisation, Projection, SavedPoint, Walk
+from .explore import DirectionName, Look, LookPicture, Memorisation, Projection, SavedPoint, Walk
 from .pictures import Generation, Picture
 from .prompts import BlockedWord, PromptStyle
 
@@ -9,6 +9,7 @@ __all__ = [
     "DirectionName",
     "Generation",
     "Look",
+    "LookPicture",
     "Memorisation",
     "Picture",
     "Projection",

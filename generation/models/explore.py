@@ -19,17 +19,18 @@ from jobs.models import Job
 
 
 class Look(models.Model):
-    """Pictures that a page wants to show soon: tiles of a map, points, steps of a walk. They cost nothing.
+    """Pictures that a page wants to show now: tiles of a map, points, steps of a walk. They cost nothing.
 
-    Its rows and its job go once the pictures are in the cache.
+    Whoever looks on replaces what is still wanted. The row goes, and its job with it, once nothing is wanted
+    any more; it stays for a while where the pictures could not be made, to say why.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="looks")
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="look")
-    # What is looked at: "version:<uuid>" or "snapshot:<uuid>".
-    subject = models.CharField(max_length=60)
-    # What to make: `generation.explore.looks` writes and reads it.
+    # What the page is that looks: of each there is one for a person.
+    slot = models.CharField(max_length=60)
+    # What to make, the first first: `generation.explore.wanted` writes and reads it.
     wanted = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -37,9 +38,33 @@ class Look(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "slot"], name="generation_one_look_for_a_slot")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.subject}, {len(self.wanted)}"
+        return self.slot
+
+
+class LookPicture(models.Model):
+    """A picture in the cache of looks (`generation.explore.cache`); what was not used for long gives way."""
+
+    # The SHA-256 of all that decides the picture, and of the generator that made it.
+    key = models.CharField(max_length=64, primary_key=True)
+    sha256 = models.CharField(max_length=64)
+    # A network with that generator, "version:<uuid>" or "snapshot:<uuid>": with it the picture goes.
+    network = models.CharField(max_length=60)
+    size_bytes = models.PositiveIntegerField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["used_at"], name="generation_look_used"),
+            models.Index(fields=["network"], name="generation_look_network"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class SavedPoint(models.Model):

@@ -1,0 +1,1 @@
+"""Going about in the latent space of a model: maps, points, walks, projections."""
