@@ -14,7 +14,7 @@ class CatalogConfig(AppConfig):
     def ready(self) -> None:
         """Say which stored files are the catalog's, and that trained models need their base."""
         from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
-        from catalog import runs  # noqa: PLC0415 - as above
+        from catalog import mixes, runs  # noqa: PLC0415 - as above
         from catalog.bundle_parts import tell_bundle  # noqa: PLC0415 - as above
         from catalog.dependents import describe_trained  # noqa: PLC0415 - apps must be loaded
         from catalog.files import keys_in_use, remove_keys  # noqa: PLC0415 - as above
@@ -30,6 +30,7 @@ class CatalogConfig(AppConfig):
             register_uses,
         )
         from catalog.services import exports, imports  # noqa: PLC0415 - as above
+        from catalog.services import mixes as mixing  # noqa: PLC0415 - as above
         from catalog.services.reviews import forget_reporter  # noqa: PLC0415 - as above
         from catalog.services.runs import JOB_KIND as RUN  # noqa: PLC0415 - as above
         from catalog.services.uses import recount_uses  # noqa: PLC0415 - as above
@@ -56,6 +57,25 @@ class CatalogConfig(AppConfig):
                 title=_("Running a model"),
             )
         )
+        register(
+            JobKind(
+                name=mixing.PREVIEW_KIND,
+                queue=Queue.GENERATE,
+                handler="catalog.mix_jobs.preview_mix",
+                title=_("Previewing a mix of models"),
+            )
+        )
+        register(
+            JobKind(
+                name=mixing.MIX_KIND,
+                queue=Queue.GENERATE,
+                handler="catalog.mix_jobs.make_model",
+                title=_("Mixing models"),
+            )
+        )
+        register_files(StoredFiles(name="previews of mixes", prefix="jobs", in_use=mixes.keys_in_use))
+        register_chore("old mixes", mixing.forget_old_mixes)
+        register_dependents(Dependents(name="mixes", describe=mixes.describe_mixes))
         register(LETTER)
         call_before_erasure("catalog", forget_reporter)
         register_pictures(runs.OWN_RESULTS, runs.find_result)

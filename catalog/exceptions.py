@@ -41,6 +41,16 @@ class TooManyRunsError(RunRefusedError):
     retry_after = 30
 
 
+class MixRefusedError(CatalogError):
+    """Two models cannot be mixed, or not like that, or not now."""
+
+
+class TooManyMixesError(MixRefusedError):
+    """The owner has as many previews waiting as one person may have; `retry_after` is in seconds."""
+
+    retry_after = 10
+
+
 class ChainRefusedError(CatalogError):
     """A step of a chain does not fit what comes before it; `step` counts from 0."""
 

@@ -6,6 +6,8 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.querysets import OwnedQuerySet
 from jobs.models import Job
@@ -26,7 +28,9 @@ class ModelMix(models.Model):
     # The job that makes the pictures of the preview, and the storage key of their sheet.
     preview_job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="mix_preview")
     preview = models.CharField(max_length=200, blank=True)
-    # The job that makes the model once its owner has asked for it, and the model, until it is deleted.
+    # What the model is to be called, the job that makes it once its owner has asked for it, and the model,
+    # until it is deleted.
+    title = models.CharField(_("name"), max_length=120, blank=True)
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, null=True, blank=True, related_name="mix")
     model = models.ForeignKey(
         CatalogModel, on_delete=models.SET_NULL, null=True, blank=True, related_name="mixes"
@@ -43,3 +47,7 @@ class ModelMix(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first} and {self.second}"
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return reverse("catalog:mix_detail", args=[self.pk])

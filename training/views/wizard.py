@@ -9,6 +9,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
 from training import estimates, previews, services, starts
@@ -54,9 +56,10 @@ def edit_setup(request: StudioRequest, pk: UUID) -> HttpResponse:
         return redirect("training:draft_dataset", pk)
     if request.method == "POST":
         typed = SetupForm.typed(request.POST.dict())
-        if request.POST.get("go") == "dataset":
+        elsewhere = _elsewhere(request.POST.get("go", ""), pk)
+        if elsewhere:
             services.change_draft(draft=draft, choices=typed)
-            return redirect("training:draft_dataset", pk)
+            return redirect(elsewhere)
         form = _setup_form(request, draft, typed)
         if form.is_valid():
             services.change_draft(draft=draft, choices=typed)
@@ -66,6 +69,16 @@ def edit_setup(request: StudioRequest, pk: UUID) -> HttpResponse:
         form = _setup_form(request, draft, SetupForm.typed(request.GET.dict()))
         return render(request, "training/draft_setup.html#estimate", _estimate(request, draft, form))
     return _show_setup(request, draft, _setup_form(request, draft))
+
+
+def _elsewhere(go: str, pk: UUID) -> str:
+    """Where a button of the setup leads that is not its end: back a step, or to mixing a starting point."""
+    if go == "dataset":
+        return reverse("training:draft_dataset", args=[pk])
+    if go == "mix":
+        back = urlencode({"next": reverse("training:draft_setup", args=[pk])})
+        return f"{reverse('catalog:mix_create')}?{back}"
+    return ""
 
 
 def _show_setup(
@@ -150,10 +163,13 @@ def _setup_form(
 ) -> SetupForm:
     """The form with what was typed just now, else with what the draft holds."""
     found = starts.find_starts(request.user, draft.continued_from)
+    kept = dict(draft.choices)
+    if "start" in request.GET:  # a link names it: a mix of two models that was made for this experiment
+        kept["start"] = request.GET["start"][: SetupForm.LONGEST]
     # What never came from the form itself is proposed; what did is judged again.
-    data = typed if typed is not None else draft.choices if "steps" in draft.choices else None
+    data = typed if typed is not None else kept if "steps" in kept else None
     proposed = {"crop": draft.dataset.crop} if draft.dataset else {}
-    return SetupForm(data, starts=found, initial={**proposed, **draft.choices})
+    return SetupForm(data, starts=found, initial={**proposed, **kept})
 
 
 def _estimate(
