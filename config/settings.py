@@ -203,8 +203,14 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models.
-ACCOUNT_RATE_LIMITS = {"verify": "20/m/ip", "report_model": "5/h/ip,20/d/ip"}
+# Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models; how
+# often a person, or an address without an account, may have new pictures of maps made.
+ACCOUNT_RATE_LIMITS = {
+    "verify": "20/m/ip",
+    "report_model": "5/h/ip,20/d/ip",
+    "look": "240/m/user",
+    "look_visitor": "60/m/ip,600/h/ip",
+}
 # How many proxies of ours add to X-Forwarded-For; the header is not believed otherwise.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 0)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -253,15 +259,18 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 200
 TRAINING_DEFAULT_STEPS = environment.number("TRAINING_DEFAULT_STEPS", 3000)
 # What counts as one generation of the price list: "image", or a whole "order" whatever its number of images.
 GENERATION_UNIT = os.environ.get("GENERATION_UNIT", "image")
-# The most images that one prompt may ask for at once, the most steps for each, and the longest side in pixels
-# that upscaling may reach.
+# The most images that one prompt may ask for at once, the most steps for each, the longest side in pixels
+# that upscaling may reach, and the model of the catalog that doubles a picture's sides.
 GENERATION_OUTPUTS_MAX = environment.number("GENERATION_OUTPUTS_MAX", 16)
 GENERATION_STEPS_MAX = environment.number("GENERATION_STEPS_MAX", 60)
 UPSCALE_SIDE_MAX = environment.number("UPSCALE_SIDE_MAX", 2048)
+UPSCALE_MODEL = os.environ.get("UPSCALE_MODEL", "atelier/enlarge-2x")
 # How many bytes of trained models a worker keeps inside each loaded base, the least used leave first.
 GENERATION_LORA_BYTES = environment.number("GENERATION_LORA_BYTES", 256 << 20)
 # Limits of imported models (catalog.imports.limits): bytes of a file, and of what a ZIP unpacks to.
 IMPORT_LIMITS = {"max_bytes": environment.number("IMPORT_MAX_BYTES", 16 << 30)}
+# How many bytes the cache of maps may take; the pictures that nobody has looked at for longest leave first.
+LOOKS_BYTES = environment.number("LOOKS_BYTES", 2 << 30)
 # Below it the admin page looks for diffusers folders that may become bases of Text to Image.
 BASES_DIR = Path(os.environ.get("BASES_DIR") or DATA_DIR / "bases")
 # Folder of a transformers image classifier that looks at every picture of Text to Image (none: nothing does),

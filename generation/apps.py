@@ -20,6 +20,12 @@ class GenerationConfig(AppConfig):
             register_uses,
         )
         from generation.dependents import describe_pictures  # noqa: PLC0415 - as above
+        from generation.explore.cache import PREFIX as LOOKS  # noqa: PLC0415 - as above
+        from generation.explore.cache import keys_in_use as looks_in_use  # noqa: PLC0415 - as above
+        from generation.explore.cache import trim_cache  # noqa: PLC0415 - as above
+        from generation.explore.looks import JOB_KIND as LOOK_JOB_KIND  # noqa: PLC0415 - as above
+        from generation.explore.looks import forget_failures  # noqa: PLC0415 - as above
+        from generation.run_family import register_families  # noqa: PLC0415 - as above
         from generation.selectors import (  # noqa: PLC0415 - as above
             count_uses,
             find_picture_file,
@@ -31,12 +37,14 @@ class GenerationConfig(AppConfig):
             MAX_TOGETHER,
             TEXT_JOB_KIND,
             TEXT_MAX_TOGETHER,
+            UPSCALE_JOB_KIND,
         )
         from generation.starts import PREFIX as STARTS  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
-        from jobs.sweeps import StoredFiles, register_files  # noqa: PLC0415 - as above
+        from jobs.sweeps import StoredFiles, register_chore, register_files  # noqa: PLC0415 - as above
 
+        register_families()
         register_uses("pictures", count_uses)
         register(
             JobKind(
@@ -61,6 +69,28 @@ class GenerationConfig(AppConfig):
                 title=_("Text to Image"),
             )
         )
+        register(
+            JobKind(
+                name=UPSCALE_JOB_KIND,
+                queue=Queue.GENERATE,
+                handler="generation.upscale_jobs.make_larger",
+                may_relax=True,
+                title=_("Making an image larger"),
+            )
+        )
+        register(
+            JobKind(
+                name=LOOK_JOB_KIND,
+                queue=Queue.GENERATE,
+                handler="generation.explore.look_jobs.make_looks",
+                on_end="generation.explore.looks.note_end",
+                takes_no_turn=True,
+                title=_("Pictures to look at"),
+            )
+        )
+        register_files(StoredFiles(name="looks", prefix=LOOKS, in_use=looks_in_use))
+        register_chore("cache of looks", trim_cache)
+        register_chore("failed looks", forget_failures)
         register_dependents(Dependents(name="pictures", describe=describe_pictures))
         register_pictures("picture", find_picture_file)
         register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))

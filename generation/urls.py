@@ -1,6 +1,6 @@
 """Addresses of making pictures and of the gallery; included at the root."""
 
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 
 from generation import gallery_views, text_views, views
 from generation.downloads import FORMATS
@@ -40,6 +40,8 @@ register_converter(ImageEnding, "image_ending")
 register_converter(StartPart, "start_part")
 
 urlpatterns = [
+    path("", include("generation.explore.urls")),
+    path("", include("generation.explore.point_urls")),
     path("generate/", text_views.create_from_text, name="generation_create"),
     path("generate/hints/", text_views.tell_hints, name="generation_hints"),
     path("generate/upscale/", text_views.upscale_start, name="upscale_start"),

@@ -48,7 +48,7 @@ def find_made(sha256: str, keys: Collection[str]) -> set[str]:
 
 
 def store_pictures(network: Network, keys: Sequence[str], pictures: UInt8Array) -> None:
-    """Store pictures, uint8 `[N, H, W, 3]`, under their keys; one that somebody else stored meanwhile stays."""
+    """Store pictures, uint8 `[N, H, W, 3]`, under their keys; one that was stored meanwhile stays."""
     rows = []
     for key, pixels in zip(keys, pictures, strict=True):
         encoded = io.BytesIO()

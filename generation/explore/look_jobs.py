@@ -1,4 +1,4 @@
-"""Making the pictures of looks, in a generate worker. Imports torch, so nothing in a web process may import it."""
+"""Making the pictures of looks, in a generate worker. Imports torch, so no web process may import it."""
 
 import time
 from dataclasses import dataclass

@@ -3,10 +3,10 @@
 A page asks, gets the key of each picture, and asks again for those that were not there yet. What is made is
 kept (`generation.explore.cache`), so most of what is asked is there at once. For the rest there is one `Look`
 for each page of a person's (`slot`): who looks on replaces what is still waiting. Its job costs nothing and
-takes no turns; it is done in the order of arrival, a few hundred pictures at a time, and gone when it is done.
+takes no turns; it is done in the order of arrival, some hundred pictures at a time, and gone when it is done.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.generators import Network
 from catalog.services.seed import PUBLISHER_HANDLE, ensure_publisher
-from engines.stylegan.points import LatentMap, Point, Tile, named_directions, named_models
+from engines.stylegan.points import LatentMap, Point, Tile
 from generation.exceptions import LookRefusedError, LooksBusyError
 from generation.explore.cache import find_made
-from generation.explore.points import count_directions
+from generation.explore.points import why_not_shown
 from generation.explore.wanted import Sheet, sheet_of_frames, sheet_of_points, sheet_of_tiles
 from generation.models import Look
 from jobs.fairness import lock_line
@@ -84,12 +84,27 @@ def tiles_of(network: Network, latent_map: LatentMap, tiles: Sequence[Tile]) -> 
     return sheet_of_tiles(network.key, network.sha256, latent_map, tiles)
 
 
-def ask_sheets(*, owner: User, slot: str, sheets: Sequence[Sheet], again: bool = False) -> Answer:
+def ask_sheets(
+    *,
+    owner: User,
+    slot: str,
+    sheets: Sequence[Sheet],
+    again: bool = False,
+    admit: Callable[[], bool] | None = None,
+) -> Answer:
     """Have the pictures of sheets made soon, and say which are there already.
 
     Effect: what is not there replaces what the owner's `slot` still waited for; without a look there, a job
-    is submitted, which costs nothing. `again`: also where it failed a moment ago. Transaction: its own.
-    Raises LookRefusedError for more than MAX_WANTED pictures.
+    is submitted, which costs nothing. Transaction: its own.
+
+    Args:
+        owner: whose look it is.
+        slot: which page's of theirs.
+        sheets: what to show, the first first.
+        again: whether to try again where it failed a moment ago.
+        admit: asked before anything is made that the slot did not wait for; False: that is too much now.
+
+    Raises LookRefusedError for more than MAX_WANTED pictures, LooksBusyError where it was not admitted.
     """
     keys = [key for sheet in sheets for key in sheet.keys]
     if len(keys) > MAX_WANTED:
@@ -98,6 +113,8 @@ def ask_sheets(*, owner: User, slot: str, sheets: Sequence[Sheet], again: bool =
     made = made_of(sheets)
     missing = [sheet.part([item for item in sheet.items if item[0] not in made]) for sheet in sheets]
     missing = [sheet for sheet in missing if sheet.items]
+    if missing and admit is not None and not _waits_for(owner, slot, missing) and not admit():
+        raise LooksBusyError(_("That was a lot to look at in so short a time. Go on in a minute."))
     job = _want(owner, slot, missing, again=again)
     if job is None:
         return Answer(keys=keys, made=made)
@@ -135,16 +152,8 @@ def look_url(network: Network, key: str) -> str:
 
 def check_shown(network: Network, whole: Point | LatentMap) -> None:
     """Raise LookRefusedError where a network cannot show a point or a map, with the plain reason."""
-    if foreign := named_models(whole) - network.accepted:
-        told = _(
-            "This point has values of another model, %(other)s, from which this one was not made. Open it "
-            "with its own model."
-        )
-        raise LookRefusedError(told % {"other": min(foreign)[:12]})
-    count = count_directions(network.info)
-    if missing := [number for number in named_directions(whole) if number >= count]:
-        told = _("This model has %(count)d directions, numbered from 0; there is no number %(number)d.")
-        raise LookRefusedError(told % {"count": count, "number": missing[0]})
+    if refusal := why_not_shown(whole, network):
+        raise LookRefusedError(refusal)
 
 
 def note_end(job: Job) -> None:
@@ -162,6 +171,13 @@ def forget_failures() -> None:
     for look in Look.objects.select_related("job").filter(job__state=State.FAILED):
         if look.job.finished_at is None or look.job.finished_at < timezone.now() - _FAILURE_TOLD:
             _forget(look)
+
+
+def _waits_for(owner: User, slot: str, sheets: Sequence[Sheet]) -> bool:
+    """Whether a slot waits for all these pictures already."""
+    look = Look.objects.filter(owner=owner, slot=slot).first()
+    waiting = {key for sheet in (look.wanted if look else []) for key, _what in sheet["items"]}
+    return all(waiting.issuperset(sheet.keys) for sheet in sheets)
 
 
 @transaction.atomic

@@ -1,0 +1,246 @@
+"""Maps of latent spaces: their pages, the pictures that pages ask for, and those pictures."""
+
+import hashlib
+import json
+from http import HTTPStatus
+from typing import Any
+
+from allauth.core.internal.ratelimit import consume, get_ip
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.files import serve_file
+from accounts.middleware import AccountHttpRequest
+from accounts.models import User
+from catalog.addresses import reached_model
+from catalog.generators import Network, find_network, network_of
+from catalog.models import CatalogModel, ModelFile, Visibility
+from engines.errors import ConfigError
+from engines.manifest import FAMILIES, GENERATOR_FILE
+from engines.stylegan.points import Tile
+from generation.exceptions import LookRefusedError, LooksBusyError
+from generation.explore import looks, maps
+from generation.explore.cache import CONTENT_TYPE, forget_picture, storage_key
+from generation.explore.wanted import Sheet
+from jobs.estimates import is_served
+from jobs.models import Queue
+
+# What a request for pictures may weigh: a map whose centre has values for each of 18 layers has a fifth of it.
+MAX_ASKED_BYTES = 300_000
+MAX_NETWORKS = 2
+
+
+@require_safe
+@reached_model
+def show_map(request: AccountHttpRequest, model: CatalogModel) -> HttpResponse:
+    """Show the map of a model's newest version, or of the version `v`."""
+    return _map_page(request, _network_of_model(model, request.GET.get("v", "")))
+
+
+@require_safe
+def show_network_map(request: AccountHttpRequest, key: str) -> HttpResponse:
+    """Show the map of a network that is no model yet, or of any by its key."""
+    return _map_page(request, _network(request, key))
+
+
+@require_POST
+def ask_tiles(request: AccountHttpRequest) -> HttpResponse:
+    """Say which tiles of a map are made, and have the others made: JSON in, JSON out.
+
+    In: `networks` (one key, or two to see beside each other), `map`, `tiles` as [x, y, zoom], the first
+    first, and `again` after a failure. Out: for each network where its pictures lie and the tiles' keys,
+    `made` with those that are there, `problem`, `waits` where no worker has begun, `away` where there is none.
+    422 with `problem` for what cannot be shown, 429 for too much.
+    """
+    try:
+        asked = _read_asked(request)
+        networks = [_network(request, str(key)) for key in asked["networks"]]
+        tiles = [Tile(x=x, y=y, zoom=zoom) for x, y, zoom in asked["tiles"]]
+        latent_map = maps.read_map(asked["map"])
+        sheets = [looks.tiles_of(network, latent_map, tiles) for network in networks]
+        answer = _ask(request, sheets, again=bool(asked.get("again")))
+    except LooksBusyError as error:
+        return _refused(str(error), HTTPStatus.TOO_MANY_REQUESTS, retry_after=error.retry_after)
+    except (ConfigError, LookRefusedError) as error:
+        return _refused(str(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        told = _("The page has asked for something that cannot be shown. Reload the page, then go on.")
+        return _refused(told, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return JsonResponse(
+        {
+            "networks": [
+                {"base": _base(network), "keys": sheet.keys}
+                for network, sheet in zip(networks, sheets, strict=True)
+            ],
+            "made": sorted(answer.made),
+            "problem": answer.problem,
+            "waits": answer.waits,
+            "away": answer.waits and not is_served(Queue.GENERATE),
+        },
+        headers={"Cache-Control": "private, no-store"},
+    )
+
+
+@require_safe
+def serve_look(request: HttpRequest, handle: str, name: str, number: int, key: str) -> HttpResponseBase:
+    """Serve a picture of a version's network, to whoever may see the model."""
+    # One query, and none for the session where the model is everybody's: a page asks for a hundred of them.
+    files = ModelFile.objects.filter(
+        path=GENERATOR_FILE,
+        version__number=number,
+        version__model__name=name,
+        version__model__owner__handle=handle,
+    ).values_list(
+        "sha256", "version__model__visibility", "version__model__withdrawn_at", "version__model__owner"
+    )
+    found = files.first()
+    if found is None:
+        raise Http404
+    sha256, visibility, withdrawn_at, owner_id = found
+    is_open = visibility != Visibility.PRIVATE and withdrawn_at is None
+    if not is_open and request.user.pk != owner_id:
+        raise Http404
+    return _picture(request, sha256, key)
+
+
+@require_safe
+def serve_network_look(request: HttpRequest, network: str, key: str) -> HttpResponseBase:
+    """Serve a picture of a network that is no model yet, to whoever may see it."""
+    return _picture(request, _network(request, network).sha256, key)
+
+
+def _picture(request: HttpRequest, sha256: str, key: str) -> HttpResponseBase:
+    try:
+        return serve_file(request, storage_key(sha256, key), content_type=CONTENT_TYPE, immutable=True)
+    except Http404:
+        forget_picture(key)
+        response = HttpResponse(status=HTTPStatus.NOT_FOUND)
+        response["Retry-After"] = "1"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+def _map_page(request: AccountHttpRequest, network: Network) -> HttpResponse:
+    view, problem = maps.read_view(request.GET.dict(), network, request.user)
+    sheet = looks.tiles_of(network, view.map, view.tiles())
+    try:
+        answer = _ask(request, [sheet])
+    except LooksBusyError as error:
+        answer = looks.Answer(keys=sheet.keys, made=looks.made_of([sheet]), problem=str(error))
+    context = {
+        "network": network,
+        "view": view,
+        "problem": problem,
+        "answer": answer,
+        "config": _config([network], view),
+        "grid": _grid(network, view, sheet, answer),
+        "pages": _pages(view),
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
+    return render(request, "generation/map_detail.html", context, status=status)
+
+
+def _config(networks: list[Network], view: maps.View) -> dict[str, Any]:
+    """What static/js/map.js has to know."""
+    return {
+        "ask": reverse("generation:tiles_ask"),
+        "networks": [network.key for network in networks],
+        "resolution": networks[0].resolution,
+        "map": view.map.as_json(),
+        "point": str(view.saved or ""),
+        "x": view.tile.x,
+        "y": view.tile.y,
+        "zoom": view.tile.zoom,
+    }
+
+
+def _grid(network: Network, view: maps.View, sheet: Sheet, answer: looks.Answer) -> list[dict[str, Any]]:
+    """The grid that is shown without JavaScript: each tile with its address and what a click leads to."""
+    return [
+        {
+            "tile": tile,
+            "url": looks.look_url(network, key) if key in answer.made else "",
+            "to": f"?{maps.View(map=view.map, tile=tile, saved=view.saved).query()}",
+        }
+        for tile, key in zip(view.tiles(), sheet.keys, strict=True)
+    ]
+
+
+def _pages(view: maps.View) -> dict[str, str]:
+    """The addresses around what is shown: a page further to each side, a level nearer and farther."""
+    across, down = maps.COLUMNS - 1, maps.ROWS - 1
+    steps = {"left": (-across, 0), "right": (across, 0), "up": (0, -down), "down": (0, down)}
+    found = {name: f"?{view.moved(*step).query()}" for name, step in steps.items()}
+    for name, levels in (("nearer", 1), ("farther", -1)):
+        try:
+            found[name] = f"?{view.zoomed(levels).query()}"
+        except ConfigError:
+            found[name] = ""
+    return found
+
+
+def _ask(request: HttpRequest, sheets: list[Sheet], *, again: bool = False) -> looks.Answer:
+    """Ask in the name of whoever looks, or of the studio for somebody who is not signed in."""
+
+    def admit(action: str) -> bool:
+        return bool(consume(request, app="allauth.account", action=action, limit_get=True))
+
+    if isinstance(request.user, User):
+        return looks.ask_sheets(
+            owner=request.user, slot="map", sheets=sheets, again=again, admit=lambda: admit("look")
+        )
+    address = hashlib.sha256(get_ip(request).encode()).hexdigest()[:32]
+    return looks.ask_sheets(
+        owner=looks.visitors_account(),
+        slot=f"visitor {address}",
+        sheets=sheets,
+        admit=lambda: admit("look_visitor"),
+    )
+
+
+def _read_asked(request: HttpRequest) -> dict[str, Any]:
+    if int(request.headers.get("Content-Length") or 0) > MAX_ASKED_BYTES:
+        raise ValueError("too long")
+    asked = json.loads(request.body)
+    if not 1 <= len(asked["networks"]) <= MAX_NETWORKS or not isinstance(asked["networks"], list):
+        raise ValueError("one network, or two")
+    if not 1 <= len(asked["tiles"]) * len(asked["networks"]) <= looks.MAX_WANTED:
+        raise LookRefusedError(_("That is too much to show at once. Make the window smaller, then go on."))
+    checked: dict[str, Any] = asked
+    return checked
+
+
+def _refused(problem: str, status: int, *, retry_after: int = 0) -> JsonResponse:
+    response = JsonResponse({"problem": problem}, status=status)
+    if retry_after:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def _base(network: Network) -> str:
+    """What the address of each of a network's pictures begins with."""
+    nothing = "0" * 64
+    return looks.look_url(network, nothing).removesuffix(f"{nothing}.webp")
+
+
+def _network(request: HttpRequest, key: str) -> Network:
+    network = find_network(key, request.user)
+    if network is None:
+        raise Http404
+    return network
+
+
+def _network_of_model(model: CatalogModel, number: str) -> Network:
+    """The network of a model's version with this number, by default of the newest one."""
+    versions = model.versions.order_by("-number")
+    if number:
+        versions = versions.filter(number=int(number) if number.isdecimal() and len(number) < 9 else 0)
+    version = versions.first()
+    if version is None or model.family not in FAMILIES:
+        raise Http404
+    version.model = model
+    return network_of(version)
