@@ -302,7 +302,7 @@ def parse_map(value: Any) -> LatentMap:
 
 
 def named_models(whole: "Point | LatentMap") -> frozenset[str]:
-    """The SHA-256 of the models whose values of w a point holds, at any depth; empty where any model will do."""
+    """The SHA-256 of the models whose values of w a point holds, at any depth; often there are none."""
     own = {whole.model} if isinstance(whole, Vector) else set()
     return frozenset(own).union(*map(named_models, _inner(whole)))
 

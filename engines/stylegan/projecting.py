@@ -1,4 +1,4 @@
-"""What decides a projection, and which pictures can be projected. No torch here: pages ask before it begins."""
+"""What decides a projection, and which pictures can be projected. No torch here: pages ask first."""
 
 import math
 from dataclasses import dataclass

@@ -1,0 +1,162 @@
+"""Pages of points: the tray of a model, one point with its sliders and its mixes, names of directions."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.middleware import AccountHttpRequest
+from accounts.models import User
+from catalog.generators import Network, find_network, network_of
+from catalog.models import CatalogModel, ModelVersion
+from generation.exceptions import PointRefusedError
+from generation.explore import points
+from generation.explore.opened import open_point, see_whole
+from generation.explore.shaping import SLIDERS
+from generation.explore.tray import see, tray_context
+from generation.models import SavedPoint
+
+
+@require_safe
+def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Show a point as the query changes it; htmx gets the picture alone. `?in=` names another network."""
+    opened = open_point(request.user, pk, request.GET.dict())
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if opened.is_refused else HTTPStatus.OK
+    context: dict[str, Any] = {
+        "opened": opened,
+        "saved": opened.saved,
+        "network": opened.network,
+        "form": opened.form,
+    }
+    if request.htmx:
+        (seen,) = see(request.user, opened.network, [opened.shape], slot=f"shape {pk}")
+        response = render(
+            request, "generation/point_detail.html#shown", {**context, "seen": seen}, status=status
+        )
+        response["HX-Replace-Url"] = opened.address
+        return response
+    context |= {
+        **see_whole(request.user, opened),
+        "model": opened.saved.version.model,
+        "is_own": opened.saved.owner_id == request.user.pk,
+        "is_model_owner": opened.network.version is not None and opened.network.owner_id == request.user.pk,
+        "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
+    }
+    return render(request, "generation/point_detail.html", context, status=status)
+
+
+@require_POST
+@login_required
+def create_point(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
+    """Pin a point (`point`, JSON) in one's own tray of a model; htmx gets the tray."""
+    network = _network_at(request, handle, name)
+    try:
+        saved = points.save_point(
+            owner=_user(request),
+            network=network,
+            point=points.read_point(request.POST.get("point", "")),
+            title=request.POST.get("title", ""),
+        )
+    except PointRefusedError as error:
+        if request.htmx:
+            return _tray(request, network, problem=str(error))
+        messages.error(request, str(error))
+        return _back(request, network)
+    if request.htmx:
+        return _tray(request, network, newest=saved)
+    messages.success(request, _("Pinned: %(title)s.") % {"title": saved.title})
+    return redirect(saved)
+
+
+def _tray(request: AccountHttpRequest, network: Network, **told: Any) -> HttpResponse:
+    """Return the tray; the page puts it where it stands."""
+    context = {**tray_context(request.user, network), **told}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if told.get("problem") else HTTPStatus.OK
+    return render(request, "generation/point_tray.html", context, status=status)
+
+
+def _back(request: HttpRequest, network: Network) -> HttpResponse:
+    """Lead to where the form says it stands, if that is here; else to the model."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = network.home
+    return redirect(back)
+
+
+def _network_at(request: HttpRequest, handle: str, name: str) -> Network:
+    """The network of the version `version` (a number) of the model at an address, else of its newest one."""
+    models = CatalogModel.objects.reachable_by(request.user).filter(owner__handle=handle, name=name)
+    versions = ModelVersion.objects.filter(model__in=models.values("pk")).select_related("model__owner")
+    number = request.POST.get("version", "")
+    if number:
+        versions = versions.filter(number=int(number) if number.isdecimal() and len(number) < 9 else 0)
+    version = versions.order_by("-number").first()
+    if version is None:
+        raise Http404
+    try:
+        return network_of(version)
+    except ValueError as error:  # no generator
+        raise Http404 from error
+
+
+@require_POST
+@login_required
+def change_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Rename a point (`title`), share it (`shared=1`) or share it no longer (`shared=0`)."""
+    saved = _own_point(request, pk)
+    points.rename_point(point=saved, title=request.POST.get("title", ""))
+    if request.POST.get("shared") in {"0", "1"}:
+        points.share_point(point=saved, is_shared=request.POST["shared"] == "1")
+    return redirect(saved)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def delete_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Ask, then delete a point; htmx gets the tray of `in` without it."""
+    saved = _own_point(request, pk)
+    if request.method != "POST":
+        return render(request, "generation/point_delete.html", {"saved": saved})
+    home = reverse("catalog:model_detail", args=[saved.version.model.owner.handle, saved.version.model.name])
+    saved.delete()
+    if request.htmx:
+        network = find_network(request.POST.get("in", ""), request.user)
+        if network is None:
+            raise Http404
+        return _tray(request, network)
+    messages.success(request, _("Deleted the point."))
+    return redirect(home)
+
+
+@require_POST
+@login_required
+def name_directions(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
+    """Name the directions of an own model: `name_0`, `name_1`, ..."""
+    network = _network_at(request, handle, name)
+    if network.owner_id != request.user.pk or network.version is None:
+        raise Http404
+    count = min(SLIDERS, points.count_directions(network.info))
+    sent = {number: request.POST.get(f"name_{number}") for number in range(count)}
+    names = {number: title for number, title in sent.items() if title is not None}
+    points.name_directions(version=network.version, names=names)
+    messages.success(request, _("The names are kept. Everybody who sees the model reads them."))
+    return _back(request, network)
+
+
+def _own_point(request: HttpRequest, pk: UUID) -> SavedPoint:
+    found = SavedPoint.objects.owned_by(request.user).select_related("version__model__owner")
+    saved: SavedPoint = get_object_or_404(found, pk=pk)
+    return saved
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # behind login_required
+    return request.user

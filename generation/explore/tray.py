@@ -1,0 +1,47 @@
+"""The tray of points on the pages of a model, and pictures of points as pages show them."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.models import User
+from catalog.generators import Network
+from engines.stylegan.points import Point
+from generation.exceptions import LooksBusyError
+from generation.explore import points
+from generation.explore.looks import ask_sheets, look_url, visitors_account
+from generation.explore.wanted import sheet_of_points
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A point's picture: its key, and the address under which it comes."""
+
+    key: str
+    url: str
+
+
+def see(viewer: User | AnonymousUser, network: Network, wanted: Iterable[Point], *, slot: str) -> list[Seen]:
+    """Return where the pictures of points are, in their order; those that are not made yet are ordered.
+
+    What a `slot` of the viewer's still waited for is replaced. Where too many visitors look on, pictures come
+    when the page is opened again.
+    """
+    chosen = list(wanted)
+    if not chosen:
+        return []
+    sheet = sheet_of_points(network.key, network.sha256, chosen)
+    with contextlib.suppress(LooksBusyError):
+        owner = viewer if isinstance(viewer, User) else visitors_account()
+        ask_sheets(owner=owner, slot=slot, sheets=[sheet])
+    return [Seen(key=key, url=look_url(network, key)) for key in sheet.keys]
+
+
+def tray_context(viewer: User | AnonymousUser, network: Network) -> dict[str, Any]:
+    """Return what `generation/point_tray.html` shows: the viewer's points that fit a network."""
+    tray = points.tray_of(viewer, network)
+    seen = see(viewer, network, map(points.parse, tray), slot=f"tray {network.key}")
+    return {"network": network, "tray": list(zip(tray, seen, strict=True))}

@@ -1,0 +1,43 @@
+// Pictures that are still being made: an address that has none yet is asked again, at longer and longer intervals.
+
+const FIRST_PAUSE = 150;
+const LONGEST_PAUSE = 2500;
+const TRIES = 60;
+
+const isMissing = (img) => img.complete && !img.naturalWidth;
+
+function again(img) {
+  const tries = Number(img.dataset.tries ?? 0);
+  if (tries >= TRIES) return;
+  img.dataset.tries = tries + 1;
+  const url = img.src;
+  setTimeout(() => {
+    if (img.isConnected && img.src === url) img.src = url;
+  }, Math.min(LONGEST_PAUSE, FIRST_PAUSE * 1.3 ** tries));
+}
+
+const ready = (img) => img.closest(".waiting")?.classList.remove("waiting");
+
+// The next picture takes the place of the one that is shown once it is there, so that nothing blinks.
+function replace(mark) {
+  const shown = document.getElementById(mark.dataset.lookFor);
+  const next = new Image();
+  let tries = 0;
+  next.onload = () => mark.isConnected && (shown.src = next.src);
+  next.onerror = () => {
+    tries += 1;
+    if (!mark.isConnected || tries > TRIES) return;
+    setTimeout(() => (next.src = mark.dataset.src), Math.min(LONGEST_PAUSE, FIRST_PAUSE * 1.3 ** tries));
+  };
+  next.src = mark.dataset.src;
+}
+
+addEventListener("error", ({ target }) => target.matches?.("img[data-look]") && again(target), true);
+addEventListener("load", ({ target }) => target.matches?.("img[data-look]") && ready(target), true);
+document.querySelectorAll("img[data-look]").forEach((img) => {
+  if (isMissing(img)) again(img);
+  else if (img.complete) ready(img);
+});
+document.addEventListener("htmx:load", ({ target }) => {
+  target.querySelectorAll("[data-look-for]").forEach(replace);
+});
