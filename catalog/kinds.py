@@ -4,14 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from catalog.models import ModelVersion
+from catalog.registry import run_family
 from engines.manifest import FAMILIES, LORA, TEXT_TO_IMAGE
 from engines.onnx.manifest import ONNX, parse_inputs, parse_outputs
 from engines.onnx.ports import Input, Output
 
-# Families that the Run page runs; Text to Image has a page of its own.
-RUN_FAMILIES = frozenset({ONNX, *FAMILIES})
+# Families that the catalog runs itself; others come with `catalog.registry.register_run_family`.
+OWN_FAMILIES = frozenset({ONNX, *FAMILIES})
 SEED = "seed"
 TRUNCATION = "truncation_psi"
+PROMPT = "prompt"
+NEGATIVE_PROMPT = "negative_prompt"
+STRENGTH = "strength"
+MAX_PROMPT = 2000  # signs
 MAX_SEED = (1 << 32) - 1
 
 _PICTURE = (Output(name="picture", kind="image", label="Picture"),)
@@ -37,7 +42,44 @@ _FROM_SEEDS = (
         default=1.0,
     ),
 )
-_FROM_TEXT = (Input(name="prompt", kind="text", label="Prompt"),)
+_FROM_TEXT = (
+    Input(name=PROMPT, kind="text", label="Prompt", help="What the picture should show.", max=MAX_PROMPT),
+    Input(
+        name=NEGATIVE_PROMPT,
+        kind="text",
+        label="Negative prompt",
+        help="What it should not show. It may stay empty.",
+        max=MAX_PROMPT,
+        default="",
+    ),
+    Input(
+        name="picture",
+        kind="image",
+        label="Picture to start from",
+        help="Without one, it starts from nothing but the prompt.",
+        default="",
+    ),
+    Input(
+        name=STRENGTH,
+        kind="number",
+        label="How much to change",
+        help="Counts where it starts from a picture: low keeps it, 1 forgets it.",
+        min=0.05,
+        max=1,
+        step=0.05,
+        default=0.6,
+    ),
+    Input(
+        name=SEED,
+        kind="number",
+        label="Seed",
+        help="The number that the picture grows from. The same seed gives the same picture again.",
+        min=0,
+        max=MAX_SEED,
+        step=1,
+        default=0,
+    ),
+)
 _OF_FAMILY: dict[str, tuple[tuple[Input, ...], tuple[Output, ...]]] = {
     **dict.fromkeys(FAMILIES, (_FROM_SEEDS, _PICTURE)),
     **dict.fromkeys((TEXT_TO_IMAGE, LORA), (_FROM_TEXT, _PICTURE)),
@@ -65,8 +107,13 @@ def ports_of(manifest: Mapping[str, Any]) -> tuple[tuple[Input, ...], tuple[Outp
 
 
 def kinds_of(manifest: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the kinds of inputs and of outputs, each once: what the directory filters by."""
+    """Return the kinds of inputs and of outputs, each once: what the directory filters by.
+
+    Of a family whose models ask for something, what they ask for; what may be left out is not told.
+    """
     inputs, outputs = ports_of(manifest)
+    if "inputs" not in manifest:
+        inputs = tuple(port for port in inputs if port.default is None) or inputs
     return _once(port.kind for port in inputs), _once(port.kind for port in outputs)
 
 
@@ -87,6 +134,7 @@ def link(outputs: Sequence[Output], inputs: Sequence[Input]) -> tuple[Output, In
 
 
 def is_runnable(version: ModelVersion) -> bool:
-    """Whether the Run page can run it: of a family that it knows, with at most one picture to give."""
+    """Whether it can be run here: of a family that is known, with at most one picture to give."""
     pictures = sum(port.kind == "image" for port in inputs_of(version))
-    return version.manifest.get("family") in RUN_FAMILIES and pictures <= 1
+    family = str(version.manifest.get("family"))
+    return (family in OWN_FAMILIES or run_family(family) is not None) and pictures <= 1

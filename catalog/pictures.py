@@ -1,7 +1,8 @@
 """Pictures that people send: judged by their header, decoded in full, turned upright, brought to sRGB.
 
 The one place where files of strangers are decoded: what is added to datasets, what pictures start from, and
-masks. Pillow only: no database, no storage. Nothing of what came is kept but its pixels.
+masks. Pillow only: no database, no storage. Of what came the pixels are kept; what it says of its making is
+told beside them.
 """
 
 import io
@@ -18,9 +19,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
+from engines.provenance import Provenance, read_record
+
 # By content, not by name.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF")
+_RECORD_FORMATS = ("PNG", "JPEG", "WEBP")
 _MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
 _BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 # Decoders are C libraries behind thin parsers; damaged bytes surface as any of these.
@@ -61,10 +65,14 @@ class PictureLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPicture:
-    """A picture's pixels, upright in RGB, and whether its file held them without loss."""
+    """A picture's pixels, upright in RGB, and whether its file held them without loss.
+
+    `record` is what the file says of its making; anybody may have written it.
+    """
 
     image: Image.Image
     is_lossless: bool
+    record: Provenance | None
 
 
 def read_picture(file: IO[bytes], limits: PictureLimits) -> ReadPicture:
@@ -77,7 +85,9 @@ def read_picture(file: IO[bytes], limits: PictureLimits) -> ReadPicture:
         is_lossless = opened.format in LOSSLESS_FORMATS
         _judge_header(opened, limits)
         try:
-            return ReadPicture(image=_upright_rgb(opened), is_lossless=is_lossless)
+            image = _upright_rgb(opened)
+            record = read_record(opened) if opened.format in _RECORD_FORMATS else None
+            return ReadPicture(image=image, is_lossless=is_lossless, record=record)
         except _DECODER_ERRORS as error:
             raise _damaged() from error
 

@@ -14,6 +14,7 @@ from accounts.models import User
 from catalog import lineage, lineage_graph
 from catalog.addresses import own_model, reached_model
 from catalog.exceptions import CatalogError, ReviewRefused, TermsForbid
+from catalog.model_page import page_context
 from catalog.models import CatalogModel, ModelVersion, PublicationRequest, Visibility
 from catalog.publishing_forms import PublishForm, ReportForm, WithdrawForm
 from catalog.services import reviews, sharing
@@ -127,13 +128,10 @@ def report_model(request: HttpRequest, model: CatalogModel) -> HttpResponse:
 @reached_model
 def show_lineage(request: HttpRequest, model: CatalogModel) -> HttpResponse:
     """Show what a model was made from as a graph, and which of its terms come from where."""
-    version = _newest(model)
-    context = {
-        "model": model,
-        "version": version,
-        "graph": lineage_graph.draw(version, request.user) if version else None,
-        "made_into": lineage.made_into(version.source, request.user) if version else [],
-    }
+    context = page_context(request, model, tab="lineage")
+    version = context["version"]
+    context["graph"] = lineage_graph.draw(version, request.user) if version else None
+    context["made_into"] = lineage.made_into(version.source, request.user) if version else []
     return render(request, "catalog/model_lineage.html", context)
 
 

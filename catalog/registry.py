@@ -2,11 +2,12 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.functional import Promise
 
 from accounts.models import User
 from catalog.models import CatalogModel, ModelVersion
@@ -47,11 +48,40 @@ FindPicture = Callable[[User, uuid.UUID], str | None]
 # Returns how often each version was used, by the version's key.
 CountUses = Callable[[], Iterable[tuple[uuid.UUID, int]]]
 
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A page that takes a picture from elsewhere; `address` makes its link of what `find_source` reads."""
+
+    name: str
+    title: str | Promise
+    text: str | Promise
+    address: Callable[[str], str]
+
+
+# Returns which input is wrong, and why a user may not run a version with these settings; None where they may.
+JudgeSettings = Callable[[User, ModelVersion, Mapping[str, Any]], tuple[str, str] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFamily:
+    """A family of models that an app above runs.
+
+    `runner` is the dotted path of its `catalog.runners.Runner`, which workers alone import.
+    """
+
+    name: str
+    runner: str
+    judge: JudgeSettings
+
+
 _registered: dict[str, Dependents] = {}
 _parts: dict[str, PagePart] = {}
 _judges: dict[str, JudgeRoom] = {}
 _uses: dict[str, CountUses] = {}
 _pictures: dict[str, FindPicture] = {}
+_destinations: dict[str, Destination] = {}
+_families: dict[str, RunFamily] = {}
 
 
 def register_dependents(dependents: Dependents) -> None:
@@ -98,6 +128,26 @@ def find_picture(user: User, name: str, number: uuid.UUID) -> str | None:
     """Return the storage key of a picture that the user may send to a model, None where there is none."""
     find = _pictures.get(name)
     return find(user, number) if find else None
+
+
+def register_destination(destination: Destination) -> None:
+    """Add a page that takes pictures; registering the same name again replaces it."""
+    _destinations[destination.name] = destination
+
+
+def destinations() -> list[Destination]:
+    """Return the pages beside the models' own that take pictures."""
+    return list(_destinations.values())
+
+
+def register_run_family(family: RunFamily) -> None:
+    """Add a family that can be run; registering the same name again replaces it."""
+    _families[family.name] = family
+
+
+def run_family(name: str) -> RunFamily | None:
+    """Return who runs a family, None where the catalog does it itself or nobody."""
+    return _families.get(name)
 
 
 def register_uses(name: str, count: CountUses) -> None:

@@ -1,15 +1,18 @@
 """The form of a Run page, built from a model's typed inputs."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.html import escape
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from catalog.kinds import SEED, inputs_of
 from catalog.models import ModelVersion
+from catalog.registry import run_family
 from catalog.runs import file_input, find_source
 from catalog.services.runs import MAX_ITEMS, ItemOrder
 from engines.onnx.ports import MAX_TEXT, Input, ValueRefusedError, check_value
@@ -39,11 +42,18 @@ class ManyFilesField(forms.FileField):
 
 
 class InputsForm(forms.Form):
-    """A field for each input that is no picture, checked as the engine checks it."""
+    """A field for each input that is no picture, checked as the engine checks it.
 
-    def __init__(self, *args: Any, version: ModelVersion, **kwargs: Any) -> None:
+    `given` names inputs that get their value elsewhere: from the step before.
+    """
+
+    def __init__(
+        self, *args: Any, user: User, version: ModelVersion, given: Collection[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._inputs = {_field_name(port): port for port in inputs_of(version) if port.kind != "image"}
+        self._user, self._version = user, version
+        ports = [port for port in inputs_of(version) if port.kind != "image" and port.name not in given]
+        self._inputs = {_field_name(port): port for port in ports}
         for name, port in self._inputs.items():
             self.fields[name] = _field(port)
 
@@ -57,7 +67,18 @@ class InputsForm(forms.Form):
                 values[name] = check_value(port, _read(port, values[name]))
             except ValueRefusedError as error:
                 self.add_error(name, str(error))
+        if not self.errors:
+            self._judge_family()
         return values
+
+    def _judge_family(self) -> None:
+        """Let whoever runs the family say what speaks against these values."""
+        family = run_family(self._version.model.family)
+        problem = family.judge(self._user, self._version, self.settings()) if family else None
+        if problem is not None:
+            wrong, sentence = problem
+            names = {port.name: name for name, port in self._inputs.items()}
+            self.add_error(names.get(wrong), sentence)
 
     def settings(self) -> dict[str, Any]:
         """Return what the inputs are set to, once the form is valid."""
@@ -65,32 +86,44 @@ class InputsForm(forms.Form):
 
 
 class RunForm(InputsForm):
-    """What a model is run with: its inputs, and the files or the number of runs."""
+    """What a model is run with: its inputs, and the files or the number of runs.
 
-    def __init__(self, *args: Any, user: User, version: ModelVersion, **kwargs: Any) -> None:
-        super().__init__(*args, version=version, **kwargs)
-        self._user = user
+    `only_settings`: files may be missing, as nothing is run.
+    """
+
+    def __init__(
+        self, *args: Any, user: User, version: ModelVersion, only_settings: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, user=user, version=version, **kwargs)
+        self._only_settings = only_settings
         port = file_input(version)
         self.takes_files = port is not None
+        self.needs_files = port is not None and port.default is None
         if port is not None:
             self.fields["source"] = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
-            self.fields["files"] = ManyFilesField(
-                label=port.label or _("Pictures"),
-                widget=ManyFilesInput(attrs={"accept": PICTURES}),
-                help_text=_(
-                    "One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP."
-                ),
-            )
-            self.order_fields(["files"])
-        elif SEED in self._inputs and self._inputs[SEED].is_whole:
+            self.fields["files"] = self._files_field(port)
+        if not self.needs_files and SEED in self._inputs and self._inputs[SEED].is_whole:
             self.fields["count"] = forms.IntegerField(
                 label=_("How many"),
                 min_value=1,
                 max_value=MAX_COUNT,
                 initial=1,
-                help_text=_("Each takes the next seed."),
+                help_text=_("Each takes the next seed. With pictures to start from, one for each of them.")
+                if self.takes_files
+                else _("Each takes the next seed."),
                 widget=forms.NumberInput(attrs={"data-slider": ""}),
             )
+        self.order_fields(
+            ["files" if one.kind == "image" else _field_name(one) for one in inputs_of(version)]
+        )
+
+    def _files_field(self, port: Input) -> "ManyFilesField":
+        kinds = _("One or many; each gets its own result. JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP.")
+        return ManyFilesField(
+            label=port.label or _("Pictures"),
+            widget=ManyFilesInput(attrs={"accept": PICTURES}),
+            help_text=f"{escape(port.help)} {kinds}" if not self.needs_files else kinds,
+        )
 
     @property
     def source_key(self) -> str | None:
@@ -101,20 +134,21 @@ class RunForm(InputsForm):
     def clean(self) -> dict[str, Any]:
         """Besides, ask for a file where one is needed."""
         values = super().clean()
-        if self.takes_files:
+        if self.takes_files and not self._only_settings:
             files = values.get("files", [])
             if len(files) > MAX_ITEMS:
                 self.add_error("files", _("Give at most %(max)d files at a time.") % {"max": MAX_ITEMS})
-            elif not files and self.source_key is None:
+            elif not files and self.source_key is None and (self.needs_files or values.get("source")):
                 self.add_error("files", _("Choose at least one picture."))
         return values
 
     def items(self) -> list[ItemOrder]:
         """Return what is run, once the form is valid; files that were brought win over a link's picture."""
-        if self.takes_files:
-            files = self.cleaned_data["files"]
-            brought = [ItemOrder(name=_plain(file.name or ""), file=file) for file in files]
-            return brought or [ItemOrder(stored=self.source_key or "")]
+        files = self.cleaned_data["files"] if self.takes_files else []
+        if files:
+            return [ItemOrder(name=_plain(file.name or ""), file=file) for file in files]
+        if self.takes_files and self.source_key is not None:
+            return [ItemOrder(stored=self.source_key)]
         if "count" not in self.fields:
             return [ItemOrder()]
         first, count = self.cleaned_data[SEED], self.cleaned_data["count"]
@@ -139,7 +173,7 @@ def _plain(name: str) -> str:
 def _field(port: Input) -> forms.Field:
     common: dict[str, Any] = {
         "label": port.label or port.name,
-        "help_text": port.help,
+        "help_text": escape(port.help),  # fields show it as HTML, and whoever wrote a manifest wrote it
         "initial": port.default,
         "required": port.default is None,
     }
@@ -149,7 +183,7 @@ def _field(port: Input) -> forms.Field:
         return _number_field(port, common)
     longest = int(port.max) if port.kind == "text" and port.max is not None else MAX_TEXT
     if port.kind == "vector":
-        common["help_text"] = port.help or _("%(count)d numbers with commas between them.") % {
+        common["help_text"] = escape(port.help) or _("%(count)d numbers with commas between them.") % {
             "count": port.length
         }
         common["initial"] = ", ".join(f"{number:g}" for number in port.default or ())

@@ -5,9 +5,9 @@ What people bring in ONNX never runs in the worker itself: `engines.onnx.run` gi
 
 import io
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 from PIL import Image
 
@@ -23,16 +24,14 @@ from catalog.files import materialise
 from catalog.kinds import SEED, inputs_of, link, outputs_of
 from catalog.models import ModelRun, ModelVersion, RunItem, RunResult, RunStep, RunTiming
 from catalog.pictures import PictureLimits, PictureRefused, read_picture
-from catalog.run_provenance import record_of
+from catalog.run_provenance import Done, record_of
+from catalog.runners import Runner, Step, StoppedInsideError, runner_of
 from catalog.runs import file_input
 from catalog.signing import write_signed
 from engines.errors import EngineError
-from engines.onnx.manifest import ONNX
-from engines.onnx.ports import check_value
-from engines.onnx.run import OnnxModel, Result
+from engines.onnx.run import Result
 from engines.progress import Control
-from engines.stylegan.generate import Generator
-from jobs import warm
+from engines.provenance import Provenance
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix
@@ -45,6 +44,14 @@ _LIMITS = PictureLimits(min_side=8)
 
 class ItemFailedError(Exception):
     """An item has no result; the text tells its owner why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """The picture of an item, written anew, and what its file said of its making."""
+
+    path: Path
+    record: Provenance | None
 
 
 def run_models(context: JobContext) -> Outcome:
@@ -60,8 +67,11 @@ def run_models(context: JobContext) -> Outcome:
         for item in run.items.all():
             if context.report(step=item.position, total=run.count) is Control.STOP:
                 return Outcome(state="stopped")
-            if not work.is_done(item):
-                work.do(item)
+            try:
+                if not work.is_done(item):
+                    work.do(item)
+            except StoppedInsideError:
+                return Outcome(state="stopped")
         context.report(step=run.count, total=run.count)
     if not work.delivered:
         raise JobError(_nothing_came_out(run))
@@ -83,7 +93,8 @@ class _Work:
         self._steps = list(
             run.steps.select_related("version__model__owner", "version__licence", "version__source")
         )
-        self._runners: dict[int, _OnnxRunner | _GeneratorRunner] = {}
+        self._runners: dict[int, Runner] = {}
+        self._stored_bytes = 0  # of the item that is being kept
         last = self._steps[-1]
         self._done = set(RunResult.objects.filter(step=last).values_list("item_id", flat=True))
 
@@ -101,38 +112,39 @@ class _Work:
         folder = self._context.workdir / f"{item.position:03d}"
         folder.mkdir(exist_ok=True)
         try:
-            picture, results = self._through_steps(item, folder)
+            given = self._given(item, folder)
+            done = self._through_steps(item, given, folder)
         except ItemFailedError as error:
             with self._context.fenced():
                 RunItem.objects.filter(pk=item.pk).update(error=str(error)[:500], file="")
                 self._forget(item.file)
                 self._context.touch()
             return
-        rows = [self._row(item, step, result) for step, result in zip(self._steps, results, strict=True)]
-        self._keep(item, picture, [row for some in rows for row in some], results)
+        rows = [row for place in range(len(done)) for row in self._rows(item, given, done[: place + 1])]
+        self._keep(item, given, rows, done)
 
-    def _through_steps(self, item: RunItem, folder: Path) -> tuple[Path | None, list[Result]]:
-        given = self._picture(item, folder)
+    def _through_steps(self, item: RunItem, given: "_Given | None", folder: Path) -> list[Done]:
         values = self._first_values(item, given)
-        results: list[Result] = []
+        done: list[Done] = []
         for place, step in enumerate(self._steps):
             values = {**step.settings, **values}
             out = folder / str(place)
             out.mkdir(exist_ok=True)
             try:
-                results.append(self._runner(place).run(values, out=out))
+                result = self._runner(place).run(values, out=out)
             except EngineError as error:
                 raise ItemFailedError(str(error)) from error
+            done.append(Done(version=self._version(step), values=values, result=result))
             if place + 1 < len(self._steps):
-                values = self._handed_on(place, results[-1])
-        return given, results
+                values = self._handed_on(place, result)
+        return done
 
-    def _first_values(self, item: RunItem, given: Path | None) -> dict[str, Any]:
+    def _first_values(self, item: RunItem, given: "_Given | None") -> dict[str, Any]:
         """What the item itself gives the first step: its picture; without one, its own seed."""
         first = self._steps[0]
         port = file_input(self._version(first))
         if given is not None and port is not None:
-            return {port.name: str(given)}
+            return {port.name: str(given.path)}
         seed = first.settings.get(SEED)
         return {SEED: seed + item.position} if isinstance(seed, int) else {}
 
@@ -146,85 +158,88 @@ class _Work:
         value = result.outputs[output.name]
         return {port.name: value["file"] if output.kind == "image" else value}
 
-    def _picture(self, item: RunItem, folder: Path) -> Path | None:
+    def _given(self, item: RunItem, folder: Path) -> "_Given | None":
         """Decode what somebody brought and write it anew: upright, RGB, bounded, nothing but pixels."""
         if not item.file:
             return None
         try:
             with default_storage.open(item.file) as stored:
-                image = read_picture(stored, _LIMITS).image
+                read = read_picture(stored, _LIMITS)
         except FileNotFoundError as error:
             raise ItemFailedError(_("The file is gone. Bring it again.")) from error
         except PictureRefused as error:
             raise ItemFailedError(str(error)) from error
+        image = read.image
         image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
         image.info = {}
         path = folder / "given.png"
         image.save(path, compress_level=3)
-        return path
+        return _Given(path=path, record=read.record)
 
     def _version(self, step: RunStep) -> ModelVersion:
         if step.version is None:
             raise JobError(_("The model was deleted before this was run. Choose another model."))
         return step.version
 
-    def _runner(self, place: int) -> "_OnnxRunner | _GeneratorRunner":
+    def _runner(self, place: int) -> Runner:
         if place not in self._runners:
             version = self._version(self._steps[place])
             try:
                 folder = materialise(version)
             except BrokenModelError as error:
                 raise JobError(str(error.message)) from error
-            is_onnx = version.manifest["family"] == ONNX
-            made = _OnnxRunner if is_onnx else _GeneratorRunner
-            self._runners[place] = made(version, folder, self._context.threads, self._stack)
+            step = Step(version=version, folder=folder, context=self._context, stack=self._stack)
+            self._runners[place] = runner_of(step)
         return self._runners[place]
 
-    def _row(self, item: RunItem, step: RunStep, result: Result) -> list[RunResult]:
-        """Store the pictures of one step's result; return its rows, not inserted yet."""
-        version, rows = self._version(step), []
-        for port in outputs_of(version):
-            told = result.outputs[port.name]
+    def _rows(self, item: RunItem, given: "_Given | None", done: Sequence[Done]) -> list[RunResult]:
+        """Store the pictures that the last of these steps gave; return its rows, not inserted yet."""
+        step, place, rows = done[-1], len(done) - 1, []
+        for port in outputs_of(step.version):
+            told = step.result.outputs[port.name]
             row = RunResult(
                 item=item,
-                step=step,
+                step=self._steps[place],
                 output=port.name,
                 kind=port.kind,
-                seconds=result.seconds,
+                seconds=step.result.seconds,
                 device=self._context.device,
             )
             if port.kind == "image":
-                row.file = self._store(item, step, version, port.name, told)
+                record = record_of(
+                    self._run, done, given.record if given else None, is_changed=given is not None
+                )
+                row.file = self._store(f"{item.position:03d}-{place}-{port.name}", told, record)
                 row.width, row.height = told["width"], told["height"]
             else:
                 row.value = told
             rows.append(row)
         return rows
 
-    def _store(
-        self, item: RunItem, step: RunStep, version: ModelVersion, name: str, told: Mapping[str, Any]
-    ) -> str:
-        record = record_of(self._run, self._steps[: step.position + 1], item, version)
+    def _store(self, name: str, told: Mapping[str, Any], record: Provenance) -> str:
         encoded = io.BytesIO()
         with Image.open(told["file"]) as image:
             write_signed(image, encoded, record)
-        key = f"{attempt_prefix(self._context.job)}{item.position:03d}-{step.position}-{name}.png"
-        return default_storage.save(key, ContentFile(encoded.getvalue()))
+        return self._save(name, encoded.getvalue())
+
+    def _save(self, name: str, content: bytes) -> str:
+        """Store a picture of this attempt; what is kept of a run counts towards its owner's storage."""
+        self._stored_bytes += len(content)
+        return default_storage.save(f"{attempt_prefix(self._context.job)}{name}.png", ContentFile(content))
 
     def _keep(
-        self, item: RunItem, picture: Path | None, rows: list[RunResult], results: list[Result]
+        self, item: RunItem, given: "_Given | None", rows: Sequence[RunResult], done: Sequence[Done]
     ) -> None:
         """Insert an item's results, charge it, and put the clean picture in place of what was brought."""
-        clean = ""
-        if picture is not None:
-            key = f"{attempt_prefix(self._context.job)}{item.position:03d}-given.png"
-            clean = default_storage.save(key, ContentFile(picture.read_bytes()))
+        clean = self._save(f"{item.position:03d}-given", given.path.read_bytes()) if given else ""
         with self._context.fenced():
             RunResult.objects.bulk_create(rows)
             RunItem.objects.filter(pk=item.pk).update(file=clean)
+            ModelRun.objects.filter(pk=self._run.pk).update(size_bytes=F("size_bytes") + self._stored_bytes)
+            self._stored_bytes = 0
             RunTiming.objects.bulk_create(
-                RunTiming(version=step.version, device=self._context.device, seconds=result.seconds)
-                for step, result in zip(self._steps, results, strict=True)
+                RunTiming(version=one.version, device=self._context.device, seconds=one.result.seconds)
+                for one in done
             )
             self._done.add(item.pk)
             self._context.deliver(len(self._done))
@@ -235,40 +250,3 @@ class _Work:
         """Remove what somebody brought, which nobody is ever shown, once the transaction is committed."""
         if brought:
             transaction.on_commit(lambda: default_storage.delete(brought))
-
-
-class _OnnxRunner:
-    """Runs an ONNX model in its process, which lives as long as the run."""
-
-    def __init__(self, version: ModelVersion, folder: Path, threads: int, stack: ExitStack) -> None:
-        self._model = stack.enter_context(OnnxModel(folder, threads=threads))
-        self._names = {port.name for port in inputs_of(version)}
-
-    def run(self, values: Mapping[str, Any], *, out: Path) -> Result:
-        """Run it once. Raises ModelError."""
-        known = {name: value for name, value in values.items() if name in self._names}
-        return self._model.run(known, out=out)
-
-
-class _GeneratorRunner:
-    """Runs a StyleGAN generator, which stays loaded for the jobs that come after."""
-
-    def __init__(self, version: ModelVersion, folder: Path, threads: int, stack: ExitStack) -> None:
-        del threads, stack  # torch's threads are set for the job, and the generator stays
-        self._ports = inputs_of(version)
-        self._generator = warm.get(
-            version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes
-        )
-
-    def run(self, values: Mapping[str, Any], *, out: Path) -> Result:
-        """Make one picture of `seed` at `truncation_psi`. Raises ModelError."""
-        seed, psi = (check_value(port, values.get(port.name)) for port in self._ports)
-        began = time.perf_counter()
-        pixels = self._generator.images([seed], truncation_psi=psi)[0]
-        seconds = time.perf_counter() - began
-        path = out / "picture.png"
-        Image.fromarray(pixels).save(path)
-        height, width = pixels.shape[:2]
-        return Result(
-            outputs={"picture": {"file": str(path), "width": width, "height": height}}, seconds=seconds
-        )

@@ -27,11 +27,11 @@ from catalog.exceptions import ChainRefusedError, RunRefusedError, TooManyRunsEr
 from catalog.kinds import is_runnable, outputs_of
 from catalog.model_page import page_context
 from catalog.models import ModelRun, ModelVersion, RunItem, RunResult
+from catalog.registry import destinations
 from catalog.run_forms import MAX_COUNT, RunForm
 from catalog.run_results import as_csv, as_json, file_name, shown_items, zip_entries
 from catalog.runs import find_source, kind_words, quote_run, takers, versions_at
 from catalog.services.runs import StepOrder, delete_run, start_run
-from engines.manifest import LORA, TEXT_TO_IMAGE
 from jobs.estimates import is_served
 from jobs.http import answers_unchanged_polls, poll_response
 from jobs.models import Queue, State
@@ -242,8 +242,21 @@ def send_on(request: AccountHttpRequest) -> HttpResponse:
     source = request.GET.get("source", "")[:80]
     if find_source(_user(request), source) is None:
         source = ""
-    context = {"source": source, "versions": takers(_user(request), "image") if source else []}
+    context: dict[str, Any] = {"source": source, "versions": [], "pages": []}
+    if source:
+        context["versions"] = takers(_user(request), "image")
+        context["pages"] = [(page, page.address(source)) for page in destinations()]
     return render(request, "catalog/run_send.html", context)
+
+
+@require_safe
+@login_required
+def serve_sent(request: AccountHttpRequest) -> HttpResponseBase:
+    """Serve the picture that a link sends on, so that it can be seen where it arrives."""
+    key = find_source(_user(request), request.GET.get("source", "")[:80])
+    if key is None:
+        raise Http404
+    return serve_file(request, key, content_type="image/png", filename="sent.png", immutable=True)
 
 
 def _usable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion:
@@ -253,11 +266,11 @@ def _usable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion
 
 
 def _other_page(request: AccountHttpRequest, version: ModelVersion) -> HttpResponse:
-    """Say where else a model is run; whoever sends a form to it all the same is told so."""
-    context = page_context(request, version.model, tab="run")
-    context["has_own_page"] = version.model.family in {TEXT_TO_IMAGE, LORA}
+    """Say that a model is not run here; whoever sends a form to it all the same is told so."""
     status = HTTPStatus.CONFLICT if request.method == "POST" else HTTPStatus.OK
-    return render(request, "catalog/run_create.html", context, status=status)
+    return render(
+        request, "catalog/run_create.html", page_context(request, version.model, tab="run"), status=status
+    )
 
 
 def _own_run(request: AccountHttpRequest, pk: UUID) -> ModelRun:

@@ -86,7 +86,10 @@ def check_chain(versions: Sequence[ModelVersion]) -> None:
 
 
 def _check_joint(before: ModelVersion, version: ModelVersion, place: int) -> None:
-    """Raise ChainRefusedError where a model cannot take what the one before it gives, or needs more."""
+    """Raise ChainRefusedError where a model cannot take what the one before gives, or needs another picture.
+
+    All other inputs are set on the chain's own page.
+    """
     joint = link(outputs_of(before), inputs_of(version))
     words = {"title": version.model.title, "before": before.model.title}
     if joint is None:
@@ -94,7 +97,8 @@ def _check_joint(before: ModelVersion, version: ModelVersion, place: int) -> Non
         words["gives"] = kind_words(port.kind for port in outputs_of(before))
         refusal = _("“%(title)s” takes %(takes)s, but “%(before)s” gives %(gives)s. Choose another model.")
         raise ChainRefusedError(refusal % words, place)
-    missing = [port for port in inputs_of(version) if port != joint[1] and port.default is None]
+    others = [port for port in inputs_of(version) if port != joint[1]]
+    missing = [port for port in others if port.kind == "image" and port.default is None]
     if missing:
         words["input"] = missing[0].label or missing[0].name
         refusal = _("“%(title)s” also needs “%(input)s”, which no step gives. Choose another model.")

@@ -89,6 +89,7 @@ urlpatterns = [
     path("chains/<uuid:pk>/delete/", workspace_views.delete_chain, name="chain_delete"),
     path("runs/", run_views.list_runs, name="run_list"),
     path("runs/send/", run_views.send_on, name="run_send"),
+    path("runs/sent.png", run_views.serve_sent, name="run_sent"),
     path("runs/<uuid:pk>/", run_views.show_run, name="run_detail"),
     path("runs/<uuid:pk>/stop/", run_views.stop_run, name="run_stop"),
     path("runs/<uuid:pk>/delete/", run_views.remove_run, name="run_delete"),

@@ -17,17 +17,18 @@ from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from accounts.receiving import UploadTooLarge, receive_files
 from billing.exceptions import AccountBlocked, CreditsShort
-from catalog.exceptions import ChainRefusedError, NameTakenError, RunRefusedError
+from catalog.chain_forms import ChainForms
+from catalog.exceptions import ChainRefusedError, NameTakenError, RunRefusedError, TooManyRunsError
 from catalog.models import CatalogModel, Chain, ModelVersion, Workspace, WorkspaceModel
-from catalog.run_forms import RunForm
 from catalog.run_views import MAX_BYTES
 from catalog.runs import quote_run, runnable_versions, versions_at
-from catalog.services.runs import StepOrder, start_run
+from catalog.services.runs import start_run
 from catalog.services.workspaces import (
     MAX_MODELS,
     ChainStepOrder,
     add_model,
     choose_checkpoint,
+    keep_settings,
     remove_model,
     save_chain,
     save_workspace,
@@ -165,7 +166,7 @@ def _save_chain(request: AccountHttpRequest, workspace: Workspace, chain: Chain 
     versions = [one.version for one in shelf if one.is_runnable and one.version is not None]
     form = ChainForm(request.POST or None, versions=versions, initial=_initial(chain))
     if request.method == "POST" and form.is_valid():
-        steps = [ChainStepOrder(version=version) for version in form.versions()]
+        steps = [_step_of(chain, version) for version in form.versions()]
         try:
             saved = save_chain(workspace=workspace, name=form.cleaned_data["name"], steps=steps, chain=chain)
         except ChainRefusedError as error:
@@ -177,6 +178,12 @@ def _save_chain(request: AccountHttpRequest, workspace: Workspace, chain: Chain 
     status = UNPROCESSABLE if request.method == "POST" else HTTPStatus.OK
     context = {"form": form, "workspace": workspace, "chain": chain, "has_models": bool(versions)}
     return render(request, "catalog/chain_edit.html", context, status=status)
+
+
+def _step_of(chain: Chain | None, version: ModelVersion) -> ChainStepOrder:
+    """A step with what its model was set to in the chain before it was changed."""
+    before = chain.steps.filter(model=version.model_id).first() if chain else None
+    return ChainStepOrder(version=version, settings=before.settings if before else {})
 
 
 def _initial(chain: Chain | None) -> dict[str, Any]:
@@ -207,25 +214,38 @@ def run_chain(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 
 @csrf_protect
 def _order(request: AccountHttpRequest, chain: Chain) -> HttpResponse:
+    """Run the chain, or (`keep`) only remember what its steps are set to."""
     steps = steps_of(chain, _user(request))
-    versions = [one.version for one in steps if one.version is not None and not one.problem]
-    if len(versions) != len(steps):
+    if not steps or any(one.problem for one in steps):
         return _chain_page(request, chain, status=HTTPStatus.CONFLICT)
-    form = RunForm(request.POST, request.FILES, user=_user(request), version=versions[0])
-    if not form.is_valid():
-        return _chain_page(request, chain, form=form, status=UNPROCESSABLE)
-    orders = [
-        StepOrder(version=version, settings=one.step.settings)
-        for version, one in zip(versions, steps, strict=True)
-    ]
-    orders[0] = StepOrder(version=versions[0], settings=form.settings())
+    keeps = "keep" in request.POST
+    forms = ChainForms(
+        steps, user=_user(request), data=request.POST, files=request.FILES, only_settings=keeps
+    )
+    if not forms.are_valid():
+        return _chain_page(request, chain, forms=forms, status=UNPROCESSABLE)
+    if keeps:
+        keep_settings(chain=chain, settings=[order.settings for order in forms.orders()])
+        messages.success(request, _("Kept. The chain begins with these settings from now on."))
+        return redirect("catalog:chain_detail", pk=chain.pk)
+    return _start(request, chain, forms)
+
+
+def _start(request: AccountHttpRequest, chain: Chain, forms: ChainForms) -> HttpResponse:
     try:
-        run = start_run(owner=_user(request), steps=orders, items=form.items(), title=chain.name)
+        run = start_run(
+            owner=_user(request), steps=forms.orders(), items=forms.first.items(), title=chain.name
+        )
+    except TooManyRunsError as error:
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        response = _chain_page(request, chain, forms=forms, refusal=str(error.message), status=status)
+        response["Retry-After"] = str(error.retry_after)
+        return response
     except (RunRefusedError, ChainRefusedError) as error:
         refusal = str(error.message)
-        return _chain_page(request, chain, form=form, refusal=refusal, status=HTTPStatus.CONFLICT)
+        return _chain_page(request, chain, forms=forms, refusal=refusal, status=HTTPStatus.CONFLICT)
     except (CreditsShort, AccountBlocked) as error:
-        return _chain_page(request, chain, form=form, problem=error, status=HTTPStatus.PAYMENT_REQUIRED)
+        return _chain_page(request, chain, forms=forms, problem=error, status=HTTPStatus.PAYMENT_REQUIRED)
     return redirect("catalog:run_detail", pk=run.pk)
 
 
@@ -233,28 +253,25 @@ def _chain_page(
     request: AccountHttpRequest,
     chain: Chain,
     *,
-    form: RunForm | None = None,
+    forms: ChainForms | None = None,
     refusal: str = "",
     problem: Exception | None = None,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     steps = steps_of(chain, _user(request))
     fits = bool(steps) and not any(one.problem for one in steps)
+    if forms is None and fits:
+        forms = ChainForms(steps, user=_user(request))
     context = {
         "chain": chain,
         "workspace": chain.workspace,
         "steps": steps,
-        "form": form or (_form(request, steps) if fits else None),
+        "forms": forms if fits else None,
         "credits": _price(steps) if fits else 0,
         "refusal": refusal,
         "problem": problem,
     }
     return render(request, "catalog/chain_detail.html", context, status=status)
-
-
-def _form(request: AccountHttpRequest, steps: list[ShownStep]) -> RunForm | None:
-    version = steps[0].version
-    return RunForm(user=_user(request), version=version, initial=steps[0].step.settings) if version else None
 
 
 def _price(steps: list[ShownStep]) -> int:

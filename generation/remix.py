@@ -19,7 +19,7 @@ USES = {"variations": 0.5, "start": 0.7, "mask": 1.0}
 # Fields that a link may fill in by their names.
 LINKED = (
     "base", "adapter", "prompt", "negative_prompt", "style", "ratio", "resolution", "count", "steps",
-    "guidance", "seed", "adapter_strength", "strength",
+    "guidance", "seed", "adapter_strength", "strength", "sent",
 )  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class StartForm(forms.Form):
     picture = forms.UUIDField(required=False)
     kept = forms.UUIDField(required=False)
 
+    # A picture from elsewhere in the studio, as `catalog.runs.find_source` reads it: of a run of a model.
+    sent = forms.CharField(max_length=80, required=False)
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._user = user
@@ -83,6 +85,12 @@ class StartForm(forms.Form):
         return orders.filter(pk=key).first() if key else None
 
     def start_of(self, size: tuple[int, int]) -> Start | None:
+    @cached_property
+    def sent_key(self) -> str | None:
+        """The stored picture that was sent here from elsewhere, if it is the user's."""
+        told = self.said("sent")
+        return find_source(self._user, told) if told else None
+
         """Return what the pictures start from, cut to `size`; None where they start from nothing.
 
         What is wrong with it is said beside its field, and None returned.
@@ -118,12 +126,15 @@ class StartForm(forms.Form):
             return read(self.cleaned_data["source"])
         if self.said("picture") and self.chosen_picture is None:
             raise _gone()
-        return _stored(self.chosen_picture.file if self.chosen_picture else self._kept("source_file"), read)
+        if self.said("sent") and self.sent_key is None:
+            raise _gone()
+        key = self.chosen_picture.file if self.chosen_picture else self.sent_key or self._kept("source_file")
+        return _stored(key, read)
 
     def _read_mask(self, read: Callable[[IO[bytes]], T]) -> T | None:
         if self.cleaned_data["mask"]:
             return read(self.cleaned_data["mask"])
-        is_of_another = self.cleaned_data["source"] or self.chosen_picture
+        is_of_another = self.cleaned_data["source"] or self.chosen_picture or self.sent_key
         return None if is_of_another else _stored(self._kept("mask_file"), read)
 
     def _kept(self, name: str) -> str:

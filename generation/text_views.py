@@ -168,7 +168,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
         "count": count,
         "credits": quote.credits,
         "upscale_credits": quote.price.for_quantity(priced_units(1)) if quote.price else 0,
-        "start": form.chosen_picture or form.kept_order,
+        "start": form.chosen_picture or form.sent_key or form.kept_order,
     }
 
 

@@ -88,6 +88,7 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "catalog:run_download": (Whose.THE_OWNERS, SAFE),
     "catalog:run_result": (Whose.THE_OWNERS, SAFE),
     "catalog:run_given": (Whose.THE_OWNERS, SAFE),
+    "catalog:run_sent": (Whose.ONES_OWN, SAFE),
     "catalog:workspace_list": (Whose.ONES_OWN, SAFE),
     "catalog:workspace_create": (Whose.ONES_OWN, FORM),
     "catalog:workspace_detail": (Whose.THE_OWNERS, SAFE),

@@ -1,4 +1,4 @@
-"""How much of their plan's storage people use. What counts are their datasets, models and imports."""
+"""How much of their plan's storage people use: their datasets, models, imports and results of runs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.selectors import plan_of
-from catalog.models import ModelVersion
+from catalog.models import ModelRun, ModelVersion
 from catalog.services.imports import open_imports
 from training.exceptions import StorageFull
 from training.models import Dataset
@@ -25,13 +25,14 @@ class Storage:
 
     datasets: int
     models: int
+    runs: int
     allowed: int
     is_sold: bool
 
     @property
     def used(self) -> int:
         """Everything that counts."""
-        return self.datasets + self.models
+        return self.datasets + self.models + self.runs
 
     @property
     def percent(self) -> int:
@@ -55,8 +56,10 @@ class Storage:
         """What to do about it; "" while there is room."""
         if self.is_full:
             if not self.is_sold:
-                return _("Your storage is full. Delete a dataset or a model that you no longer need.")
-            return _("Your storage is full. Delete a dataset or a model, or choose a plan with more of it.")
+                return _("Your storage is full. Delete a dataset, a model or a run that you no longer need.")
+            return _(
+                "Your storage is full. Delete a dataset, a model or a run, or choose a plan with more of it."
+            )
         if self.percent >= _NEARLY_FULL:
             left = filesizeformat(self.allowed - self.used)
             return _("Nearly full: %(left)s are left. Delete what you no longer need.") % {"left": left}
@@ -64,13 +67,15 @@ class Storage:
 
 
 def storage_of(user: User) -> Storage:
-    """Return what the user has stored, against their plan (the house's in house mode). Four queries."""
+    """Return what the user has stored, against their plan (the house's in house mode). Five queries."""
     datasets = Dataset.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
     models = ModelVersion.objects.filter(model__owner=user).aggregate(total=Sum("size_bytes", default=0))
     imports = open_imports().filter(owner=user).aggregate(total=Sum("size_bytes", default=0))
+    runs = ModelRun.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
     return Storage(
         datasets=datasets["total"],
         models=models["total"] + imports["total"],
+        runs=runs["total"],
         allowed=plan_of(user).storage_bytes,
         is_sold=settings.CREDITS_ENABLED,
     )
@@ -83,7 +88,7 @@ def judge_storage(owner: User, extra_bytes: int = 0) -> Storage:
         raise StorageFull(
             _(
                 "There is no room for this: you use %(used)s of the %(allowed)s that your plan has. "
-                "Delete a dataset or a model, then add the rest again."
+                "Delete a dataset, a model or a run, then add the rest again."
             )
             % {"used": filesizeformat(storage.used), "allowed": filesizeformat(storage.allowed)}
         )

@@ -22,6 +22,8 @@ class ModelRun(models.Model):
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="model_run")
     title = models.CharField(max_length=200)  # the model's, or the chain's
     count = models.PositiveIntegerField()
+    # What its pictures take in storage; it counts towards the owner's plan.
+    size_bytes = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar = OwnedQuerySet.as_manager()

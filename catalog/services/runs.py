@@ -58,7 +58,8 @@ def start_run(
 
     Effect: stores the items' files, inserts the run and its job, which waits in the generate queue, and holds
     its credits, in one transaction. An item that comes out is charged, the others' credits come back when the
-    job ends. `title`: of a chain; by default the model's.
+    job ends; the pictures that it makes count towards the owner's storage. `title`: of a chain; by default
+    the model's.
 
     Raises ChainRefusedError where a step does not fit, RunRefusedError for too many items or no room,
     TooManyRunsError, CreditsShort and AccountBlocked.

@@ -92,3 +92,11 @@ def save_chain(
     )
     Workspace.objects.get(pk=workspace.pk).save(update_fields=["updated_at"])
     return chain
+
+
+@transaction.atomic
+def keep_settings(*, chain: Chain, settings: Sequence[Mapping[str, Any]]) -> None:
+    """Have a chain's steps begin with these settings the next time, one mapping for each step."""
+    for step, values in zip(chain.steps.order_by("position"), settings, strict=True):
+        step.settings = dict(values)
+        step.save(update_fields=["settings"])
