@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from catalog.runs import find_source
 from generation.exceptions import StartRefusedError
 from generation.forms import sentence
 from generation.models import Generation, Picture
