@@ -59,9 +59,9 @@ class StartForm(forms.Form):
     )
     picture = forms.UUIDField(required=False)
     kept = forms.UUIDField(required=False)
-
     # A picture from elsewhere in the studio, as `catalog.runs.find_source` reads it: of a run of a model.
     sent = forms.CharField(max_length=80, required=False)
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._user = user
@@ -85,13 +85,13 @@ class StartForm(forms.Form):
         orders = Generation.objects.owned_by(self._user).exclude(source_file="")
         return orders.filter(pk=key).first() if key else None
 
-    def start_of(self, size: tuple[int, int]) -> Start | None:
     @cached_property
     def sent_key(self) -> str | None:
         """The stored picture that was sent here from elsewhere, if it is the user's."""
         told = self.said("sent")
         return find_source(self._user, told) if told else None
 
+    def start_of(self, size: tuple[int, int]) -> Start | None:
         """Return what the pictures start from, cut to `size`; None where they start from nothing.
 
         What is wrong with it is said beside its field, and None returned.
