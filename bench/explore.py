@@ -28,7 +28,8 @@ from engines.stylegan.latent import LatentSpace, render_tiles
 from engines.stylegan.points import LatentMap, Seed, Tile
 from engines.stylegan.project import Projector, projection_floor
 from engines.stylegan.projecting import ProjectConfig
-from engines.stylegan.walk import Walk, walk_frames
+from engines.stylegan.walk import walk_frames
+from engines.stylegan.walking import Walk
 
 STARTER, FAMILY = "flowers64", "flowers"
 UNSEEN = 1_000_000  # the starter was trained on drawings of smaller numbers

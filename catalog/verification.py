@@ -7,7 +7,7 @@ whoever asks may see. So nobody learns of a private model, or of somebody's work
 import hashlib
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import IO
 
@@ -25,8 +25,9 @@ from catalog.signing import known_keys
 from engines.archives import READ_ERRORS, ArchiveLimits, file_infos, is_zip, open_archive, read_member
 from engines.bundles import BUNDLE_FILE, MAX_CARD_BYTES, MODEL_FOLDER, parse_card
 from engines.errors import EngineError
+from engines.film_provenance import FilmRecord, is_film, read_film_record
 from engines.provenance import Provenance, read_record
-from engines.signing import Verdict, judge
+from engines.signing import Verdict, judge, judge_content
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 _DECODER_ERRORS = (
@@ -55,6 +56,7 @@ class Verification:
     Attributes:
         finding: which of the four it is.
         is_model: the file holds a model, not a picture.
+        is_film: it is a film, an animation or an archive of pictures.
         record: what the file says about its making, where it says anything.
         version: the version it names or is, where whoever asks may see it.
         elsewhere: it bears the signature of a key that is not this studio's.
@@ -62,6 +64,7 @@ class Verification:
 
     finding: Finding
     is_model: bool = False
+    is_film: bool = False
     record: Provenance | None = None
     version: ModelVersion | None = None
     elsewhere: bool = False
@@ -72,10 +75,16 @@ class CannotBeReadError(CatalogError):
 
 
 def verify_file(file: IO[bytes], viewer: User | AnonymousUser) -> Verification:
-    """Look at a seekable file: a picture, weights or a bundle. Raises CannotBeReadError with the reason."""
+    """Look at a seekable file: a picture, a film, an archive of pictures, weights or a bundle.
+
+    Raises CannotBeReadError with the reason.
+    """
     start = file.read(16)
     file.seek(0)
-    if is_zip(file):
+    if is_film(start) or is_zip(file):
+        told = read_film_record(file)
+        if told is not None or is_film(start):
+            return _verify_film(told, viewer)
         return _verify_bundle(file, viewer)
     if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or start[8:12] == b"WEBP":
         return _verify_picture(file, viewer)
@@ -85,6 +94,19 @@ def verify_file(file: IO[bytes], viewer: User | AnonymousUser) -> Verification:
 def _verify_picture(file: IO[bytes], viewer: User | AnonymousUser) -> Verification:
     with _one_at_a_time:
         record, verdict = _read(file)
+    return _told_of(record, verdict, viewer)
+
+
+def _verify_film(told: FilmRecord | None, viewer: User | AnonymousUser) -> Verification:
+    """A film, an animation or an archive of pictures; its content is compared, byte for byte."""
+    if told is None:
+        return Verification(finding=Finding.NOTHING)
+    verdict = judge_content(told.record, told.content_sha256, known_keys())
+    return replace(_told_of(told.record, verdict, viewer), is_film=True)
+
+
+def _told_of(record: Provenance | None, verdict: Verdict, viewer: User | AnonymousUser) -> Verification:
+    """What is said of a file with this record, which its signature judges so."""
     if record is None:
         return Verification(finding=Finding.NOTHING)
     version = _named_version(record, viewer)

@@ -23,6 +23,7 @@ READ_ERRORS = (
     RuntimeError, struct.error,
 )  # fmt: skip
 DAMAGED = "This ZIP is damaged. Make it again and add it once more."
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # for what we pack: the same content gives the same file at any time
 _CHUNK = 1 << 20
 # Bytes of a ZIP's directory for one entry: 46 fixed, its name, extra fields, a comment.
 DIRECTORY_BYTES_PER_ENTRY = 512

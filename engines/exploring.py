@@ -15,6 +15,7 @@ from PIL import Image
 from engines import provenance
 from engines.crops import crop_boxes
 from engines.errors import ConfigError, DatasetError
+from engines.film_provenance import FilmMarker
 from engines.images import UInt8Array, cut_square, grid, load_rgb
 from engines.manifest import ModelInfo
 from engines.progress import Control, Progress, TerminalHost
@@ -26,7 +27,8 @@ from engines.stylegan.points import LatentMap, Point, Seed, Tile, parse_point
 from engines.stylegan.project import Projector, projection_floor
 from engines.stylegan.projecting import ProjectConfig
 from engines.stylegan.relatives import STRANGERS_WARNING, Kinship, MixConfig
-from engines.stylegan.walk import Walk, write_walk
+from engines.stylegan.walk import write_walk
+from engines.stylegan.walking import Walk
 
 MAX_TILES = 2500
 PREVIEW_SEEDS = range(8)
@@ -121,8 +123,10 @@ def _walk(options: argparse.Namespace) -> int:
         space=options.space,
         truncation=options.truncation,
     )
+    space = _space(options)
+    marker = FilmMarker(_record(space.generator.info, walk.as_record()))
     with _told_host() as host:
-        frames = write_walk(_space(options), walk, options.out, on_batch=_told(host))
+        frames = write_walk(space, walk, options.out, marker=marker, on_batch=_told(host))
     sys.stdout.write(f"{frames} frames in {options.out}\n")
     return 0
 

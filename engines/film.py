@@ -5,15 +5,17 @@ No torch here. PyAV brings FFmpeg and x264 along; see docs/training.md for their
 
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import GifImagePlugin, Image, ImageDraw, ImageFont
 
+from engines.archives import ZIP_DATE
 from engines.errors import ConfigError
 from engines.images import UInt8Array, grid, sheet_columns
 
@@ -28,19 +30,22 @@ PAPER, INK = (255, 255, 255), (32, 32, 32)
 SIZES_DIFFER = "The pictures of a film must all have the same size. Leave the others out."
 GIF_COLOURS = 256
 SHORTEST_DELAY = 2  # hundredths of a second; browsers slow down what is shorter
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures give the same file whenever they are packed
 _BT709 = 1  # in the numbering of H.264 for primaries, transfer and matrix
 
 
-def write_film(frames: Iterable[UInt8Array], path: Path, *, fps: int = FPS) -> int:
+def write_film(
+    frames: Iterable[UInt8Array], path: Path, *, fps: int = FPS, tags: Mapping[str, str] | None = None
+) -> int:
     """Write uint8 `[H, W, 3]` frames of one size as an MP4 and return their number.
+
+    `tags` are the container's, by FFmpeg's names: title, artist, copyright, comment.
 
     Frames are taken one at a time, so a generator keeps memory flat, and an exception from it ends the work.
     Odd sides are made even by repeating the last line. Same frames, same library: same bytes. The file
     appears complete or not at all. Raises ConfigError where there is no frame, or one of another size.
     """
     with _complete_or_not_at_all(path) as draft:
-        return _encode(frames, draft, fps)
+        return _encode(frames, draft, fps, tags or {})
 
 
 def write_gif(frames: Iterable[UInt8Array], path: Path, *, fps: int, colours: UInt8Array) -> int:
@@ -70,16 +75,22 @@ def write_gif(frames: Iterable[UInt8Array], path: Path, *, fps: int, colours: UI
     return count
 
 
-def write_picture_sequence(frames: Iterable[UInt8Array], path: Path) -> int:
+def write_picture_sequence(
+    frames: Iterable[UInt8Array],
+    path: Path,
+    *,
+    write_png: Callable[[Image.Image, IO[bytes]], None] | None = None,
+) -> int:
     """Write uint8 `[H, W, 3]` frames as 00000.png, 00001.png, ... in a ZIP and return their number.
 
-    Otherwise as `write_film`, but that sizes may differ.
+    `write_png` encodes one, in place of Pillow alone. Otherwise as `write_film`, but that sizes may differ.
     """
+    encode = write_png or _write_plain_png
     count = 0
     with _complete_or_not_at_all(path) as draft, zipfile.ZipFile(draft, "w") as archive:
         for frame in frames:
             content = io.BytesIO()
-            Image.fromarray(frame).save(content, "PNG")
+            encode(Image.fromarray(frame), content)
             archive.writestr(zipfile.ZipInfo(f"{count:05d}.png", ZIP_DATE), content.getvalue())
             count += 1
         if not count:
@@ -97,13 +108,19 @@ def enlarged(frame: UInt8Array, factor: int) -> UInt8Array:
     )
 
 
-def write_progress_film(grids: Iterable[tuple[str, Path]], path: Path, *, fps: int = FPS) -> int:
+def write_progress_film(
+    grids: Iterable[tuple[str, Path]],
+    path: Path,
+    *,
+    fps: int = FPS,
+    tags: Mapping[str, str] | None = None,
+) -> int:
     """Write the film of a training from (caption, picture) in order and return the number of frames.
 
     Each picture stands for half a second and fades into the next; the last stands for two. Raises as
     `write_film` does, and OSError for a picture that cannot be read.
     """
-    return write_film(_faded(grids, fps), path, fps=fps)
+    return write_film(_faded(grids, fps), path, fps=fps, tags=tags)
 
 
 @contextmanager
@@ -117,14 +134,19 @@ def _complete_or_not_at_all(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def _write_plain_png(picture: Image.Image, target: IO[bytes]) -> None:
+    picture.save(target, "PNG")
+
+
 def _gif_delay(frame: int, fps: int) -> int:
     """Hundredths of a second that a frame stands, such that it ends when it should."""
     return max(SHORTEST_DELAY, round((frame + 1) * 100 / fps) - round(frame * 100 / fps))
 
 
-def _encode(frames: Iterable[UInt8Array], path: Path, fps: int) -> int:
+def _encode(frames: Iterable[UInt8Array], path: Path, fps: int, tags: Mapping[str, str]) -> int:
     count = 0
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata.update(tags)
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1  # so that the bytes do not depend on the machine's cores

@@ -4,7 +4,8 @@
 - JPEG and WebP: the same text in EXIF's UserComment, and XMP; the JSON stands inside the XMP.
 
 XMP carries dc:creator, dc:rights, photoshop:Credit, xmpRights:WebStatement and the IPTC field that marks
-pictures made or changed by a trained model (Iptc4xmpExt:DigitalSourceType).
+pictures made or changed by a trained model (Iptc4xmpExt:DigitalSourceType). Films, animations and archives of
+pictures: see engines.film_provenance.
 """
 
 import io
@@ -52,8 +53,10 @@ class Provenance:
     run: str = ""  # number of the job that made it
     studio: str = ""  # address of the studio
     source_type: str = ""  # COMPOSITE where a given picture was changed; "": TRAINED
-    # Set by engines.signing: for which pixels, by which key, and the signature over all the others.
+    # Set by engines.signing: for which pixels (or which content of a film or an archive), by which key, and
+    # the signature over all the others.
     pixels_sha256: str = ""
+    content_sha256: str = ""
     key: str = ""
     signature: str = ""
 
@@ -108,7 +111,7 @@ def write_png(image: Image.Image, target: Path | IO[bytes], provenance: Provenan
     chunks = PngInfo()
     chunks.add_itxt("parameters", provenance.parameters())
     chunks.add_itxt("provenance", provenance.as_json())
-    chunks.add_itxt("XML:com.adobe.xmp", _xmp(provenance))
+    chunks.add_itxt("XML:com.adobe.xmp", as_xmp(provenance))
     chunks.add_text("Software", SOFTWARE)
     image.save(target, format="PNG", pnginfo=chunks)
 
@@ -117,7 +120,7 @@ def write_jpeg(
     image: Image.Image, target: Path | IO[bytes], provenance: Provenance, *, quality: int = 92
 ) -> None:
     """Write a JPEG with EXIF and XMP; transparency is dropped."""
-    xmp = _xmp(provenance).encode()
+    xmp = as_xmp(provenance).encode()
     image.convert("RGB").save(target, format="JPEG", quality=quality, exif=_exif(provenance), xmp=xmp)
 
 
@@ -125,7 +128,7 @@ def write_webp(
     image: Image.Image, target: Path | IO[bytes], provenance: Provenance, *, quality: int = 92
 ) -> None:
     """Write a WebP with EXIF and XMP."""
-    xmp = _xmp(provenance).encode()
+    xmp = as_xmp(provenance).encode()
     image.save(target, format="WEBP", quality=quality, exif=_exif(provenance), xmp=xmp)
 
 
@@ -141,7 +144,7 @@ def read_record(image: Image.Image) -> Provenance | None:
     record = image.info.get("provenance")
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     if not isinstance(record, str):
-        record = _record_in_xmp(xmp.encode() if isinstance(xmp, str) else xmp)
+        record = record_in_xmp(xmp.encode() if isinstance(xmp, str) else xmp)
     if record is None:
         return None
     try:
@@ -172,7 +175,8 @@ def _exif(provenance: Provenance) -> Image.Exif:
     return exif
 
 
-def _xmp(provenance: Provenance) -> str:
+def as_xmp(provenance: Provenance) -> str:
+    """The record as an XMP packet (ISO 16684-1)."""
     attributes = {
         "xmp:CreatorTool": SOFTWARE,
         "photoshop:Credit": provenance.credit,
@@ -198,7 +202,8 @@ def _xmp(provenance: Provenance) -> str:
     )
 
 
-def _record_in_xmp(xmp: bytes) -> str | None:
+def record_in_xmp(xmp: bytes) -> str | None:
+    """The JSON of the record in an XMP packet from whomever, or None."""
     # Entities are what makes XML dangerous to parse; our own XMP declares none.
     if not xmp or len(xmp) > MAX_XMP_BYTES or b"<!" in xmp:
         return None

@@ -1,8 +1,9 @@
-"""Signing what is written into image files, so that nobody but the studio can have written it.
+"""Signing what is written into files of pictures, so that nobody but the studio can have written it.
 
-Ed25519 (RFC 8032) over the record and the picture's pixels: the private key never leaves the studio, and
-whoever has the public one can check a file without asking it. Pixels and not bytes are signed, so that a
-program that only rewrites metadata breaks nothing. No torch here.
+Ed25519 (RFC 8032) over the record and the picture's pixels, or the content of a film or an archive: the
+private key never leaves the studio, and whoever has the public one can check a file without asking it. Of
+pictures pixels and not bytes are signed, so that a program that only rewrites metadata breaks nothing. No
+torch here.
 """
 
 import base64
@@ -43,13 +44,36 @@ class Signer:
 
     def sign(self, record: Provenance, pixels: Image.Image) -> Provenance:
         """Return the record with the hash of the pixels it is for, the key's name and the signature."""
-        named = replace(record, pixels_sha256=pixels_sha256(pixels), key=key_name(self.public_key))
+        return self._sign(replace(record, pixels_sha256=pixels_sha256(pixels)))
+
+    def sign_content(self, record: Provenance, sha256: str) -> Provenance:
+        """Return the record of a film or an archive whose content has this SHA-256, signed as a picture's."""
+        return self._sign(replace(record, content_sha256=sha256))
+
+    def _sign(self, record: Provenance) -> Provenance:
+        named = replace(record, key=key_name(self.public_key))
         signature = self._key.sign(_signed_bytes(named))
         return replace(named, signature=base64.b64encode(signature).decode())
 
 
 def judge(record: Provenance, pixels: Image.Image, public_keys: Iterable[str]) -> Verdict:
     """Compare a record with the picture in whose file it was found. `public_keys` are base64."""
+    verdict = _judge_signature(record, public_keys)
+    if verdict is Verdict.UNCHANGED and record.pixels_sha256 != pixels_sha256(pixels):
+        return Verdict.CHANGED
+    return verdict
+
+
+def judge_content(record: Provenance, sha256: str, public_keys: Iterable[str]) -> Verdict:
+    """Compare a record with the film or the archive in which it was found, by the SHA-256 of its content."""
+    verdict = _judge_signature(record, public_keys)
+    if verdict is Verdict.UNCHANGED and record.content_sha256 != sha256:
+        return Verdict.CHANGED
+    return verdict
+
+
+def _judge_signature(record: Provenance, public_keys: Iterable[str]) -> Verdict:
+    """What the signature says of the record alone."""
     if not record.signature:
         return Verdict.UNSIGNED
     known = {key_name(key): key for key in public_keys}
@@ -60,7 +84,7 @@ def judge(record: Provenance, pixels: Image.Image, public_keys: Iterable[str]) -
         key.verify(base64.b64decode(record.signature, validate=True), _signed_bytes(record))
     except (InvalidSignature, ValueError):
         return Verdict.FORGED
-    return Verdict.UNCHANGED if record.pixels_sha256 == pixels_sha256(pixels) else Verdict.CHANGED
+    return Verdict.UNCHANGED
 
 
 def key_name(public_key: str) -> str:

@@ -15,7 +15,8 @@ from engines.progress import Control
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace
 from engines.stylegan.points import Tile, parse_map, parse_point
-from engines.stylegan.walk import Walk, walk_latents
+from engines.stylegan.walk import walk_latents
+from engines.stylegan.walking import Walk
 from generation.explore.cache import find_made, store_pictures
 from generation.explore.wanted import Sheet
 from generation.models import Look

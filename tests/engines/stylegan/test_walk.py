@@ -1,4 +1,5 @@
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -8,12 +9,15 @@ from PIL import Image
 
 from engines.checkpoint import write_model
 from engines.errors import ConfigError
+from engines.film_provenance import FilmMarker, read_film_record
 from engines.manifest import GENERATOR_FILE, STYLEGAN2, ModelInfo
+from engines.provenance import Provenance
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace, slerp
 from engines.stylegan.networks import Generator as Network
-from engines.stylegan.points import LatentMap, MapPlace, Seed, Tile
-from engines.stylegan.walk import Walk, preview, walk_frames, walk_latents, write_walk
+from engines.stylegan.points import LatentMap, MapPlace, Mix, Seed, Tile, parse_point
+from engines.stylegan.walk import preview, walk_frames, walk_latents, write_walk
+from engines.stylegan.walking import Walk, parse_walk
 
 from .conftest import TINY
 
@@ -80,6 +84,7 @@ def test_walks_that_are_too_long_say_what_is_allowed(space, tmp_path):
         ({"fps": 0}, "1 to 60 frames"),
         ({"easing": "bouncing"}, "linear"),
         ({"truncation": 50}, "Truncation goes"),
+        ({"space": "z", "points": (A, Mix(first=A, second=B))}, "have a place in Z"),
     ],
 )
 def test_impossible_walks_are_refused(values, message):
@@ -136,3 +141,25 @@ def test_a_preview_has_both_ends(space):
     walk = Walk(points=(A, B), seconds=2.0)
     assert np.array_equal(preview(space, walk, 2), space.images([A, B]))
     assert preview(space, walk, 5).shape == (5, 16, 16, 3)
+
+
+def test_a_walk_is_read_from_what_was_written():
+    walk = Walk(
+        points=(A, MapPlace(map=LatentMap(seed=4), tile=Tile(x=1, y=2))), loop=True, space="z", fps=12
+    )
+    assert parse_walk(walk.as_json()) == walk
+    for nonsense in ({}, {"points": 3}, {**walk.as_json(), "speed": 2}, {**walk.as_json(), "seconds": "2"}):
+        with pytest.raises(ConfigError):
+            parse_walk(nonsense)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".zip"])
+def test_a_walk_says_where_it_comes_from(space, tmp_path, suffix):
+    walk, path = Walk(points=(A, B), seconds=0.5, fps=4), tmp_path / f"walk{suffix}"
+    record = Provenance(model="tiny", settings=walk.as_record())
+    write_walk(space, walk, path, marker=FilmMarker(record))
+    with path.open("rb") as file:
+        told = read_film_record(file)
+    assert told.record == record
+    points = json.loads(told.record.settings["Walk"])
+    assert [parse_point(point) for point in points] == [A, B]
