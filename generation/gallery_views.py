@@ -28,7 +28,7 @@ from generation.models import Picture
 from generation.provenance import from_json
 from generation.remix import USES, picture_url, remix_url
 from generation.selectors import BadCursorError, Cursor, newer_than, older_than, searched
-from generation.upscaling import plan_upscale
+from generation.upscaling import possible_upscales
 
 PAGE_SIZE = 48
 MAX_SEARCH_LENGTH = 200
@@ -115,19 +115,14 @@ def _shown_settings(record: Provenance) -> list[tuple[str, Scalar]]:
 
 
 def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:
-    """Return what can be made from a picture: addresses, the price of a larger copy, or why there is none."""
+    """Return what can be made from a picture: addresses, and larger copies, or why there are none."""
     uses: dict[str, Any] = {use: picture_url(picture, use) for use in USES}
     assert isinstance(request.user, User)  # behind login_required
     try:
-        order = plan_upscale(request.user, picture)
+        larger = possible_upscales(request.user, picture.width, picture.height)
     except CannotUpscaleError as error:
         return {**uses, "problem": str(error)}
-    return {
-        **uses,
-        "size": (order.width, order.height),
-        "redrawn_by": order.base.model.title if order.base != picture.generation.model_version else "",
-        "credits": services.quote_generation(1).credits,
-    }
+    return {**uses, "larger": larger, "credits": services.quote_generation(1).credits}
 
 
 @require_safe

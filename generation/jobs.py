@@ -1,32 +1,26 @@
 """Making pictures, in a generate worker. Imports torch, so nothing in a web process may import it."""
 
-import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
-from PIL import Image
 
 from catalog.exceptions import BrokenModelError
 from catalog.files import materialise
 from catalog.models import ModelVersion
-from catalog.signing import write_signed
 from engines.images import UInt8Array
 from engines.progress import Control
 from engines.stylegan.generate import Generator
+from generation.keeping import store_picture
 from generation.models import Generation, Picture
-from generation.provenance import Recorder, to_json
+from generation.provenance import Recorder
 from generation.services import priced_units
 from jobs import warm
 from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
-from jobs.files import attempt_prefix
 
 # Pictures that are made and shown together: few enough to stream in, enough to use the processor well.
 BATCH_SIZE = 8
@@ -117,20 +111,7 @@ def _batches(order: Generation, made: int) -> Iterator[Sequence[tuple[int, int]]
 def _store(
     context: JobContext, order: Generation, recorder: Recorder, *, index: int, seed: int, pixels: UInt8Array
 ) -> Picture:
-    """Write one picture's file under a key of this attempt and return its row, not inserted yet."""
+    """Write one picture's file and return its row, not inserted yet."""
     height, width = pixels.shape[:2]
     record = recorder.record(seed=seed, width=width, height=height)
-    encoded = io.BytesIO()
-    write_signed(Image.fromarray(pixels), encoded, record)
-    key = f"{attempt_prefix(context.job)}{index:03d}.png"
-    return Picture(
-        owner=order.owner,
-        generation=order,
-        index=index,
-        seed=seed,
-        file=default_storage.save(key, ContentFile(encoded.getvalue())),
-        width=width,
-        height=height,
-        sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
-        provenance=to_json(record),
-    )
+    return store_picture(context, order, record, index=index, seed=seed, pixels=pixels)

@@ -26,8 +26,7 @@ class Start:
 class TextOrder:
     """Pictures from a prompt.
 
-    `steps` and `guidance` None: what the base's kind is best at. `told`: the prompts as the base is told
-    them, where they are not to be made of prompt and style anew.
+    `steps` and `guidance` None: what the base's kind is best at.
     """
 
     base: ModelVersion
@@ -39,20 +38,16 @@ class TextOrder:
     adapter: ModelVersion | None = None
     adapter_strength: float = 1.0
     style: PromptStyle | None = None
-    told: tuple[str, str] | None = None
     ratio: str = ""
     resolution: int = 0
     steps: int | None = None
     guidance: float | None = None
     start: Start | None = None
     strength: float = 0.7
-    is_upscale: bool = False
 
     @property
     def kind(self) -> Generation.Kind:
         """What the order is called."""
-        if self.is_upscale:
-            return Generation.Kind.UPSCALE
         if self.start is None:
             return Generation.Kind.TEXT
         return Generation.Kind.IMAGE if self.start.mask is None else Generation.Kind.INPAINT

@@ -1,7 +1,7 @@
 """What is written into each picture about its making."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
@@ -98,6 +98,45 @@ class TextRecorder:
             studio=settings.SITE_URL,
             source_type=COMPOSITE if self._order.source_file else "",
         )
+
+
+def record_of_larger(order: Generation, version: ModelVersion, *, width: int, height: int) -> Provenance:
+    """Return the record of a larger copy; `version` is what made it larger.
+
+    One of a gallery picture says what that one said, so that other tools find the settings that made it, and
+    names it by its hash.
+    """
+    licence, credit = version.licence_in_force, required_attribution(version)
+    made_larger: dict[str, Scalar] = {
+        "Postprocess upscale by": order.settings["factor"],
+        "Postprocess upscaler": f"{version.model.address} v{version.number}",
+        "Upscaler SHA-256": version.weights_sha256,
+    }
+    original = order.source_picture
+    if original is None:
+        earlier = Provenance(
+            model=f"{version.model.address} v{version.number}",
+            model_sha256=version.weights_sha256,
+            settings={"Size": f"{width}x{height}"},
+            version_sha256=version.sha256,
+            source_type=COMPOSITE,
+        )
+    else:
+        earlier = from_json(original.provenance)
+        made_larger["Init image SHA-256"] = original.sha256
+    return replace(
+        earlier,
+        settings={**earlier.settings, **made_larger},
+        creator=order.owner.public_name,
+        credit=_each_once([*earlier.credit.split(_AND), *credit]),
+        licence=_each_once([*earlier.licence.split(_AND), licence.spdx_id or licence.name]),
+        licence_url=earlier.licence_url or licence.url,
+        run=str(order.job_id),
+        studio=settings.SITE_URL,
+        pixels_sha256="",
+        key="",
+        signature="",
+    )
 
 
 def _each_once(parts: Iterable[str]) -> str:

@@ -42,17 +42,23 @@ def linked_values(user: User, query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def remix_values(order: Generation) -> dict[str, Any]:
-    """Return everything that made an order's pictures, as the form takes it."""
+    """Return everything that made an order's pictures, as the form takes it.
+
+    Of a larger copy: what made the picture that it was made from, and the latter to go on from.
+    """
+    if order.kind == Generation.Kind.UPSCALE:
+        original = original_of(order)
+        values = remix_values(original.generation) if original and original.generation.is_from_text else {}
+        return {**values, "kept": str(order.pk)}
     told = order.settings
-    # An upscaled picture has neither ratio nor resolution of its own.
-    size = {name: told[name] for name in ("ratio", "resolution") if told[name]}
     return {
         "base": order.model_version.model.address if order.model_version else "",
         "adapter": order.adapter.model.address if order.adapter else "",
         "prompt": order.prompt,
         "negative_prompt": told["negative_prompt"],
         "style": told["style"],
-        **size,
+        "ratio": told["ratio"],
+        "resolution": told["resolution"],
         "count": order.count,
         "steps": told["steps"],
         "guidance": told["guidance"],
@@ -63,11 +69,22 @@ def remix_values(order: Generation) -> dict[str, Any]:
     }
 
 
+def original_of(order: Generation) -> Picture | None:
+    """Return the picture that a larger copy was made from in the first place, None where that is gone."""
+    picture: Picture | None = order.source_picture
+    while picture is not None and picture.generation.kind == Generation.Kind.UPSCALE:
+        picture = picture.generation.source_picture
+    return picture
+
+
 def remix_url(order: Generation, picture: Picture | None = None) -> str:
     """Return where all settings of an order, or of one of its pictures, are back in their form.
 
-    "" where the model that made it is gone.
+    Those of a larger copy are its original's. "" where the model that made it is gone.
     """
+    if order.kind == Generation.Kind.UPSCALE:
+        original = original_of(order)
+        return remix_url(original.generation, original) if original else ""
     if order.model_version is None:
         return ""
     if order.is_from_text:

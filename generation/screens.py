@@ -28,12 +28,9 @@ class Screen:
 
     A preview is one picture: the order's pictures under way side by side, in their order. It is stored
     below the attempt's prefix; what a killed attempt leaves there is swept with the rest.
-
-    With `parts` above 1 the order's one picture is made in so many parts, of which none is a preview.
     """
 
     def __init__(self, context: JobContext, *, total: int, has_previews: bool) -> None:
-        self.parts = 1
         self._context, self._total, self._has_previews = context, total, has_previews
         self._keys: list[str] = []
         self._number = 0
@@ -42,13 +39,13 @@ class Screen:
         self._newest: dict[int, UInt8Array] = {}
 
     def begin(self, done: int) -> bool:
-        """Say how many pictures, or parts, are done before the next ones begin. Return whether to go on.
+        """Say how many pictures are done before the next ones begin. Return whether to go on.
 
         Raises LeaseLost.
         """
         self._done = done
         self._newest.clear()
-        return self._context.report(step=self._pictures_done, total=self._total) is not Control.STOP
+        return self._context.report(step=done, total=self._total) is not Control.STOP
 
     def show(self, step: int, steps: int, count: int, pictures: Mapping[int, UInt8Array]) -> bool:
         """Show `pictures`, by their place among the `count` under way, after a step. Return whether to go on.
@@ -61,7 +58,7 @@ class Screen:
             now = time.monotonic()
             if pictures and now >= self._next:
                 self._next = now + INTERVAL_SECONDS
-                if self._has_previews and self.parts == 1:
+                if self._has_previews:
                     self._store(count)
                 self._report(step, steps, count)
             return self._context.control() is not Control.STOP
@@ -81,19 +78,12 @@ class Screen:
             default_storage.delete(key)
         self._keys.clear()
 
-    @property
-    def _pictures_done(self) -> int:
-        return self._done if self.parts == 1 else 0
-
     def _report(self, step: int, steps: int, count: int) -> None:
-        share, under_way = step / steps, count
-        if self.parts > 1:
-            share, under_way = (self._done + count * share) / self.parts, 1
         self._context.report(
-            step=self._pictures_done,
+            step=self._done,
             total=self._total,
             message=_("Step %(step)d of %(steps)d") % {"step": step, "steps": steps},
-            values={"share": share, "under_way": under_way},
+            values={"share": step / steps, "under_way": count},
             preview=self._keys[-1] if self._keys else "",
         )
 

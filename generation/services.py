@@ -19,6 +19,7 @@ from jobs.services import submit_job
 
 JOB_KIND = "generation.pictures"
 TEXT_JOB_KIND = "generation.text"
+UPSCALE_JOB_KIND = "generation.upscale"
 # Orders that wait for the same model version are made in batches of up to so many pictures.
 MAX_TOGETHER = 16
 TEXT_MAX_TOGETHER = 8
@@ -48,7 +49,7 @@ def admit_order(owner: User) -> None:
     """
     # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
     User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-    kinds = (JOB_KIND, TEXT_JOB_KIND)
+    kinds = (JOB_KIND, TEXT_JOB_KIND, UPSCALE_JOB_KIND)
     if active_jobs(owner).filter(kind__in=kinds).count() >= max_waiting():
         sentence = ngettext(
             "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",

@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from django.utils.translation import gettext as _
 
 from catalog.warm_bases import WarmBase, warm_base
-from engines.diffusion.base import Base
 from engines.diffusion.generate import Preview, Sample, generate
 from engines.errors import EngineError, ModelError
-from engines.images import UInt8Array, to_float, to_uint8
+from engines.images import UInt8Array
 from generation.screens import Screen
 from jobs.exceptions import JobError
 
@@ -37,8 +35,6 @@ class Wanted:
         base_key: SHA-256 of the base's version, under which it stays loaded.
         base_folder, adapter_file: where they lie on this machine.
         samples: what to make, still without the LoRA's name.
-        adds_to_images: whether a picture becomes the one that it starts from, of the same size, plus what the
-            base changes in it: then nothing is lost on the way through the base's autoencoder.
     """
 
     base_key: str
@@ -51,7 +47,6 @@ class Wanted:
     screen: Screen
     threads: int
     device: str
-    adds_to_images: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +168,7 @@ class _Making:
             preview_every=max(1, steps // _LOOKS),
         )
         for place, pixels in zip(places, pictures, strict=True):
-            adds = self._wanted[place.order].adds_to_images
-            self._made[place.order].append(_added(self._stage.base, place.sample, pixels) if adds else pixels)
+            self._made[place.order].append(pixels)
         seconds = time.perf_counter() - began
         for order in dict.fromkeys(place.order for place in places):
             self._seconds[order] += seconds
@@ -205,12 +199,3 @@ class _Making:
             guidance=family.default_guidance if told is None else told,
             sampler="Euler" if family.objective == "flow" else "DPM++ 2M",
         )
-
-
-def _added(base: Base, sample: Sample, picture: UInt8Array) -> UInt8Array:
-    """The picture that was started from, plus how the one made differs from what the base sees of it."""
-    assert sample.image is not None
-    seen = base.decode(base.encode_pictures(torch.from_numpy(to_float(sample.image[None]))))
-    change = picture.astype(np.int16) - to_uint8(seen.cpu().numpy())[0]
-    added: UInt8Array = (sample.image + change).clip(0, 255).astype(np.uint8)
-    return added

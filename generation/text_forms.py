@@ -1,7 +1,5 @@
 """The form of Text to Image."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -24,7 +22,7 @@ from generation.seeds import MAX_SEED, new_first_seed
 from generation.sizes import RATIOS, SQUARE, resolutions, size_of
 from generation.start_forms import DEFAULT_STRENGTH, StartForm, number_between, slider
 from generation.starts import open_start, to_png
-from generation.upscaling import plan_larger
+from generation.upscaling import DOUBLING, FACTORS, plan_upscale
 
 DEFAULT_OUTPUTS = 4
 MAX_GUIDANCE = 20
@@ -262,38 +260,35 @@ class TextForm(StartForm):
 
 
 class UpscaleForm(TextForm):
-    """The same form, sent to have its picture made larger: its prompt, which may be empty, helps."""
+    """The same form, sent to have its picture made larger: of the rest of it nothing counts."""
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, user=user, **kwargs)
-        self.fields["prompt"].required = False
+    factor = forms.TypedChoiceField(
+        choices=[(factor, str(factor)) for factor in FACTORS],
+        coerce=int,
+        empty_value=DOUBLING,
+        required=False,
+    )
 
-    def _complete(self, values: dict[str, Any]) -> None:
-        try:
-            values["order"] = self._plan(values)
-        except (StartRefusedError, CannotUpscaleError) as error:
-            self.add_error("source", str(error))
+    def clean(self) -> dict[str, Any]:
+        """Plan the larger picture; what is wrong with the other fields is no matter here."""
+        for name in self.errors.keys() - {"source", "factor"}:
+            del self.errors[name]
+        values: dict[str, Any] = self.cleaned_data
+        if not self.errors:
+            try:
+                values |= self._plan(values["factor"])
+            except (StartRefusedError, CannotUpscaleError) as error:
+                self.add_error("source", str(error))
+        return values
 
-    def _plan(self, values: Mapping[str, Any]) -> TextOrder:
+    def _plan(self, factor: int) -> dict[str, Any]:
         image = self.read_picture(open_start)
         if image is None:
             raise StartRefusedError(_now("Choose the picture that is to be made larger, then try again."))
-        order = plan_larger(
-            image.size,
-            base=values["base"],
-            adapter=values.get("adapter"),
-            adapter_strength=_given(values.get("adapter_strength"), 1.0),
-            prompt=values.get("prompt", ""),
-            negative_prompt=values.get("negative_prompt", ""),
-            seed=_given(values.get("seed"), new_first_seed()),
-        )
-        start = Start(image=to_png(image), picture=self.start_picture)
-        return replace(order, start=start, style=self.chosen_style)
-
-    def order(self) -> TextOrder:
-        """Return what is ordered, once the form is valid."""
-        order: TextOrder = self.cleaned_data["order"]
-        return order
+        return {
+            "upscale": plan_upscale(self._user, *image.size, factor),
+            "start": Start(image=to_png(image), picture=self.start_picture),
+        }
 
 
 def fits(adapter: ModelVersion, base: ModelVersion) -> bool:

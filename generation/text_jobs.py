@@ -4,15 +4,12 @@ The handler is a generator that asks `stages.make_together` for pictures, so tha
 one base are made at once (see `jobs.attempts`); each has its own attempt, fence, receipt and end.
 """
 
-import hashlib
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 from PIL import Image
@@ -20,21 +17,19 @@ from PIL import Image
 from catalog.exceptions import BrokenModelError
 from catalog.files import materialise
 from catalog.models import ModelVersion
-from catalog.signing import write_signed
-from engines.diffusion import tiles
 from engines.diffusion.generate import Sample
 from engines.diffusion.manifests import LORA_FILE
 from engines.images import UInt8Array
 from generation.checking import refused_places
+from generation.keeping import store_picture
 from generation.models import Generation, Picture
-from generation.provenance import TextRecorder, to_json
+from generation.provenance import TextRecorder
 from generation.screens import Screen
 from generation.services import priced_units
 from generation.stages import AT_ONCE, Made, Wanted
 from jobs.attempts import Steps
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
-from jobs.files import attempt_prefix
 
 
 def make_from_text(context: JobContext) -> Steps:
@@ -44,7 +39,7 @@ def make_from_text(context: JobContext) -> Steps:
     """
     work = _Work(context)
     try:
-        return (yield from work.enlarged() if work.order.kind == Generation.Kind.UPSCALE else work.pictures())
+        return (yield from work.pictures())
     finally:
         work.screen.clear()
 
@@ -109,32 +104,6 @@ class _Work:
                 self._keep(batch, made)
         return Outcome()
 
-    def enlarged(self) -> Steps:
-        """Make one picture twice as large: by Lanczos, then each overlapping tile anew from itself."""
-        if not self._missing():
-            return Outcome()
-        if self.source is None:
-            raise JobError(_("The file of this image is gone. Choose another image."))
-        height, width = self.source.shape[:2]
-        tiling = tiles.tiling_of(width, height, self.models.base.resolution or width)
-        drafts = tiles.cut(tiles.enlarge(self.source, tiling), tiling)
-        self.screen.parts = len(drafts)
-        [seed] = self.order.seeds
-        finished: list[UInt8Array] = []
-        made: Made | None = None
-        while len(finished) < len(drafts):
-            if not self.screen.begin(len(finished)):
-                return Outcome(state="stopped")
-            batch = drafts[len(finished) : len(finished) + AT_ONCE]
-            samples = [self._sample(seed, draft, None) for draft in batch]
-            made = yield self._wanted(samples, tiling.across, tiling.down)
-            if made is not None:
-                finished += made.pictures
-        assert made is not None
-        whole = tiles.blend(finished, tiling)
-        self._keep([(0, seed)], replace(made, pictures=[whole]))
-        return Outcome()
-
     def _missing(self) -> list[tuple[int, int]]:
         """Index and seed of each picture that is neither made nor refused."""
         done = {*self.stored, *self.order.refused}
@@ -164,7 +133,6 @@ class _Work:
             screen=self.screen,
             threads=self.context.threads,
             device=self.context.device,
-            adds_to_images=self.order.kind == Generation.Kind.UPSCALE,
         )
 
     def _keep(self, batch: Sequence[tuple[int, int]], made: Made) -> None:
@@ -189,7 +157,7 @@ class _Work:
         self.screen.kept(self.order.count - len(self._missing()), made.seconds)
 
     def _store(self, index: int, seed: int, pixels: UInt8Array, made: Made) -> Picture:
-        """Write one picture's file under a key of this attempt and return its row, not inserted yet."""
+        """Write one picture's file and return its row, not inserted yet."""
         height, width = pixels.shape[:2]
         record = self.recorder.record(
             seed=seed,
@@ -199,20 +167,7 @@ class _Work:
             guidance=made.guidance,
             sampler=made.sampler,
         )
-        encoded = io.BytesIO()
-        write_signed(Image.fromarray(pixels), encoded, record)
-        key = f"{attempt_prefix(self.context.job)}{index:03d}.png"
-        return Picture(
-            owner=self.order.owner,
-            generation=self.order,
-            index=index,
-            seed=seed,
-            file=default_storage.save(key, ContentFile(encoded.getvalue())),
-            width=width,
-            height=height,
-            sha256=hashlib.sha256(encoded.getvalue()).hexdigest(),
-            provenance=to_json(record),
-        )
+        return store_picture(self.context, self.order, record, index=index, seed=seed, pixels=pixels)
 
 
 def _order(context: JobContext) -> Generation:

@@ -1,7 +1,7 @@
 """Ordering pictures from prompts, from other pictures and inside masks, and larger copies of pictures."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -14,9 +14,15 @@ from generation.exceptions import CannotUpscaleError, StartRefusedError
 from generation.models import Generation, Picture
 from generation.orders import Start, TextOrder
 from generation.prompts import with_style
-from generation.services import TEXT_JOB_KIND, admit_order, order_label, quote_generation
+from generation.services import (
+    TEXT_JOB_KIND,
+    UPSCALE_JOB_KIND,
+    admit_order,
+    order_label,
+    quote_generation,
+)
 from generation.starts import open_start, store_start, to_png
-from generation.upscaling import plan_upscale
+from generation.upscaling import DOUBLING, Upscale, plan_upscale
 from jobs.services import submit_job
 
 logger = logging.getLogger(__name__)
@@ -30,31 +36,44 @@ def start_text_generation(*, owner: User, order: TextOrder) -> Generation:
     come back when the job ends. Raises TooManyWaitingError, CreditsShort and AccountBlocked, and has stored
     nothing then.
     """
-    stored = _store(order.start)
-    try:
-        generation = _insert(owner, order, stored)
-    except BaseException:
-        for key in stored.values():
-            default_storage.delete(key)
-        raise
+    generation = _with_files(order.start, lambda stored: _insert(owner, order, stored))
     if settings.PROMPT_LOG:
         logger.info("order %s of %s: %r", generation.pk, owner.pk, order.prompt)
     return generation
 
 
-def start_upscale(*, owner: User, picture: Picture) -> Generation:
-    """Order a gallery picture at twice its size (see `plan_upscale`).
+def start_upscale(*, owner: User, picture: Picture, factor: int = DOUBLING) -> Generation:
+    """Order a gallery picture at `factor` times its size (see `plan_upscale`).
 
     Effect and further errors as of `start_text_generation`. Raises CannotUpscaleError where that is not
     possible, with a sentence that says why.
     """
-    order = plan_upscale(owner, picture)
+    upscale = plan_upscale(owner, picture.width, picture.height, factor)
     try:
         with default_storage.open(picture.file) as file:
             image = to_png(open_start(file))
     except (FileNotFoundError, StartRefusedError) as error:
         raise CannotUpscaleError(_("The file of this image is gone. Choose another image.")) from error
-    return start_text_generation(owner=owner, order=replace(order, start=Start(image=image, picture=picture)))
+    return start_larger_copy(owner=owner, upscale=upscale, start=Start(image=image, picture=picture))
+
+
+def start_larger_copy(*, owner: User, upscale: Upscale, start: Start) -> Generation:
+    """Order a picture, of the size that was planned with, made larger. It costs what one image does.
+
+    Effect and errors as of `start_text_generation`.
+    """
+    return _with_files(start, lambda stored: _insert_larger(owner, upscale, start, stored))
+
+
+def _with_files(start: Start | None, insert: Callable[[dict[str, str]], Generation]) -> Generation:
+    """Store what an order starts from and insert it; where that fails nothing is left in the storage."""
+    stored = _store(start)
+    try:
+        return insert(stored)
+    except BaseException:
+        for key in stored.values():
+            default_storage.delete(key)
+        raise
 
 
 @transaction.atomic
@@ -87,9 +106,36 @@ def _insert(owner: User, order: TextOrder, stored: dict[str, str]) -> Generation
     )
 
 
+@transaction.atomic
+def _insert_larger(owner: User, upscale: Upscale, start: Start, stored: dict[str, str]) -> Generation:
+    admit_order(owner)
+    title = upscale.version.model.title
+    job = submit_job(
+        owner=owner,
+        kind=UPSCALE_JOB_KIND,
+        label=order_label(1, title),
+        total=1,
+        quote=quote_generation(1),
+    )
+    size = {"factor": upscale.factor, "width": upscale.width, "height": upscale.height}
+    return Generation.objects.create(
+        owner=owner,
+        job=job,
+        kind=Generation.Kind.UPSCALE,
+        model_version=upscale.version,
+        model_title=title,
+        # It is found by the words of what it was made from.
+        prompt=start.picture.generation.prompt if start.picture else "",
+        settings={"seeds": [start.picture.seed if start.picture else 0], **size},
+        source_picture=start.picture,
+        source_file=stored["source"],
+        count=1,
+    )
+
+
 def _settings(order: TextOrder) -> dict[str, Any]:
     """Return what the order's row keeps beside the prompt: all that the form and the worker need again."""
-    told, told_negative = order.told or with_style(order.prompt, order.negative_prompt, order.style)
+    told, told_negative = with_style(order.prompt, order.negative_prompt, order.style)
     return {
         "seeds": list(order.seeds),
         "negative_prompt": order.negative_prompt,

@@ -1,5 +1,6 @@
 """Text to Image: the page with its form, what is said while one writes, and ordering."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,7 +29,8 @@ from generation.results import result_context
 from generation.selectors import latest_generations
 from generation.services import priced_units, quote_generation
 from generation.text_forms import DEFAULT_OUTPUTS, TextForm, UpscaleForm, fits
-from generation.text_services import start_text_generation, start_upscale
+from generation.text_services import start_larger_copy, start_text_generation, start_upscale
+from generation.upscaling import FACTORS
 from jobs.estimates import is_served
 from jobs.models import Queue
 
@@ -44,18 +47,19 @@ def create_from_text(request: AccountHttpRequest) -> HttpResponse:
     """
     user = _user(request)
     if request.method == "POST":
-        return _order(request, TextForm(request.POST, request.FILES, user=user))
+        form = TextForm(request.POST, request.FILES, user=user)
+        return _order(request, form, lambda: start_text_generation(owner=user, order=form.order()))
     if "model" in request.GET:
         return redirect(f"{reverse('generation:seeds_create')}?{request.GET.urlencode()}")
     return _answer(request, TextForm(user=user, initial=linked_values(user, request.GET)))
 
 
-def _order(request: AccountHttpRequest, form: TextForm) -> HttpResponse:
-    """Order what a form asks for, or return it with what is wrong."""
+def _order(request: AccountHttpRequest, form: TextForm, start: Callable[[], Generation]) -> HttpResponse:
+    """Have `start` order what a valid form asks for, or return the form with what is wrong."""
     if not form.is_valid():
         return _answer(request, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
-        generation = start_text_generation(owner=_user(request), order=form.order())
+        generation = start()
     except TooManyWaitingError as error:
         form.add_error(None, str(error))
         return _too_many(request, form, error)
@@ -183,20 +187,29 @@ def _count(form: TextForm) -> int:
 @require_POST
 @login_required
 def upscale_start(request: AccountHttpRequest) -> HttpResponse:
-    """Order the picture of the form at twice its size; the answers are those to an order."""
-    return _order(request, UpscaleForm(request.POST, request.FILES, user=_user(request)))
+    """Order the picture of the form made larger (`factor`); the answers are those to an order."""
+    user = _user(request)
+    form = UpscaleForm(request.POST, request.FILES, user=user)
+    return _order(
+        request,
+        form,
+        lambda: start_larger_copy(
+            owner=user, upscale=form.cleaned_data["upscale"], start=form.cleaned_data["start"]
+        ),
+    )
 
 
 @require_POST
 @login_required
 def upscale_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
-    """Order a picture at twice its size."""
-    pictures = Picture.objects.owned_by(request.user).select_related(
-        "generation__model_version__model__owner", "generation__adapter__model__owner"
-    )
+    """Order a picture made `factor` times as large."""
+    pictures = Picture.objects.owned_by(request.user).select_related("generation")
     picture: Picture = get_object_or_404(pictures, pk=pk)
+    factor = request.POST.get("factor", "")
+    if factor not in map(str, FACTORS):
+        raise BadRequest("factor")
     try:
-        generation = start_upscale(owner=_user(request), picture=picture)
+        generation = start_upscale(owner=_user(request), picture=picture, factor=int(factor))
     except (CannotUpscaleError, TooManyWaitingError, CreditsShort, AccountBlocked) as error:
         messages.error(request, str(error))
         return redirect("generation:picture_detail", pk=pk)

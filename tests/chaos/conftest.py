@@ -1,5 +1,6 @@
 """A studio of separate processes, with people in it."""
 
+import json
 import random
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from billing.models import Price
 from billing.services import grant_credits, open_account, revise_price
 from catalog.models import Licence, ModelVersion
 from catalog.selectors import base_models
-from catalog.services.seed import seed_licences
+from catalog.services.seed import CARDS_FILE, STARTERS_DIR, seed_licences, seed_starter
 from config import embedded
 from engines.stylegan.config import PRESETS, Architecture
 from jobs.redis_client import hints
@@ -113,7 +114,13 @@ def base(adapters) -> ModelVersion:
 
 
 @pytest.fixture
-def workload(people, version, slow_version, base, adapters, port) -> Workload:
+def _upscaler(licence, data_dir) -> None:
+    """What makes pictures larger."""
+    seed_starter(STARTERS_DIR / "enlarge2x", json.loads(CARDS_FILE.read_text("utf-8"))["enlarge2x"])
+
+
+@pytest.fixture
+def workload(people, version, slow_version, base, adapters, _upscaler, port) -> Workload:
     return Workload(
         people=people,
         version=version,

@@ -123,7 +123,7 @@ class Workload:
             start_text_generation(owner=person.user, order=self._text_order())
         elif kind == "larger copy":
             pictures = Picture.objects.owned_by(person.user).filter(width__lte=64).order_by("?")
-            start_upscale(owner=person.user, picture=pictures[:1].get())
+            start_upscale(owner=person.user, picture=pictures[:1].get(), factor=self.rng.choice([2, 4]))
         elif kind == "upload":
             arrived = [self._picture() for _ in range(self.rng.randint(1, 12))]
             add_files(dataset=person.to_fill, arrived=arrived)

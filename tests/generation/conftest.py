@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from accounts.models import User
 from catalog import files
 from catalog.models import Licence, ModelVersion, Visibility
 from catalog.services import publish_version
-from catalog.services.seed import seed_licences
+from catalog.services.seed import CARDS_FILE, STARTERS_DIR, seed_licences, seed_starter
 from engines.checkpoint import write_model
 from engines.manifest import ModelInfo
 from engines.stylegan.config import Architecture
@@ -113,6 +114,15 @@ def base(db: None, stranger: User) -> ModelVersion:
 def adapter(owner: User, base: ModelVersion, tmp_path: Path) -> ModelVersion:
     """The owner's trained model on that base; its keyword is mimochi."""
     return publish_tiny_lora(owner, base, tmp_path / "lora", attribution="Mimochi by Ann")
+
+
+@pytest.fixture
+def upscaler(db: None) -> ModelVersion:
+    """The network that the studio ships to double pictures."""
+    seed_licences()
+    card = json.loads(CARDS_FILE.read_text("utf-8"))["enlarge2x"]
+    seed_starter(STARTERS_DIR / "enlarge2x", card)
+    return ModelVersion.objects.get(model__name=card["name"])
 
 
 @pytest.fixture

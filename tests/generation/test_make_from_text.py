@@ -13,22 +13,18 @@ from PIL import Image
 from catalog.files import materialise
 from catalog.models import ModelVersion
 from catalog.services import delete_model
-from engines.diffusion import tiles
 from engines.diffusion.base import Base
 from engines.diffusion.generate import TOLERANCE, Sample, generate
-from engines.images import to_float, to_uint8
 from engines.provenance import read
 from generation import checking, screens, stages, text_jobs
-from generation.exceptions import CannotUpscaleError
 from generation.models import Picture, PromptStyle
 from generation.orders import Start
 from generation.services import delete_picture
-from generation.text_services import start_upscale
 from jobs import warm
 from jobs.files import list_keys
 from jobs.services import stop_job
 from jobs.testing import run_pending
-from tests.catalog.bases import publish_tiny_base, publish_tiny_lora
+from tests.catalog.bases import publish_tiny_lora
 from tests.wallets import give_credits
 
 
@@ -273,92 +269,6 @@ def test_from_a_picture_and_inside_a_mask(text_order, noise):
     np.testing.assert_array_equal(kept[mask == 0], noise[mask == 0])
     assert levels(kept, noise) > 10
     assert inside.pictures.get().provenance["settings"]["Denoising strength"] == 0.7
-
-
-def test_upscaling_makes_it_twice_as_large_tile_by_tile(text_order, owner, monkeypatch):
-    monkeypatch.setattr(screens, "INTERVAL_SECONDS", 0)
-    text_order(seeds=[4], width=96, height=48, steps=4)
-    run_pending("generate")
-    picture = Picture.objects.get()
-    larger = start_upscale(owner=owner, picture=picture)
-    shares = []
-    plain = screens.Screen._report
-
-    def noting(self, *arguments):
-        plain(self, *arguments)
-        larger.job.refresh_from_db()
-        progress = larger.job.progress
-        shares.append(progress["values"]["share"])
-        assert (progress["values"]["under_way"], progress["preview"], larger.job.step) == (1, "", 0)
-
-    monkeypatch.setattr(screens.Screen, "_report", noting)
-    run_pending("generate")
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    larger.job.refresh_from_db()
-    assert (larger.job.state, larger.job.price_charged, larger.kind) == ("succeeded", 5, "upscale")
-    made = larger.pictures.get()
-    assert (made.width, made.height) == (192, 96)
-    assert larger.source_picture == picture
-    assert made.provenance["settings"]["Init image SHA-256"] == picture.sha256
-
-
-def test_upscaling_adds_to_the_picture_what_the_base_changed(text_order, owner, monkeypatch):
-    """A base that changes nothing gives the enlarged picture, whatever its autoencoder loses."""
-    text_order(seeds=[4], width=64, height=64)
-    run_pending("generate")
-    picture = Picture.objects.get()
-    larger = start_upscale(owner=owner, picture=picture)
-
-    def unchanged(base, samples, **values):
-        originals = torch.from_numpy(to_float(np.stack([sample.image for sample in samples])))
-        return list(to_uint8(base.decode(base.encode_pictures(originals)).numpy()))
-
-    monkeypatch.setattr(stages, "generate", unchanged)
-    run_pending("generate")
-    pixels = pixels_of(picture)
-    assert levels(pixels_of(larger.pictures.get()), tiles.enlarge(pixels, tiles.tiling_of(64, 64, 128))) <= 1
-
-
-def test_a_picture_that_is_large_enough_is_not_made_larger(text_order, owner, settings):
-    text_order(seeds=[4])
-    run_pending("generate")
-    settings.UPSCALE_SIDE_MAX = 63
-    with pytest.raises(CannotUpscaleError, match="up to 31 × 31 pixels"):
-        start_upscale(owner=owner, picture=Picture.objects.get())
-
-
-def test_a_picture_from_seeds_is_redrawn_by_the_studios_base(picture, base, owner):
-    """It has no words, and owes to both models; it is held, charged and receipted like any other."""
-    larger = start_upscale(owner=owner, picture=picture)
-    assert (larger.model_version, larger.adapter, larger.prompt) == (base, None, "")
-    assert larger.job.price_held == 5
-    run_pending("generate")
-    larger.job.refresh_from_db()
-    assert (larger.job.state, larger.job.price_charged) == ("succeeded", 5)
-    made = larger.pictures.get()
-    assert (made.width, made.height) == (2 * picture.width, 2 * picture.height)
-    assert made.provenance["credit"] == "Tiny base by Bo; Tiny by Ann"
-    assert made.provenance["licence"] == "CC0-1.0; CC-BY-4.0"
-    assert made.provenance["settings"]["Mode"] == "upscale"
-
-
-def test_a_picture_whose_models_are_gone_is_redrawn_by_another(text_order, adapter, owner, stranger):
-    text_order(seeds=[4], adapter=adapter)
-    run_pending("generate")
-    delete_model(model=adapter.model)
-    picture = Picture.objects.get()
-    assert start_upscale(owner=owner, picture=picture).adapter is None
-    delete_model(model=picture.generation.model_version.model)
-    with pytest.raises(CannotUpscaleError, match="has none yet"):
-        start_upscale(owner=owner, picture=Picture.objects.get())
-    other = publish_tiny_base(stranger, family="sd15", name="another")
-    larger = start_upscale(owner=owner, picture=Picture.objects.get())
-    assert (larger.model_version, larger.settings["told"], larger.settings["steps"]) == (
-        other,
-        "a red cat",
-        None,
-    )
 
 
 def test_a_deleted_base_fails_with_its_sentence_and_costs_nothing(text_order, base):

@@ -23,45 +23,75 @@ def url_of(picture, name="upscale"):
     return reverse(f"generation:picture_{name}", args=[picture.pk])
 
 
-def test_owner_orders_a_larger_copy(owner_client, text_picture):
+@pytest.mark.parametrize(("factor", "size"), [("2", "64 × 64"), ("4", "128 × 128")])
+def test_owner_orders_a_larger_copy(owner_client, text_picture, upscaler, factor, size):
     page = owner_client.get(url_of(text_picture, "detail")).content.decode()
-    assert "Upscale to 64 × 64, 5 credits" in page
-    response = owner_client.post(url_of(text_picture))
+    assert f"Upscale to {size}, 5 credits" in page
+    response = owner_client.post(url_of(text_picture), {"factor": factor})
     order = Generation.objects.get(kind="upscale")
     assert response["Location"] == reverse("generation:generation_detail", args=[order.pk])
-    assert order.source_picture == text_picture
-    assert order.settings["told"] == text_picture.generation.settings["told"]
+    assert (order.source_picture, order.settings["factor"]) == (text_picture, int(factor))
 
 
-def test_what_cannot_be_made_larger_says_why(owner_client, text_picture, settings):
+def test_what_cannot_be_made_larger_says_why(owner_client, text_picture, upscaler, settings):
     settings.UPSCALE_SIDE_MAX = 60
-    sentence = "pictures of up to 30 × 30 pixels are made larger; this one has 32 × 32."
-    assert sentence in owner_client.get(url_of(text_picture, "detail")).content.decode()
-    assert sentence in owner_client.post(url_of(text_picture), follow=True).content.decode()
+    sentence = "pictures of up to 30 × 30 pixels are made 2 times as large; this one has 32 × 32."
+    for page in (
+        owner_client.get(url_of(text_picture, "detail")),
+        owner_client.post(url_of(text_picture), {"factor": "2"}, follow=True),
+    ):
+        assert sentence in page.content.decode().lower()
     assert not Generation.objects.filter(kind="upscale").exists()
 
 
-def test_without_a_base_a_picture_from_seeds_says_what_is_missing(owner_client, picture):
+def test_without_the_network_the_page_says_so(owner_client, picture):
     page = owner_client.get(url_of(picture, "detail")).content.decode()
-    assert "It cannot be upscaled. Upscaling redraws it with a base model" in page
+    assert "It cannot be upscaled. The model that makes pictures larger" in page
 
 
-def test_a_picture_from_seeds_says_which_base_redraws_it(owner_client, picture, base):
-    page = owner_client.get(url_of(picture, "detail")).content.decode()
-    assert f"Upscale to {2 * picture.width} × {2 * picture.height}, 5 credits" in page
-    assert "Upscaling redraws it with Tiny base." in page
-    assert owner_client.post(url_of(picture)).status_code == 302
-    assert owner_client.get(f"/generate/{Generation.objects.get(kind='upscale').pk}/").status_code == 200
+def test_other_factors_are_none(owner_client, text_picture, upscaler):
+    for factor in ("", "3", "-2", "8", "2.0"):
+        assert owner_client.post(url_of(text_picture), {"factor": factor}).status_code == 400
 
 
-def test_without_credits_it_says_what_is_missing(owner_client, owner, text_picture):
+def test_remix_of_a_larger_copy_is_that_of_the_original(owner_client, text_picture, upscaler):
+    owner_client.post(url_of(text_picture), {"factor": "2"})
+    run_pending("generate")
+    larger = Generation.objects.get(kind="upscale").pictures.get()
+    owner_client.post(url_of(larger), {"factor": "2"})
+    run_pending("generate")
+    page = owner_client.get(reverse("generation:picture_list"))
+    newest = page.context["pictures"][0]
+    assert (newest.width, newest.generation.source_picture) == (128, larger)
+    shown = owner_client.get(url_of(newest, "detail"))
+    assert "Made larger by" in shown.content.decode()
+    form = owner_client.get(shown.context["remix_url"]).context["form"]
+    assert [form[name].value() for name in ("prompt", "seed", "steps")] == ["a red cat", 5, 3]
+    start = owner_client.get(shown.context["uses"]["start"]).context["form"]
+    assert start.chosen_picture == newest
+    order_page = owner_client.get(f"/generate/{newest.generation_id}/").context["form"]
+    assert order_page["prompt"].value() == "a red cat"
+    text_picture.delete()
+    assert owner_client.get(url_of(newest, "detail")).context["remix_url"] == ""
+
+
+def test_a_larger_copy_of_a_picture_from_seeds_leads_back_to_its_form(owner_client, picture, upscaler):
+    owner_client.post(url_of(picture), {"factor": "2"})
+    run_pending("generate")
+    larger = Generation.objects.get(kind="upscale")
+    assert owner_client.get(f"/generate/{larger.pk}/").status_code == 200
+    url = owner_client.get(url_of(larger.pictures.get(), "detail")).context["remix_url"]
+    assert url.startswith(reverse("generation:seeds_create"))
+
+
+def test_without_credits_it_says_what_is_missing(owner_client, owner, text_picture, upscaler):
     set_credits(owner, 2)
-    page = owner_client.post(url_of(text_picture), follow=True).content.decode()
+    page = owner_client.post(url_of(text_picture), {"factor": "2"}, follow=True).content.decode()
     assert "This takes 5 credits and you have 2." in page
 
 
 def test_access(owner_client, stranger_client, client, text_picture):
-    assert stranger_client.post(url_of(text_picture)).status_code == 404
+    assert stranger_client.post(url_of(text_picture), {"factor": "2"}).status_code == 404
     assert asks_to_sign_in(client.post(url_of(text_picture)))
     assert wrong_methods_are_refused(owner_client, url_of(text_picture), {"post"})
 
@@ -78,7 +108,7 @@ FORM = reverse("generation:upscale_start")
 
 
 @pytest.fixture
-def values(base, owner):
+def values(base, upscaler, owner):
     set_credits(owner, 100)
     return {"base": base.model.address, "prompt": "", "count": "4"}
 
@@ -104,24 +134,26 @@ def test_a_picture_of_ones_own_is_made_larger_whole(owner_client, values, file_f
     assert "<h2>Upscaled</h2>" in page
 
 
-def test_models_words_and_a_gallery_picture_of_the_form_are_used(owner_client, values, adapter, text_picture):
-    sent = {**values, "adapter": adapter.model.address, "prompt": "mimochi cat", "picture": text_picture.pk}
-    owner_client.post(FORM, {**sent, "seed": "7"})
+def test_a_gallery_picture_of_the_form_is_used_and_one_from_before_again(owner_client, values, text_picture):
+    owner_client.post(FORM, {**values, "picture": text_picture.pk, "factor": "4"})
     order = Generation.objects.get(kind="upscale")
-    assert (order.adapter, order.source_picture, order.seeds) == (adapter, text_picture, [7])
-    assert order.settings["told"] == "mimochi cat"
-    again = owner_client.post(FORM, {**values, "kept": order.pk})
-    assert again.status_code == 302
+    assert (order.source_picture, order.settings["factor"], order.prompt) == (text_picture, 4, "a red cat")
+    assert owner_client.post(FORM, {**values, "kept": order.pk}).status_code == 302
+
+
+def test_what_is_wrong_elsewhere_in_the_form_is_no_matter(owner_client, values):
+    wrong = {"steps": "-1", "base": "nobody/nothing", "seed": "x", "strength": "9", "count": ""}
+    assert owner_client.post(FORM, {**values, **wrong, "source": upload(32, 32)}).status_code == 302
 
 
 @pytest.mark.parametrize(
     ("sent", "field", "text"),
     [
         ({}, "source", "Choose the picture"),
-        ({"source": (900, 400)}, "source", "up to 400 × 400 pixels are made larger; this one has 900 × 400."),
+        ({"source": (1100, 400)}, "source", "made 2 times as large; this one has 1100 × 400."),
         ({"source": (15, 20)}, "source", "too small"),
         ({"picture": "7f1f4e7e-7d4b-4b7b-9f57-0d3f3f3f3f3f"}, "source", "is gone"),
-        ({"source": (32, 32), "base": "nobody/nothing"}, "base", "cannot use this base"),
+        ({"source": (32, 32), "factor": "3"}, "factor", "not one of"),
     ],
 )
 def test_what_cannot_be_is_422_beside_the_field(owner_client, values, sent, field, text):
@@ -137,6 +169,7 @@ def test_what_cannot_be_is_422_beside_the_field(owner_client, values, sent, fiel
 def test_the_form_names_the_price(owner_client, values):
     page = owner_client.get(reverse("generation:generation_create")).content.decode()
     assert "Only make it twice as large, 5 credits" in page
+    assert "4 times as large, 5 credits" in page
 
 
 def test_access_to_the_form(client, owner_client, stranger_client, values, text_picture):
