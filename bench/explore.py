@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from engines import hardware
+from engines.choices import Precision
 from engines.images import UInt8Array
 from engines.starters import starter_folder
 from engines.starters.drawings import draw
-from engines.stylegan.config import Precision
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace, render_tiles
 from engines.stylegan.points import LatentMap, Seed, Tile

@@ -5,15 +5,12 @@ import functools
 import os
 import platform
 import time
-from typing import Literal
 
 import torch
 from torch.nn import functional
 
+from engines.choices import Device, Precision
 from engines.errors import ConfigError
-
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 M_TRIM_THRESHOLD = -1  # constants of glibc's malloc.h
 M_MMAP_THRESHOLD = -3

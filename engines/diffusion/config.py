@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from engines.choices import Device, Precision
 from engines.errors import ConfigError
 
 Kind = Literal["character", "style", "object"]
-Device = Literal["auto", "cpu", "cuda"]
 Size = Literal["small", "large"]  # of the base: up to 100 million parameters in its denoiser, or more
 SMALL_PARAMETERS = 100_000_000
 MIN_PICTURES, MAX_STEPS = 5, 20_000
@@ -65,7 +65,7 @@ class TrainConfig:
     sample_prompts: tuple[str, ...] = ("{keyword} {class_word}",)
     sample_steps: int | None = None
     threads: int = 1
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     device: Device = "auto"
 
     def __post_init__(self) -> None:

@@ -10,7 +10,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from engines.diffusion.config import Device, TrainPicture, preset_for
+from engines.choices import Device
+from engines.diffusion.config import TrainPicture, preset_for
 from engines.diffusion.folders import read_base
 from engines.diffusion.train import train
 from engines.probing import Stopwatch, made_up_pictures, picture_seconds, process_seconds, write_speed

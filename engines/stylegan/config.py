@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
+from engines.choices import Device, Precision
 from engines.errors import ConfigError
-
-Precision = Literal["auto", "fp32", "bf16"]
-Device = Literal["auto", "cpu", "cuda"]
 
 MIN_IMAGES = 50  # fewer pictures than this are not enough to learn from
 RECOMMENDED_IMAGES = (500, 5000)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from engines import hardware
-from engines.stylegan.config import Device
+from engines.choices import Device
 
 
 @dataclass(frozen=True)

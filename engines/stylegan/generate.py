@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from engines import hardware
+from engines.choices import Precision
 from engines.images import UInt8Array, to_uint8
 from engines.manifest import ModelInfo, read_model_info, verify_files
 from engines.stylegan import stylegan3
-from engines.stylegan.config import Precision
 from engines.stylegan.networks import Generator as Network
 from engines.stylegan.randomness import latents
 from engines.stylegan.state import load_generator

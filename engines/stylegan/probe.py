@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from engines import hardware
+from engines.choices import Device
 from engines.dataset import PreparedDataset, prepare
 from engines.probing import (
     PICTURES,
@@ -25,7 +26,7 @@ from engines.probing import (
     process_seconds,
     write_speed,
 )
-from engines.stylegan.config import PRESETS, Device, TrainConfig
+from engines.stylegan.config import PRESETS, TrainConfig
 from engines.stylegan.speed import Speed
 from engines.stylegan.state import TrainState
 from engines.stylegan.train import Training
