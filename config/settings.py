@@ -203,8 +203,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models; how
-# often a person, or an address without an account, may have new pictures of maps made.
+# Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models;
+# how often a person, or an address without an account, may have new pictures of maps made.
 ACCOUNT_RATE_LIMITS = {
     "verify": "20/m/ip",
     "report_model": "5/h/ip,20/d/ip",

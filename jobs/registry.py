@@ -33,8 +33,9 @@ class JobKind:
             up and the plan says so (`Plan.relaxed_queue`).
         slice_end: dotted path of `def slice_end(job: Job) -> int`, for a job that is paid slice by slice: how
             many units are to be delivered when its next slice ends. None: it is paid in one.
-        takes_no_turn: whether it is so short, and looked at while it is made, that it stands in nobody's line:
-            it waits at the queue's present turn, in the order of arrival, and moves none of its owner's jobs.
+        takes_no_turn: whether it is so short, and looked at while it is made, that it stands in nobody's
+            line: it waits at the queue's present turn, in the order of arrival, and moves none of its owner's
+            jobs.
         cost: dotted path of `def cost(job: Job, units: int) -> int`: the credits of so many delivered units,
             where that is not simply the price of as many.
     """

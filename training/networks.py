@@ -38,7 +38,7 @@ def find_snapshot_network(number: uuid.UUID, viewer: Viewer) -> Network | None:
 
 
 def fetch_snapshot(number: uuid.UUID) -> Path:
-    """Return the model folder of a snapshot on this machine, fetched at first use. Raises FileNotFoundError."""
+    """Return the model folder of a snapshot on this machine, fetched once. Raises FileNotFoundError."""
     snapshot = Snapshot.objects.exclude(folder="").filter(pk=number).first()
     if snapshot is None:
         raise FileNotFoundError(number)
@@ -78,9 +78,7 @@ SNAPSHOTS = NetworkKind(find=find_snapshot_network, folder=fetch_snapshot, sibli
 def _network_of(snapshot: Snapshot) -> Network:
     info = _read_info(snapshot.folder)
     experiment = snapshot.experiment
-    others = (
-        Snapshot.objects.filter(experiment=experiment).exclude(folder="").values_list("folder", flat=True)
-    )
+    folders = experiment.snapshots.exclude(folder="").values_list("folder", flat=True)
     return Network(
         key=network_key(snapshot.pk),
         sha256=info.files[GENERATOR_FILE],
@@ -90,8 +88,8 @@ def _network_of(snapshot: Snapshot) -> Network:
         version=None,
         owner_id=experiment.owner_id,
         is_public=False,
-        # Snapshots of one training do not descend from each other, and mean similar things by the same values.
-        relatives=frozenset(filter(None, map(_sha256_of, others))),
+        # Snapshots of one training do not descend from each other; the same values mean similar things.
+        relatives=frozenset(filter(None, map(_sha256_of, folders))),
         home=experiment.get_absolute_url(),
     )
 

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.core.internal.ratelimit import consume, get_ip
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,13 +27,14 @@ from engines.errors import ConfigError
 from engines.manifest import FAMILIES, GENERATOR_FILE
 from engines.stylegan.points import Tile
 from generation.exceptions import LookRefusedError, LooksBusyError
-from generation.explore import looks, maps
+from generation.explore import looks, maps, points
 from generation.explore.cache import CONTENT_TYPE, forget_picture, storage_key
+from generation.explore.tray import tray_context
 from generation.explore.wanted import Sheet
 from jobs.estimates import is_served
 from jobs.models import Queue
 
-# What a request for pictures may weigh: a map whose centre has values for each of 18 layers has a fifth of it.
+# What a request for pictures may weigh: a map whose centre has values for each of 18 layers has a fifth.
 MAX_ASKED_BYTES = 300_000
 MAX_NETWORKS = 2
 
@@ -53,8 +58,8 @@ def ask_tiles(request: AccountHttpRequest) -> HttpResponse:
 
     In: `networks` (one key, or two to see beside each other), `map`, `tiles` as [x, y, zoom], the first
     first, and `again` after a failure. Out: for each network where its pictures lie and the tiles' keys,
-    `made` with those that are there, `problem`, `waits` where no worker has begun, `away` where there is none.
-    422 with `problem` for what cannot be shown, 429 for too much.
+    `made` with those that are there, `problem`, `waits` where no worker has begun, `away` where there is
+    none. 422 with `problem` for what cannot be shown, 429 for too much.
     """
     try:
         asked = _read_asked(request)
@@ -126,61 +131,107 @@ def _picture(request: HttpRequest, sha256: str, key: str) -> HttpResponseBase:
 
 def _map_page(request: AccountHttpRequest, network: Network) -> HttpResponse:
     view, problem = maps.read_view(request.GET.dict(), network, request.user)
-    sheet = looks.tiles_of(network, view.map, view.tiles())
+    sheet = looks.tiles_of(network, view.map, _from_the_middle(view))
     try:
         answer = _ask(request, [sheet])
     except LooksBusyError as error:
         answer = looks.Answer(keys=sheet.keys, made=looks.made_of([sheet]), problem=str(error))
+    fixed = {"v": request.GET["v"]} if network.version and "v" in request.GET else {}
     context = {
         "network": network,
-        "view": view,
+        "networks": [network],
+        "is_newest": "v" not in fixed,
         "problem": problem,
-        "answer": answer,
-        "config": _config([network], view),
-        "grid": _grid(network, view, sheet, answer),
-        "pages": _pages(view),
+        "is_building": len(answer.made) < len(answer.keys) and not answer.problem,
+        "config": map_config(request, [network], view, fixed=fixed),
+        "grid": _grid(network, view, sheet, answer, fixed),
+        "pages": _pages(view, fixed),
+        **_settings(network, view, fixed),
+        **tray_context(request.user, network),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
     return render(request, "generation/map_detail.html", context, status=status)
 
 
-def _config(networks: list[Network], view: maps.View) -> dict[str, Any]:
-    """What static/js/map.js has to know."""
+def map_config(
+    request: HttpRequest, networks: Sequence[Network], view: maps.View, *, fixed: Mapping[str, str]
+) -> dict[str, Any]:
+    """What static/js/map.js has to know; `fixed` is what stays in the page's address."""
+    x, y, zoom = view.place
     return {
         "ask": reverse("generation:tiles_ask"),
+        "token": get_token(request),
         "networks": [network.key for network in networks],
         "resolution": networks[0].resolution,
         "map": view.map.as_json(),
         "point": str(view.saved or ""),
-        "x": view.tile.x,
-        "y": view.tile.y,
-        "zoom": view.tile.zoom,
+        "fixed": fixed,
+        "follows": True,
+        "x": x,
+        "y": y,
+        "zoom": zoom,
     }
 
 
-def _grid(network: Network, view: maps.View, sheet: Sheet, answer: looks.Answer) -> list[dict[str, Any]]:
+def _settings(network: Network, view: maps.View, fixed: Mapping[str, str]) -> dict[str, Any]:
+    """What the form shows that changes a map."""
+    shown = view.map
+    names = points.direction_names(network.version) if network.version else {}
+    count = min(maps.AXES, points.count_directions(network.info))
+    hidden: list[tuple[str, Any]] = [*fixed.items(), *zip("xyz", view.place, strict=True)]
+    if view.saved is not None:
+        hidden.append(("point", view.saved))
+    elif shown.centre is not None:
+        hidden.append(("centre", json.dumps(shown.centre.as_json(), separators=(",", ":"))))
+    right, down = shown.axes or (None, None)
+    return {
+        "axes": [
+            (number, names.get(number) or _("Direction %(number)d") % {"number": number + 1})
+            for number in range(count)
+        ],
+        "form": {"t": shown.truncation, "d": shown.distance, "ax": right, "ay": down, "seed": shown.seed},
+        "hidden": hidden,
+    }
+
+
+def _grid(
+    network: Network, view: maps.View, sheet: Sheet, answer: looks.Answer, fixed: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """The grid that is shown without JavaScript: each tile with its address and what a click leads to."""
+    keys = dict(zip(_from_the_middle(view), sheet.keys, strict=True))
     return [
         {
             "tile": tile,
-            "url": looks.look_url(network, key) if key in answer.made else "",
-            "to": f"?{maps.View(map=view.map, tile=tile, saved=view.saved).query()}",
+            "url": looks.look_url(network, keys[tile]) if keys[tile] in answer.made else "",
+            "to": _to(maps.View(map=view.map, tile=tile, saved=view.saved), fixed),
         }
-        for tile, key in zip(view.tiles(), sheet.keys, strict=True)
+        for tile in view.tiles()
     ]
 
 
-def _pages(view: maps.View) -> dict[str, str]:
+def _from_the_middle(view: maps.View) -> list[Tile]:
+    """The tiles that a page comes with in the order in which they are made."""
+    x, y, _zoom = view.place
+    return sorted(view.tiles(), key=lambda tile: math.hypot(tile.x - x, tile.y - y))
+
+
+def _pages(view: maps.View, fixed: Mapping[str, str]) -> dict[str, str]:
     """The addresses around what is shown: a page further to each side, a level nearer and farther."""
     across, down = maps.COLUMNS - 1, maps.ROWS - 1
     steps = {"left": (-across, 0), "right": (across, 0), "up": (0, -down), "down": (0, down)}
-    found = {name: f"?{view.moved(*step).query()}" for name, step in steps.items()}
+    found = {name: _to(view.moved(*step), fixed) for name, step in steps.items()}
+    found["home"] = _to(maps.View(map=view.map, saved=view.saved), fixed)
     for name, levels in (("nearer", 1), ("farther", -1)):
         try:
-            found[name] = f"?{view.zoomed(levels).query()}"
+            found[name] = _to(view.zoomed(levels), fixed)
         except ConfigError:
             found[name] = ""
     return found
+
+
+def _to(view: maps.View, fixed: Mapping[str, str]) -> str:
+    """The address of a view of the same map page."""
+    return "?" + "&".join(filter(None, [urlencode(fixed), view.query()]))
 
 
 def _ask(request: HttpRequest, sheets: list[Sheet], *, again: bool = False) -> looks.Answer:

@@ -28,6 +28,8 @@ DISTANCES = (0.0625, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 # Directions that are offered as axes: further ones change little.
 AXES = 8
 MAX_TEXT = 6000
+# Beyond this column or row no page begins; it takes weeks to get there.
+REACH = 2**30
 # Of the grid without JavaScript.
 COLUMNS, ROWS = 9, 7
 
@@ -52,28 +54,28 @@ class View:
         if shown.distance != plain.distance:
             values["d"] = f"{shown.distance:g}"
         if shown.axes is not None:
-            values["axes"] = "{},{}".format(*shown.axes)
+            values["ax"], values["ay"] = shown.axes
         if self.saved is not None:
             values["point"] = self.saved
         elif shown.centre is not None:
             values["centre"] = json.dumps(shown.centre.as_json(), separators=(",", ":"))
-        values |= {name: number for name, number in zip("xyz", self._place(), strict=True) if number}
+        values |= {name: number for name, number in zip("xyz", self.place, strict=True) if number}
         return urlencode(values, safe=',:{}[]"')
 
     def moved(self, columns: int, rows: int) -> "View":
         """The same map so many tiles further."""
-        x, y, zoom = self._place()
+        x, y, zoom = self.place
         return replace(self, tile=Tile(x=x + columns, y=y + rows, zoom=zoom))
 
     def zoomed(self, levels: int) -> "View":
         """The same place so many levels nearer. Raises ConfigError beyond the last level."""
-        x, y, zoom = self._place()
+        x, y, zoom = self.place
         place = [math.floor(math.ldexp(number, levels)) for number in (x, y)]
         return replace(self, tile=Tile(x=place[0], y=place[1], zoom=zoom + levels))
 
     def tiles(self) -> list[Tile]:
-        """The tiles of the grid without JavaScript, row by row."""
-        x, y, zoom = self._place()
+        """The tiles of the grid that a page comes with, row by row."""
+        x, y, zoom = self.place
         return [
             Tile(x=x + column, y=y + row, zoom=zoom)
             for row in range(-(ROWS // 2), ROWS // 2 + 1)
@@ -87,7 +89,9 @@ class View:
         centre: Point = MapPlace(map=self.map, tile=tile.coarsest())
         return View(map=replace(self.map, centre=centre), tile=Tile(x=0, y=0))
 
-    def _place(self) -> tuple[int, int, int]:
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Column, row and zoom of the tile in the middle."""
         return self.tile.x, self.tile.y, self.tile.zoom
 
 
@@ -111,15 +115,16 @@ def read_map(value: Any) -> LatentMap:
 def _read_view(values: Mapping[str, str], viewer: User | AnonymousUser) -> View:
     plain = LatentMap()
     centre, saved = _read_centre(values, viewer)
-    axes = values.get("axes", "")
     latent_map = LatentMap(
         seed=int(values.get("seed", plain.seed)),
         truncation=float(values.get("t", plain.truncation)),
         distance=float(values.get("d", plain.distance)),
-        axes=None if not axes else _pair(axes),
+        axes=_read_axes(values.get("ax", ""), values.get("ay", "")),
         centre=centre,
     )
     x, y, zoom = (int(values.get(name, 0)) for name in "xyz")
+    if max(abs(x), abs(y)) > REACH:
+        raise LookRefusedError(_("The map goes on there, but pages do not. Here it is from its middle."))
     return View(map=_tidy(latent_map), tile=Tile(x=x, y=y, zoom=zoom), saved=saved)
 
 
@@ -150,6 +155,10 @@ def _tidy(latent_map: LatentMap) -> LatentMap:
     return replace(latent_map, distance=distance, truncation=truncation)
 
 
-def _pair(text: str) -> tuple[int, int]:
-    first, second = text.split(",")
-    return int(first), int(second)
+def _read_axes(right: str, down: str) -> tuple[int, int] | None:
+    """The two axes; where one is not chosen, or both are the same, the strongest other one is the second."""
+    if not right and not down:
+        return None
+    first = int(right) if right else (1 if int(down) == 0 else 0)
+    second = int(down) if down else first
+    return first, second if second != first else (1 if first == 0 else 0)
