@@ -25,6 +25,7 @@ class GenerationConfig(AppConfig):
         from generation.explore.cache import trim_cache  # noqa: PLC0415 - as above
         from generation.explore.looks import JOB_KIND as LOOK_JOB_KIND  # noqa: PLC0415 - as above
         from generation.explore.looks import forget_failures  # noqa: PLC0415 - as above
+        from generation.explore.registering import register_points  # noqa: PLC0415 - as above
         from generation.run_family import register_families  # noqa: PLC0415 - as above
         from generation.selectors import (  # noqa: PLC0415 - as above
             count_uses,
@@ -45,6 +46,7 @@ class GenerationConfig(AppConfig):
         from jobs.sweeps import StoredFiles, register_chore, register_files  # noqa: PLC0415 - as above
 
         register_families()
+        register_points()
         register_uses("pictures", count_uses)
         register(
             JobKind(

@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.utils.translation import ngettext
 
 from catalog.models import CatalogModel
-from generation.models import Picture
+from generation.models import Picture, SavedPoint
 
 
 def describe_pictures(model: CatalogModel) -> str:
@@ -19,3 +19,16 @@ def describe_pictures(model: CatalogModel) -> str:
         count,
     )
     return sentence % {"count": count}
+
+
+def describe_points(model: CatalogModel) -> str:
+    """Say how many points were pinned in any version of the model; "" where there are none."""
+    count = SavedPoint.objects.filter(version__model=model).count()
+    if not count:
+        return ""
+    told = ngettext(
+        "%(count)d point was pinned in it. It goes with the model.",
+        "%(count)d points were pinned in it. They go with the model.",
+        count,
+    )
+    return told % {"count": count}

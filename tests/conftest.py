@@ -66,6 +66,7 @@ def _price_list(request: pytest.FixtureRequest) -> None:
     if not Plan.objects.exists():
         import_module("billing.migrations.0003_price_list").add_rows(apps, None)
         import_module("catalog.migrations.0006_runs").add_prices(apps, None)
+        import_module("generation.migrations.0006_points").add_prices(apps, None)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from generation.explore import point_views
+from generation.explore import point_views, projection_views
 
 urlpatterns = [
     path("catalog/<slug:handle>/<slug:name>/points/", point_views.create_point, name="point_create"),
@@ -12,4 +12,18 @@ urlpatterns = [
     path("points/<uuid:pk>/", point_views.show_point, name="point_detail"),
     path("points/<uuid:pk>/change/", point_views.change_point, name="point_change"),
     path("points/<uuid:pk>/delete/", point_views.delete_point, name="point_delete"),
+    path(
+        "catalog/<slug:handle>/<slug:name>/project/",
+        projection_views.create_projection,
+        name="projection_create",
+    ),
+    path("projections/<uuid:pk>/", projection_views.show_projection, name="projection_detail"),
+    path("projections/<uuid:pk>/stop/", projection_views.stop_projection, name="projection_stop"),
+    path("projections/<uuid:pk>/resume/", projection_views.resume_projection, name="projection_resume"),
+    path("projections/<uuid:pk>/delete/", projection_views.delete_projection, name="projection_delete"),
+    path(
+        "projections/<uuid:pk>/pictures/<int:step>/",
+        projection_views.serve_projection_picture,
+        name="projection_picture",
+    ),
 ]

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
-from catalog.generators import Network, find_network, network_of
-from catalog.models import CatalogModel, ModelVersion
+from catalog.generators import Network, find_network
 from generation.exceptions import PointRefusedError
 from generation.explore import points
+from generation.explore.addressed import network_at
 from generation.explore.opened import open_point, see_whole
 from generation.explore.shaping import SLIDERS
 from generation.explore.tray import see, tray_context
@@ -57,7 +57,7 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def create_point(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
     """Pin a point (`point`, JSON) in one's own tray of a model; htmx gets the tray."""
-    network = _network_at(request, handle, name)
+    network = network_at(request, handle, name)
     try:
         saved = points.save_point(
             owner=_user(request),
@@ -89,22 +89,6 @@ def _back(request: HttpRequest, network: Network) -> HttpResponse:
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
         back = network.home
     return redirect(back)
-
-
-def _network_at(request: HttpRequest, handle: str, name: str) -> Network:
-    """The network of the version `version` (a number) of the model at an address, else of its newest one."""
-    models = CatalogModel.objects.reachable_by(request.user).filter(owner__handle=handle, name=name)
-    versions = ModelVersion.objects.filter(model__in=models.values("pk")).select_related("model__owner")
-    number = request.POST.get("version", "")
-    if number:
-        versions = versions.filter(number=int(number) if number.isdecimal() and len(number) < 9 else 0)
-    version = versions.order_by("-number").first()
-    if version is None:
-        raise Http404
-    try:
-        return network_of(version)
-    except ValueError as error:  # no generator
-        raise Http404 from error
 
 
 @require_POST
@@ -140,7 +124,7 @@ def delete_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def name_directions(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
     """Name the directions of an own model: `name_0`, `name_1`, ..."""
-    network = _network_at(request, handle, name)
+    network = network_at(request, handle, name)
     if network.owner_id != request.user.pk or network.version is None:
         raise Http404
     count = min(SLIDERS, points.count_directions(network.info))

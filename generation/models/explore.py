@@ -77,8 +77,6 @@ class SavedPoint(models.Model):
     title = models.CharField(_("name"), max_length=80)
     # A value of `engines.stylegan.points.parse_point`.
     point = models.JSONField()
-    # Storage key of its picture; empty until it is made.
-    picture = models.CharField(max_length=200, blank=True)
     # Whoever has its address may open it, where they may see the model.
     is_shared = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -166,10 +164,10 @@ class Projection(models.Model):
     )
     model_title = models.CharField(max_length=120)
     title = models.CharField(_("name"), max_length=80)
-    # Storage keys: the square that is searched for, how near the search stands, and a film of its steps.
+    # Storage keys: the square that is searched for, and how near the search stands.
     target = models.CharField(max_length=200)
     picture = models.CharField(max_length=200, blank=True)
-    # Where an attempt saved itself, to go on from.
+    # The folder in storage where an attempt saved itself, to go on from.
     state_file = models.CharField(max_length=200, blank=True)
     # Fields of `engines.stylegan.projecting.ProjectConfig`.
     settings = models.JSONField()
@@ -194,6 +192,11 @@ class Projection(models.Model):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("generation:projection_detail", args=[self.pk])
+
+    @property
+    def last_step(self) -> int:
+        """The step of its newest picture; 0 before there is any."""
+        return int(self.steps[-1]["step"]) if self.steps else 0
 
 
 class Memorisation(models.Model):

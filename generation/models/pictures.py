@@ -22,6 +22,7 @@ class Generation(models.Model):
         """How the pictures are made."""
 
         SEEDS = "seeds", _("From seeds")
+        POINT = "point", _("From a point")
         TEXT = "text", _("Text to Image")
         IMAGE = "image", _("Image to image")
         INPAINT = "inpaint", _("Inside a mask")
@@ -66,7 +67,7 @@ class Generation(models.Model):
     @property
     def is_from_text(self) -> bool:
         """Whether a prompt made the pictures, and not seeds alone."""
-        return self.kind != self.Kind.SEEDS
+        return self.kind not in (self.Kind.SEEDS, self.Kind.POINT)
 
     @property
     def made_with(self) -> str:

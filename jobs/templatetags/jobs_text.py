@@ -33,6 +33,20 @@ def starts_in(wait: timedelta | None) -> str:
 
 
 @register.filter
+def time_left(seconds: float | None) -> str:
+    """Turn seconds into "about 4 min left"; "" when they are not known."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return _("less than a minute left")
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _("about %(minutes)d min left") % {"minutes": minutes}
+    hours, minutes = divmod(minutes, 60)
+    return _("about %(hours)d h %(minutes)02d min left") % {"hours": hours, "minutes": minutes}
+
+
+@register.filter
 def fits_nowhere(job: Job) -> str:
     """Say why a waiting job fits on no machine at the moment; "" when it does."""
     return machines.explain_waiting(job)

@@ -109,3 +109,4 @@ function start(stage) {
 }
 
 document.querySelectorAll("[data-crop]").forEach(start);
+document.addEventListener("crop:ready", (event) => start(event.target));

@@ -2,9 +2,9 @@
 
 import pytest
 
+from jobs.templatetags.jobs_text import time_left
 from tests.training.conftest import fill
 from training import limits, selectors
-from training.templatetags.training_text import time_left
 
 
 def test_covers_are_the_newest_pictures_of_each_dataset(make_dataset, owner, stranger):

@@ -7,20 +7,6 @@ register = template.Library()
 
 
 @register.filter
-def time_left(seconds: float | None) -> str:
-    """Turn seconds into "about 4 min left"; "" when they are not known."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return _("less than a minute left")
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return _("about %(minutes)d min left") % {"minutes": minutes}
-    hours, minutes = divmod(minutes, 60)
-    return _("about %(hours)d h %(minutes)02d min left") % {"hours": hours, "minutes": minutes}
-
-
-@register.filter
 def duration(seconds: float | None) -> str:
     """Turn an estimated time into "about 4 min"; "not measured yet" where it is not known."""
     if seconds is None:
