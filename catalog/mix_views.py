@@ -66,7 +66,8 @@ def create_mix(request: AccountHttpRequest) -> HttpResponse:
 
 def _choose(request: AccountHttpRequest, form: PairForm, status: int = HTTPStatus.OK) -> HttpResponse:
     user = _user(request)
-    chosen = {name: str(form[name].value() or "")[:200] for name in ("first", "second")}
+    typed = {name: str(form[name].value() or "") for name in ("first", "second")}
+    chosen = {name: text.replace("\0", "")[:200] for name, text in typed.items()}
     first, second = (find_mixable(user, address) for address in chosen.values())
     context = {
         "form": form,
@@ -108,6 +109,7 @@ def _show(
     kinship = kinship_of(mix)
     context = {
         **_live_context(request, mix),
+        "is_open": mix.model is None and not (mix.job is not None and mix.job.is_active),
         "weights": weights or WeightsForm(mix=mix),
         "title_form": title or TitleForm(initial={"title": proposed[:120]}),
         "refusal": refusal,

@@ -66,6 +66,12 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "catalog:picture_change": (Whose.THE_OWNERS, POST),
     "catalog:verify": (Whose.EVERYBODYS, FORM),
     "catalog:verify_keys": (Whose.EVERYBODYS, SAFE),
+    "catalog:mix_create": (Whose.ONES_OWN, FORM),
+    "catalog:mix_detail": (Whose.THE_OWNERS, SAFE),
+    "catalog:mix_weigh": (Whose.THE_OWNERS, POST),
+    "catalog:mix_make": (Whose.THE_OWNERS, POST),
+    "catalog:mix_discard": (Whose.THE_OWNERS, POST),
+    "catalog:mix_preview": (Whose.THE_OWNERS, SAFE),
     "catalog:import_create": (Whose.ONES_OWN, FORM),
     "catalog:import_detail": (Whose.THE_OWNERS, FORM),
     "catalog:import_discard": (Whose.THE_OWNERS, POST),
@@ -232,6 +238,7 @@ def _address(name: str, world: World) -> str:
         "run": world.run.pk,
         "workspace": world.workspace.pk,
         "chain": world.chain.pk,
+        "mix": world.mix.pk,
     }
     special = {
         "guide_detail": {"slug": "machine-learning-models"},
@@ -271,7 +278,7 @@ def _address(name: str, world: World) -> str:
     if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):
         return reverse(name)
     thing = name.partition(":")[2]
-    is_of_a_model = thing == "run_create" or not thing.startswith(("run_", "workspace_", "chain_"))
+    is_of_a_model = thing == "run_create" or not thing.startswith(("run_", "workspace_", "chain_", "mix_"))
     if name.startswith("catalog:") and is_of_a_model:
         return reverse(name, kwargs=model)
     return reverse(name, kwargs={"pk": next(key for start, key in pk.items() if thing.startswith(start))})

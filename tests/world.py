@@ -16,6 +16,7 @@ from catalog.models import (
     ChainStep,
     Licence,
     ModelImport,
+    ModelMix,
     ModelPicture,
     ModelRun,
     ModelVersion,
@@ -73,6 +74,7 @@ class World:
     run_result: RunResult
     workspace: Workspace
     chain: Chain
+    mix: ModelMix
 
 
 def build_world(owner: User, folder: Path) -> World:
@@ -172,6 +174,7 @@ def build_world(owner: User, folder: Path) -> World:
         run_result=_run_result(run, version),
         workspace=chain.workspace,
         chain=chain,
+        mix=_mix(owner, version, folder),
     )
 
 
@@ -198,6 +201,26 @@ def _chain(owner: User, version: ModelVersion) -> Chain:
     chain = Chain.objects.create(workspace=workspace, name="Shells")
     ChainStep.objects.create(chain=chain, position=0, model=version.model, model_title="Shells")
     return chain
+
+
+def _mix(owner: User, first: ModelVersion, folder: Path) -> ModelMix:
+    """A mix that was looked at and made, with a parent whose networks have the same sizes."""
+    second = publish_version(
+        owner=owner,
+        folder=make_folder(folder / "second", seed=1),
+        name="pebbles",
+        title="Pebbles",
+        licence=Licence.objects.get(slug="cc0-1.0"),
+    )
+    preview_job = _job(owner, "catalog.mix_preview", Queue.GENERATE)
+    return ModelMix.objects.create(
+        owner=owner,
+        first=first,
+        second=second,
+        config={"method": "average", "share": 0.5},
+        preview_job=preview_job,
+        preview=_store(f"jobs/{preview_job.pk}/1/preview.webp"),
+    )
 
 
 def _experiment(owner: User, dataset: Dataset, version: ModelVersion, licence: Licence) -> Experiment:

@@ -56,15 +56,15 @@ def change_mix(*, mix: ModelMix, config: MixConfig) -> ModelMix:
     new ones are there. Raises MixRefusedError where the model is being made already.
     """
     row = _locked(mix)
-    if row.job_id is not None:
+    if _is_made(row):
         raise MixRefusedError(_("This mix is made. Begin another one of the same two models."))
     if row.preview_job.is_active:
         if row.config == config.as_dict():
             return row
         stop_job(job=row.preview_job, cause="another preview was asked for")
-    row.config = config.as_dict()
+    row.config, row.job = config.as_dict(), None
     row.preview_job = _submit_preview(row.owner, row.first, row.second)
-    row.save(update_fields=["config", "preview_job"])
+    row.save(update_fields=["config", "job", "preview_job"])
     return row
 
 
@@ -76,7 +76,7 @@ def make_mix(*, mix: ModelMix, title: str) -> ModelMix:
     the owner's storage is full or the model is made already, TermsForbid where a licence forbids it by now.
     """
     row = _locked(mix)
-    if row.model_id is not None or (row.job is not None and row.job.is_active):
+    if _is_made(row):
         raise MixRefusedError(_("This mix is made already. Reload the page to see it."))
     judge_mix(first=row.first, second=row.second, actor=row.owner)
     refusal = room_refusal(row.owner, row.first.size_bytes)
@@ -118,6 +118,11 @@ def forget_old_mixes() -> None:
     """Forget what was only looked at a month ago. A chore; each mix in a transaction of its own."""
     for mix in ModelMix.objects.filter(job=None, created_at__lt=timezone.now() - KEPT_FOR):
         delete_mix(mix=mix)
+
+
+def _is_made(row: ModelMix) -> bool:
+    """Whether there is a model of it, or will be; after a failure, or once it is gone, a mix can change."""
+    return row.model_id is not None or (row.job is not None and row.job.is_active)
 
 
 def _locked(mix: ModelMix) -> ModelMix:
