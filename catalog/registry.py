@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 
 from accounts.models import User
 from catalog.models import CatalogModel, ModelVersion
+from engines.images import UInt8Array
 
 # Returns a sentence for the page that asks before a model is deleted; "" when nothing depends on it.
 Describe = Callable[[CatalogModel], str]
@@ -75,11 +76,45 @@ class RunFamily:
     judge: JudgeSettings
 
 
+@dataclass(frozen=True, kw_only=True)
+class NearestPicture:
+    """The training picture that one of a model's pictures resembles most, for the owner of both.
+
+    `url` is its thumbnail's address and `full_url` the picture's; both are "" where it was taken out since.
+    `distance` as `engines.metrics.nearest` measures it; `usual` is the percentage of training pictures that
+    have another one as near as that; `sentence` says what to think of it.
+    """
+
+    title: str
+    url: str
+    full_url: str
+    distance: float
+    usual: int
+    is_suspect: bool
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPictures:
+    """Somebody who knows what versions were trained on.
+
+    Attributes:
+        indexes: returns the storage keys of the private files in which the pictures of a version are
+            searched (`engines.metrics.nearest`), the largest first; none where they are gone.
+        nearest: returns the picture nearest to one of uint8 `[R, R, 3]`; None where the user does not own
+            the pictures, or they are gone.
+    """
+
+    indexes: Callable[[ModelVersion], list[str]]
+    nearest: Callable[[ModelVersion, User, UInt8Array], NearestPicture | None]
+
+
 _registered: dict[str, Dependents] = {}
 _parts: dict[str, PagePart] = {}
 _judges: dict[str, JudgeRoom] = {}
 _uses: dict[str, CountUses] = {}
 _pictures: dict[str, FindPicture] = {}
+_trained_on: dict[str, TrainingPictures] = {}
 _destinations: dict[str, Destination] = {}
 _families: dict[str, RunFamily] = {}
 
@@ -148,6 +183,22 @@ def register_run_family(family: RunFamily) -> None:
 def run_family(name: str) -> RunFamily | None:
     """Return who runs a family, None where the catalog does it itself or nobody."""
     return _families.get(name)
+
+
+def register_training_pictures(name: str, known: TrainingPictures) -> None:
+    """Add somebody who knows training pictures; registering the same name again replaces it."""
+    _trained_on[name] = known
+
+
+def training_indexes(version: ModelVersion) -> list[str]:
+    """Return the storage keys of the files in which a version's training pictures are searched."""
+    return [key for known in _trained_on.values() for key in known.indexes(version)]
+
+
+def nearest_picture(version: ModelVersion, user: User, pixels: UInt8Array) -> NearestPicture | None:
+    """Return the user's training picture of a version that is nearest to uint8 `[R, R, 3]`."""
+    found = (known.nearest(version, user, pixels) for known in _trained_on.values())
+    return next(filter(None, found), None)
 
 
 def register_uses(name: str, count: CountUses) -> None:

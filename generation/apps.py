@@ -15,7 +15,9 @@ class GenerationConfig(AppConfig):
         """Tell the floors below what they cannot know."""
         from catalog.registry import (  # noqa: PLC0415 - apps must be loaded
             Dependents,
+            PagePart,
             register_dependents,
+            register_page_part,
             register_pictures,
             register_uses,
         )
@@ -25,7 +27,9 @@ class GenerationConfig(AppConfig):
         from generation.explore.cache import trim_cache  # noqa: PLC0415 - as above
         from generation.explore.looks import JOB_KIND as LOOK_JOB_KIND  # noqa: PLC0415 - as above
         from generation.explore.looks import forget_failures  # noqa: PLC0415 - as above
+        from generation.explore.memorising import tell_memorisation  # noqa: PLC0415 - as above
         from generation.explore.registering import register_points  # noqa: PLC0415 - as above
+        from generation.explore.walks import register_walks  # noqa: PLC0415 - as above
         from generation.run_family import register_families  # noqa: PLC0415 - as above
         from generation.selectors import (  # noqa: PLC0415 - as above
             count_uses,
@@ -46,6 +50,7 @@ class GenerationConfig(AppConfig):
         from jobs.sweeps import StoredFiles, register_chore, register_files  # noqa: PLC0415 - as above
 
         register_families()
+        register_walks()
         register_points()
         register_uses("pictures", count_uses)
         register(
@@ -93,6 +98,11 @@ class GenerationConfig(AppConfig):
         register_files(StoredFiles(name="looks", prefix=LOOKS, in_use=looks_in_use))
         register_chore("cache of looks", trim_cache)
         register_chore("failed looks", forget_failures)
+        register_page_part(
+            PagePart(
+                name="memorisation", template="generation/model_memorisation.html", tell=tell_memorisation
+            )
+        )
         register_dependents(Dependents(name="pictures", describe=describe_pictures))
         register_pictures("picture", find_picture_file)
         register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))

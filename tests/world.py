@@ -30,7 +30,7 @@ from catalog.models import (
 from catalog.services import publish_version
 from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
-from generation.models import Generation, Picture
+from generation.models import Generation, Picture, Projection, SavedPoint
 from jobs.models import Job, Queue, State
 from tests.catalog.folders import make_base_folder, make_folder
 from training.models import (
@@ -74,6 +74,8 @@ class World:
     run_result: RunResult
     workspace: Workspace
     chain: Chain
+    point: SavedPoint
+    projection: Projection
     mix: ModelMix
 
 
@@ -174,6 +176,8 @@ def build_world(owner: User, folder: Path) -> World:
         run_result=_run_result(run, version),
         workspace=chain.workspace,
         chain=chain,
+        point=_point(owner, version),
+        projection=_projection(owner, version),
         mix=_mix(owner, version, folder),
     )
 
@@ -192,6 +196,33 @@ def _run_result(run: ModelRun, version: ModelVersion) -> RunResult:
     made = _store(f"jobs/{run.job_id}/1/000-0-picture.png")
     return RunResult.objects.create(
         item=item, step=step, output="picture", kind="image", file=made, width=64, height=64
+    )
+
+
+def _point(owner: User, version: ModelVersion) -> SavedPoint:
+    point = {"kind": "seed", "seed": 5, "truncation": 0.8}
+    return SavedPoint.objects.create(owner=owner, version=version, title="Conch", point=point)
+
+
+def _projection(owner: User, version: ModelVersion) -> Projection:
+    """One that was stopped after a leg."""
+    job = _job(owner, "generation.project", Queue.GENERATE)
+    shown = _store(f"jobs/{job.pk}/1/step-0025.webp")
+    return Projection.objects.create(
+        owner=owner,
+        job=job,
+        version=version,
+        model_title="Shells",
+        title="Cat",
+        target=_store("projections/cat/target.png"),
+        picture=shown,
+        settings={"steps": 300, "space": "w+"},
+        steps=[{"step": 25, "file": shown, "distance": 0.4}],
+        figures={
+            "unrelated": {"distance": 0.9, "grey_levels": 60.0},
+            "best_random": {"distance": 0.6, "grey_levels": 40.0},
+            "reached": {"distance": 0.4, "grey_levels": 30.0},
+        },
     )
 
 

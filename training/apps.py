@@ -17,9 +17,11 @@ class TrainingConfig(AppConfig):
         from catalog.registry import (  # noqa: PLC0415 - as above
             Dependents,
             PagePart,
+            TrainingPictures,
             register_dependents,
             register_page_part,
             register_room,
+            register_training_pictures,
         )
         from jobs.idle import register_idle_work  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
@@ -28,6 +30,7 @@ class TrainingConfig(AppConfig):
         from training.data_parts import tell_training_data  # noqa: PLC0415 - as above
         from training.dependents import describe_ai_trainings, describe_experiments  # noqa: PLC0415 - as above
         from training.kinds import KINDS  # noqa: PLC0415 - as above
+        from training.model_nearest import index_keys, nearest_of  # noqa: PLC0415 - as above
         from training.networks import KIND as SNAPSHOT  # noqa: PLC0415 - as above
         from training.networks import SNAPSHOTS, sweep_fetched  # noqa: PLC0415 - as above
         from training.probes import Probing  # noqa: PLC0415 - as above
@@ -45,5 +48,6 @@ class TrainingConfig(AppConfig):
             PagePart(name="training data", template="training/model_data.html", tell=tell_training_data)
         )
         register_room("storage of the plan", room_refusal)
+        register_training_pictures("datasets", TrainingPictures(indexes=index_keys, nearest=nearest_of))
         register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
         register_files(StoredFiles(name="trainings", prefix="jobs", in_use=job_keys_in_use))

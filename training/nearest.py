@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from django.core.files.storage import default_storage
 from django.db import transaction
 from PIL import Image
@@ -18,7 +19,7 @@ from PIL import Image
 from engines.dataset import PreparedDataset
 from engines.errors import DatasetError
 from engines.images import UInt8Array
-from engines.metrics.nearest import SIDE, build_nearest_index
+from engines.metrics.nearest import SIDE, Nearest, build_nearest_index
 from engines.metrics.nearest import NearestIndex as Thumbnails
 from engines.stylegan.config import GRID_COLUMNS, GRID_SEEDS
 from jobs.context import JobContext
@@ -83,17 +84,7 @@ class NearestPictures:
         suspects = found.is_suspect
         if self._by_picture:
             suspects = found.distance < self._index.spacing_of(found.index)
-        return [
-            {
-                "sha256": name,
-                "distance": round(float(distance), 4),
-                "share": round(1.0 - float(closer), 4),
-                "is_suspect": bool(suspect),
-            }
-            for name, distance, closer, suspect in zip(
-                found.names, found.distance, found.closer_than, suspects, strict=True
-            )
-        ]
+        return values_of(found, suspects)
 
     def make_up(self, context: JobContext, training: TrainingRun) -> None:
         """Search for the snapshots that were recorded without it. Raises LeaseLost."""
@@ -104,15 +95,35 @@ class NearestPictures:
                 training.snapshots.filter(pk=snapshot.pk).update(nearest=nearest)
 
 
+def values_of(found: Nearest, suspects: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return what `NearestPictures.of_grid` says of each picture."""
+    return [
+        {
+            "sha256": name,
+            "distance": round(float(distance), 4),
+            "share": round(1.0 - float(closer), 4),
+            "is_suspect": bool(suspect),
+        }
+        for name, distance, closer, suspect in zip(
+            found.names, found.distance, found.closer_than, suspects, strict=True
+        )
+    ]
+
+
+def read_index(key: str, path: Path) -> Thumbnails:
+    """Read a stored index by way of a file at `path`. Raises OSError or DatasetError."""
+    with default_storage.open(key) as stored, path.open("wb") as copy:
+        copy.writelines(stored.chunks())
+    return Thumbnails.read(path)
+
+
 def _fetch(version: DatasetVersion, resolution: int, path: Path) -> Thumbnails | None:
     """Read the stored index; None where there is none, or it cannot be read."""
     row = NearestIndex.objects.filter(version=version, resolution=resolution).first()
     if row is None:
         return None
     try:
-        with default_storage.open(row.file) as stored, path.open("wb") as copy:
-            copy.writelines(stored.chunks())
-        return Thumbnails.read(path)
+        return read_index(row.file, path)
     except (OSError, DatasetError):
         return None
 

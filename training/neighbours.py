@@ -54,7 +54,7 @@ def neighbours_of(training: TrainingRun, snapshot: Snapshot | AISnapshot, *, col
                 distance=found["distance"],
                 usual=round(found["share"] * 100),
                 is_suspect=found["is_suspect"],
-                sentence=_in_words(found),
+                sentence=in_words(found),
             )
         )
     return neighbours
@@ -65,7 +65,8 @@ def suspects(neighbours: Sequence[Neighbour]) -> int:
     return sum(neighbour.is_suspect for neighbour in neighbours)
 
 
-def _in_words(found: Mapping[str, Any]) -> str:
+def in_words(found: Mapping[str, Any]) -> str:
+    """Say what to think of what was found for a picture (`NearestPictures.of_grid`)."""
     if found["is_suspect"] and found["distance"] < _SAME:
         return _("Nearly the same picture")
     is_close = found["is_suspect"] or found["share"] < _CLOSE

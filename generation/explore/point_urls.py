@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from generation.explore import point_views, projection_views
+from generation.explore import memorising_views, nearest_views, point_views, projection_views
 
 urlpatterns = [
     path("catalog/<slug:handle>/<slug:name>/points/", point_views.create_point, name="point_create"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("points/<uuid:pk>/", point_views.show_point, name="point_detail"),
     path("points/<uuid:pk>/change/", point_views.change_point, name="point_change"),
     path("points/<uuid:pk>/delete/", point_views.delete_point, name="point_delete"),
+    path("points/<uuid:pk>/nearest/", nearest_views.show_nearest, name="point_nearest"),
+    path(
+        "catalog/<slug:handle>/<slug:name>/memorisation/",
+        memorising_views.show_memorisation,
+        name="memorisation_detail",
+    ),
     path(
         "catalog/<slug:handle>/<slug:name>/project/",
         projection_views.create_projection,

@@ -35,6 +35,7 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "saved": opened.saved,
         "network": opened.network,
         "form": opened.form,
+        "is_model_owner": opened.network.version is not None and opened.network.owner_id == request.user.pk,
     }
     if request.htmx:
         (seen,) = see(request.user, opened.network, [opened.shape], slot=f"shape {pk}")
@@ -47,7 +48,6 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         **see_whole(request.user, opened),
         "model": opened.saved.version.model,
         "is_own": opened.saved.owner_id == request.user.pk,
-        "is_model_owner": opened.network.version is not None and opened.network.owner_id == request.user.pk,
         "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
     }
     return render(request, "generation/point_detail.html", context, status=status)

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.registry import Dependents, register_dependents
 from generation.dependents import describe_points
-from generation.explore import projections
+from generation.explore import memorising, projections
 from jobs.models import Queue
 from jobs.registry import JobKind, register
 from jobs.sweeps import StoredFiles, register_files
@@ -20,6 +20,14 @@ def register_points() -> None:
             resumable=True,
             slice_end="generation.explore.projections.slice_end",
             title=_("Looking for a photograph"),
+        )
+    )
+    register(
+        JobKind(
+            name=memorising.JOB_KIND,
+            queue=Queue.GENERATE,
+            handler="generation.explore.memorising_jobs.measure",
+            title=_("Measuring what was learnt by heart"),
         )
     )
     register_dependents(Dependents(name="points", describe=describe_points))
