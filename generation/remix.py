@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import User
 from catalog.selectors import find_trained
 from generation.forms import seed_values
-from generation.models import Generation, Picture
+from generation.models import Generation, Picture, SavedPoint
 from generation.prompts import MAX_LENGTH, Keyword
 from generation.sizes import nearest_ratio
 
@@ -87,6 +87,9 @@ def remix_url(order: Generation, picture: Picture | None = None) -> str:
         return remix_url(original.generation, original) if original else ""
     if order.model_version is None:
         return ""
+    if order.kind == Generation.Kind.POINT:
+        saved = SavedPoint.objects.filter(pk=order.settings["saved"]).first()
+        return saved.get_absolute_url() if saved else ""
     if order.is_from_text:
         query = {"picture": picture.pk} if picture else {"remix": order.pk}
         return f"{reverse('generation:generation_create')}?{urlencode(query)}"

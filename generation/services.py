@@ -14,12 +14,14 @@ from catalog.models import ModelVersion
 from generation.exceptions import TooManyWaitingError
 from generation.models import Generation, Picture
 from generation.seeds import MAX_COUNT
+from jobs.fairness import lock_line
 from jobs.selectors import active_jobs
 from jobs.services import submit_job
 
 JOB_KIND = "generation.pictures"
 TEXT_JOB_KIND = "generation.text"
 UPSCALE_JOB_KIND = "generation.upscale"
+POINT_JOB_KIND = "generation.point"
 # Orders that wait for the same model version are made in batches of up to so many pictures.
 MAX_TOGETHER = 16
 TEXT_MAX_TOGETHER = 8
@@ -47,9 +49,8 @@ def admit_order(owner: User) -> None:
 
     Raises TooManyWaitingError.
     """
-    # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-    kinds = (JOB_KIND, TEXT_JOB_KIND, UPSCALE_JOB_KIND)
+    lock_line(owner.pk)  # two orders at once are counted one after the other
+    kinds = (JOB_KIND, TEXT_JOB_KIND, UPSCALE_JOB_KIND, POINT_JOB_KIND)
     if active_jobs(owner).filter(kind__in=kinds).count() >= max_waiting():
         sentence = ngettext(
             "You have %(count)d order waiting. Wait until it is done, or stop it, then try again.",

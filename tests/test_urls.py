@@ -181,6 +181,7 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "generation:point_change": (Whose.THE_OWNERS, POST),
     "generation:point_delete": (Whose.THE_OWNERS, FORM),
     "generation:direction_names": (Whose.THE_OWNERS, POST),
+    "generation:point_keep": (Whose.THE_OWNERS, POST),
     "generation:point_nearest": (Whose.THE_OWNERS, SAFE),
     "generation:memorisation_detail": (Whose.THE_OWNERS, FORM),
     "generation:projection_create": (Whose.THE_OWNERS, FORM),

@@ -13,6 +13,7 @@ from catalog.registry import training_indexes
 from engines.manifest import FAMILIES
 from generation.exceptions import PointRefusedError
 from generation.models import Memorisation
+from jobs.fairness import lock_line
 from jobs.services import submit_job
 
 JOB_KIND = "generation.memorise"
@@ -28,8 +29,7 @@ def start_memorisation(*, owner: User, version: ModelVersion) -> Memorisation:
     Effect: submits a job in the generate queue, unless one is under way. Raises PointRefusedError where the
     training pictures cannot be searched any more.
     """
-    # Two clicks at once ask for one measurement. Not a full lock: rows that name the user may come.
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    lock_line(owner.pk)  # two clicks at once ask for one measurement
     known = Memorisation.objects.select_related("job").filter(version=version).first()
     if known is not None and known.job.is_active:
         return known

@@ -12,6 +12,7 @@ urlpatterns = [
     path("points/<uuid:pk>/", point_views.show_point, name="point_detail"),
     path("points/<uuid:pk>/change/", point_views.change_point, name="point_change"),
     path("points/<uuid:pk>/delete/", point_views.delete_point, name="point_delete"),
+    path("points/<uuid:pk>/keep/", point_views.keep_picture, name="point_keep"),
     path("points/<uuid:pk>/nearest/", nearest_views.show_nearest, name="point_nearest"),
     path(
         "catalog/<slug:handle>/<slug:name>/memorisation/",

@@ -15,14 +15,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
+from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.generators import Network, find_network
-from generation.exceptions import PointRefusedError
+from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
 from generation.explore.addressed import network_at
 from generation.explore.opened import open_point, see_whole
+from generation.explore.point_orders import order_picture
 from generation.explore.shaping import SLIDERS
 from generation.explore.tray import see, tray_context
 from generation.models import SavedPoint
+from generation.services import quote_generation
 
 
 @require_safe
@@ -48,6 +51,8 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         **see_whole(request.user, opened),
         "model": opened.saved.version.model,
         "is_own": opened.saved.owner_id == request.user.pk,
+        "credits": quote_generation(1).credits,
+        "relatives": points.relatives_of(opened.own, request.user),
         "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
     }
     return render(request, "generation/point_detail.html", context, status=status)
@@ -133,6 +138,23 @@ def name_directions(request: AccountHttpRequest, handle: str, name: str) -> Http
     points.name_directions(version=network.version, names=names)
     messages.success(request, _("The names are kept. Everybody who sees the model reads them."))
     return _back(request, network)
+
+
+@require_POST
+@login_required
+def keep_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
+    """Order the picture of a point (`point`, JSON) as the network `in` shows it, for the gallery."""
+    saved = get_object_or_404(points.points_shown_to(request.user), pk=pk)
+    network = find_network(request.POST.get("in", ""), request.user)
+    if network is None or network.version is None:
+        raise Http404
+    try:
+        point = points.read_point(request.POST.get("point", ""))
+        order = order_picture(owner=_user(request), network=network, point=point, saved=saved)
+    except (PointRefusedError, TooManyWaitingError, CreditsShort, AccountBlocked) as error:
+        messages.error(request, str(error))
+        return redirect(saved)
+    return redirect("generation:generation_detail", pk=order.pk)
 
 
 def _own_point(request: HttpRequest, pk: UUID) -> SavedPoint:

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.generators import Network
+from catalog.generators import Network, version_key
 from catalog.models import CatalogModel, ModelVersion
 from engines.errors import ConfigError
 from engines.manifest import GENERATOR_FILE, ModelInfo
@@ -27,9 +27,12 @@ from engines.stylegan.points import (
 )
 from generation.exceptions import PointRefusedError
 from generation.models import DirectionName, SavedPoint
+from jobs.fairness import lock_line
 
 # Points that one person may keep of one version: what a tray shows at once.
 MAX_KEPT = 96
+# Relatives that a page offers, itself among them.
+_RELATIVES = 13
 # As many as `engines.stylegan.directions` keeps of a model; of a small w there are fewer.
 DIRECTIONS = 64
 # A mix of two points with values for each of 18 layers of 512 has a quarter of that.
@@ -84,8 +87,7 @@ def save_point(*, owner: User, network: Network, point: Point, title: str = "") 
         raise ValueError("points are kept with a version")
     if refusal := why_not_shown(point, network):
         raise PointRefusedError(refusal)
-    # Two pins at once are counted one after the other. Not a full lock: rows that name the user may come.
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    lock_line(owner.pk)  # two pins at once are counted one after the other
     kept = SavedPoint.objects.filter(owner=owner, version=network.version)
     known: SavedPoint | None = kept.filter(point=point.as_json()).first()
     if known is not None:
@@ -147,6 +149,27 @@ def tray_of(user: User | AnonymousUser, network: Network) -> list[SavedPoint]:
         one for one in found.select_related("version__model") if not why_not_shown(parse(one), network)
     ]
     return fitting[:MAX_KEPT]
+
+
+def relatives_of(network: Network, viewer: User | AnonymousUser) -> list[tuple[str, str]]:
+    """Return key and name of the networks to which points of this one carry over, the newest first. One query.
+
+    They are other versions of its model, and what was trained on from it or mixed of it, as far as the viewer
+    may open them.
+    """
+    kin = Q(manifest__lineage__contains=[{"kind": "model", "sha256": network.sha256}])
+    if network.version is not None:
+        kin |= Q(model=network.version.model_id)
+    open_to = CatalogModel.objects.reachable_by(viewer).values("pk")
+    found = (
+        ModelVersion.objects.filter(kin, model__in=open_to).select_related("model").order_by("-created_at")
+    )
+    title = _("%(title)s, version %(number)d")
+    return [
+        (version_key(one.pk), title % {"title": one.model.title, "number": one.number})
+        for one in found[:_RELATIVES]
+        if version_key(one.pk) != network.key
+    ]
 
 
 def parse(saved: SavedPoint) -> Point:

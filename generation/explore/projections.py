@@ -21,6 +21,7 @@ from catalog.models import ModelVersion
 from engines.stylegan.projecting import ProjectConfig
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.models import Projection
+from jobs.fairness import lock_line
 from jobs.files import list_keys
 from jobs.models import Job
 from jobs.selectors import active_jobs
@@ -84,8 +85,7 @@ def start_projection(
 
 @transaction.atomic
 def _insert(owner: User, network: Network, stored: str, title: str, config: ProjectConfig) -> Projection:
-    # Two orders at once are counted one after the other. Not a full lock: rows that name the user may come.
-    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    lock_line(owner.pk)  # two orders at once are counted one after the other
     if active_jobs(owner).filter(kind=JOB_KIND).count() >= max_waiting():
         told = _now("You have %(count)d projections under way. Wait until one is done, or stop one.")
         raise TooManyWaitingError(told % {"count": max_waiting()})

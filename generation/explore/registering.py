@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.registry import Dependents, register_dependents
 from generation.dependents import describe_points
 from generation.explore import memorising, projections
+from generation.services import POINT_JOB_KIND
 from jobs.models import Queue
 from jobs.registry import JobKind, register
 from jobs.sweeps import StoredFiles, register_files
@@ -20,6 +21,15 @@ def register_points() -> None:
             resumable=True,
             slice_end="generation.explore.projections.slice_end",
             title=_("Looking for a photograph"),
+        )
+    )
+    register(
+        JobKind(
+            name=POINT_JOB_KIND,
+            queue=Queue.GENERATE,
+            handler="generation.explore.point_jobs.make_picture",
+            may_relax=True,
+            title=_("Making an image of a point"),
         )
     )
     register(

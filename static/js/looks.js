@@ -3,6 +3,7 @@
 const FIRST_PAUSE = 150;
 const LONGEST_PAUSE = 2500;
 const TRIES = 60;
+const ASK_AGAIN = 6000;
 
 const isMissing = (img) => img.complete && !img.naturalWidth;
 
@@ -23,7 +24,10 @@ function replace(mark) {
   const shown = document.getElementById(mark.dataset.lookFor);
   const next = new Image();
   let tries = 0;
-  next.onload = () => mark.isConnected && (shown.src = next.src);
+  next.onload = () => {
+    mark.dataset.done = "yes";
+    if (mark.isConnected) shown.src = next.src;
+  };
   next.onerror = () => {
     tries += 1;
     if (!mark.isConnected || tries > TRIES) return;
@@ -31,6 +35,16 @@ function replace(mark) {
   };
   next.src = mark.dataset.src;
 }
+
+// What a worker left undone is asked for again with the page: asking is all that its request is for.
+let asked = Date.now();
+function askAgain() {
+  const isOver = !document.querySelector(".waiting img[data-look], [data-look-for]:not([data-done])");
+  if (isOver || document.hidden || Date.now() - asked < ASK_AGAIN) return;
+  asked = Date.now();
+  fetch(location.href).catch(() => {});
+}
+setInterval(askAgain, ASK_AGAIN);
 
 addEventListener("error", ({ target }) => target.matches?.("img[data-look]") && again(target), true);
 addEventListener("load", ({ target }) => target.matches?.("img[data-look]") && ready(target), true);

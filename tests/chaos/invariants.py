@@ -12,7 +12,7 @@ from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
 from catalog.models import ModelImport, RunItem, RunResult
 from catalog.services.imports import open_imports
-from generation.models import Generation, Picture
+from generation.models import Generation, Picture, Projection
 from jobs.charging import cost_of
 from jobs.files import list_keys
 from jobs.models import EndMail, Job, State
@@ -79,6 +79,8 @@ def _delivered(job: Job) -> int:
     if training is not None:
         last = training.snapshots.exclude(folder="").order_by("-step").first()
         return last.step if last else 0
+    if hasattr(job, "projection"):
+        return int(job.projection.last_step)
     return 0
 
 
@@ -101,7 +103,17 @@ def _files() -> Iterator[str]:
         in_snapshots.update(list_keys(folder))
     pairs = Generation.objects.values_list("source_file", "mask_file")
     starts = {key for pair in pairs for key in pair if key}
-    expected = {"jobs": pictures | in_snapshots, "datasets": in_datasets | incoming, "starts": starts}
+    in_projections, targets = set(), set()
+    for projection in Projection.objects.all():
+        targets.add(projection.target)
+        in_projections.update(step["file"] for step in projection.steps)
+        in_projections.update(list_keys(projection.state_file) if projection.state_file else ())
+    expected = {
+        "jobs": pictures | in_snapshots | in_projections,
+        "datasets": in_datasets | incoming,
+        "starts": starts,
+        "projections": targets,
+    }
     for prefix, keys in expected.items():
         for key in keys:
             if not default_storage.exists(key):
