@@ -230,6 +230,16 @@ def featured(limit: int = 4) -> QuerySet[CatalogModel]:
     return for_cards(shown.order_by("-featured_at"))[:limit]
 
 
+def similar(user: User | AnonymousUser, model: CatalogModel, limit: int = 3) -> QuerySet[CatalogModel]:
+    """Return models of the same type that share most keywords with one, or words of its title."""
+    words = [_clean(word).replace('"', " ") for word in model.keywords or model.title.split()]
+    shared = " or ".join(f'"{word}"' for word in words)
+    query = SearchQuery(shared, search_type="websearch", config="english")
+    others = CatalogModel.objects.visible_to(user).filter(type=model.type, search=query).exclude(pk=model.pk)
+    rank = SearchRank(F("search"), query)
+    return for_cards(others.annotate(rank=rank).order_by("-rank", "-use_count", "-created_at"))[:limit]
+
+
 def _words(query: str) -> CombinedSearchQuery | SearchQuery:
     """Return what people typed as a query: as search engines read it, the last word perhaps unfinished."""
     typed = re.fullmatch(r"(.*?)(\w+)", query, flags=re.DOTALL)

@@ -1,6 +1,7 @@
 """The line of a source: itself and everything it was made from, with all edges and the licences that hold."""
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,16 +14,17 @@ from catalog.lineage import MAX_DEPTH, model_of, name_for
 from catalog.models import CatalogModel, Licence, LicenceGrant, Source
 
 _EDGES = """
-    WITH RECURSIVE line (child, parent, role, depth) AS (
-        SELECT child_id, parent_id, role, 1 FROM catalog_derivation WHERE child_id = %s
+    WITH RECURSIVE line (root, child, parent, role, depth) AS (
+        SELECT child_id, child_id, parent_id, role, 1 FROM catalog_derivation WHERE child_id = ANY(%s)
         UNION
-        SELECT up.child_id, up.parent_id, up.role, line.depth + 1
+        SELECT line.root, up.child_id, up.parent_id, up.role, line.depth + 1
         FROM catalog_derivation up JOIN line ON up.child_id = line.parent
         WHERE line.depth < %s
     )
-    SELECT child, parent, role, min(depth) FROM line GROUP BY child, parent, role
+    SELECT root, child, parent, role, min(depth) FROM line GROUP BY root, child, parent, role
     ORDER BY min(depth), role, parent, child
 """
+_Edge = tuple[UUID, UUID, str, int]  # child, parent, role, depth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,18 +91,32 @@ class Line:
 
 def line_of(source: Source) -> Line:
     """Read the line of a source. Three queries."""
+    return lines_of([source.pk])[source.pk]
+
+
+def lines_of(keys: Collection[UUID]) -> dict[UUID, Line]:
+    """Read the lines of several sources, by their keys. Three queries for all of them."""
+    rows: dict[UUID, list[_Edge]] = {key: [] for key in keys}
     with connection.cursor() as cursor:
-        cursor.execute(_EDGES, [source.pk, MAX_DEPTH])
-        rows = cursor.fetchall()
-    depths: dict[UUID, int] = {source.pk: 0}
+        cursor.execute(_EDGES, [list(rows), MAX_DEPTH])
+        for root, *edge in cursor.fetchall():
+            rows[root].append(tuple(edge))
+    all_keys = {*rows, *(parent for edges in rows.values() for _child, parent, _role, _depth in edges)}
+    found = Source.objects.select_related("licence", "model_version__model__owner")
+    sources = {one.pk: one for one in found.filter(pk__in=all_keys)}
+    grants = LicenceGrant.objects.filter(source__in=all_keys).select_related("licence").order_by("granted_at")
+    granted = {grant.source_id: grant.licence for grant in grants}
+    return {root: _line(root, edges, sources, granted) for root, edges in rows.items()}
+
+
+def _line(
+    root: UUID, rows: Sequence[_Edge], sources: Mapping[UUID, Source], granted: Mapping[UUID, Licence]
+) -> Line:
+    depths: dict[UUID, int] = {root: 0}
     users: dict[UUID, list[UUID]] = defaultdict(list)
     for child, parent, _role, depth in rows:
         depths.setdefault(parent, depth)
         users[parent].append(child)
-    found = Source.objects.select_related("licence", "model_version__model__owner")
-    sources = {one.pk: one for one in found.filter(pk__in=depths)}
-    grants = LicenceGrant.objects.filter(source__in=depths).select_related("licence").order_by("granted_at")
-    granted = {grant.source_id: grant.licence for grant in grants}
     nodes = tuple(
         LineNode(
             source=sources[key],

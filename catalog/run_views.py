@@ -140,12 +140,13 @@ def show_run(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     run = _own_run(request, pk)
     progress = read_progress(run.job)
     shown = shown_items(run)
-    steps = list(run.steps.select_related("version__model__owner").order_by("position"))
+    steps = list(run.steps.select_related("version__model__owner", "price").order_by("position"))
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,
         "progress": progress,
         "steps": steps,
+        "priced_steps": [step for step in steps if step.price is not None] if len(steps) > 1 else [],
         "shown": shown,
         "made": sum(bool(one.results) for one in shown),
         "failed": sum(bool(one.item.error) for one in shown),

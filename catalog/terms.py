@@ -3,20 +3,21 @@
 Permissions are what every licence of the line gives; conditions, limitations, restrictions of use and
 attributions are what any of them asks. So a further origin never allows more, and neither the order of the
 origins nor meeting one twice matters. `combine` and `forbids` know nothing of the database;
-`effective_terms`, `refusal` and `required_attribution` read the line of a version for them.
+`effective_terms`, `refusal`, `refusals` and `required_attribution` read the lines of versions for them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from catalog.licences import OWNER_ONLY, titles
-from catalog.line import Line, LineNode, line_of
+from catalog.line import Line, LineNode, line_of, lines_of
 from catalog.models import Licence, ModelVersion
 
 
@@ -196,6 +197,23 @@ def refusal(
     Without an actor: why nobody else may. `licence` as in `effective_terms`.
     """
     return forbids(effective_terms(version, viewer=actor, licence=licence), action)
+
+
+def refusals(
+    versions: Sequence[ModelVersion], action: Action, *, actor: User | AnonymousUser
+) -> dict[UUID, str]:
+    """Say of each of these versions, by its key, why the actor may not do that; the others are left out.
+
+    Three queries for all of them: for lists that people choose from.
+    """
+    if not versions:
+        return {}
+    lines = lines_of([version.source_id for version in versions])
+    told = {
+        version.pk: forbids(terms_of_line(lines[version.source_id], viewer=actor), action)
+        for version in versions
+    }
+    return {key: sentence for key, sentence in told.items() if sentence}
 
 
 def required_attribution(version: ModelVersion) -> list[str]:

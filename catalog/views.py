@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.files import serve_file
 from catalog import files, lineage, services
 from catalog.addresses import own_model, reached_model
-from catalog.directory import for_cards
+from catalog.directory import for_cards, similar
 from catalog.exceptions import ModelInUseError, NameTakenError
 from catalog.forms import RenameForm
 from catalog.licences import terms
@@ -91,6 +91,7 @@ def show_model(request: HttpRequest, model: CatalogModel) -> HttpResponse:
         "pictures": model.pictures.all(),
         "grid": version.files.filter(path=SAMPLE_GRID).first() if version else None,
         "parts": parts_of_page(version, request.user, "overview") if version else [],
+        "similar": list(similar(request.user, model)),
     }
     return render(request, "catalog/model_detail.html", context)
 

@@ -42,11 +42,13 @@ UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 @require_safe
 @login_required
 def list_workspaces(request: AccountHttpRequest) -> HttpResponse:
-    """Show the workspaces of whoever asks."""
+    """Show the workspaces of whoever asks; with `?add=owner/name` to choose the one that gets that model."""
+    handle, _slash, name = request.GET.get("add", "").replace("\0", "").partition("/")
+    adding = versions_at(_user(request), handle, name).first() if name else None
     counted = Workspace.objects.owned_by(request.user).annotate(
         models=Count("shelf", distinct=True), chain_count=Count("chains", distinct=True)
     )
-    return render(request, "catalog/workspace_list.html", {"workspaces": counted})
+    return render(request, "catalog/workspace_list.html", {"workspaces": counted, "adding": adding})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

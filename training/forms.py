@@ -219,7 +219,7 @@ class SetupForm(SettingsForm):
         start = self.fields["start"]
         assert isinstance(start, forms.ChoiceField)
         start.choices = [(one.value, one.title) for one in starts]
-        self.initial.setdefault("start", starts[0].value)
+        self.initial.setdefault("start", next(one.value for one in starts if not one.refusal))
         self.initial.setdefault("steps", settings.TRAINING_DEFAULT_STEPS)
         for name in self.ADVANCED:
             self.fields[name].widget.attrs["placeholder"] = self._standard(name)
@@ -229,6 +229,13 @@ class SetupForm(SettingsForm):
         """The starting point as it stands in the form; the first one where that is none."""
         value = str(self["start"].value() or "")
         return next((start for start in self.starts if start.value == value), self.starts[0])
+
+    def clean_start(self) -> str:
+        """Refuse what may not be trained from, with the sentence that forbids it."""
+        if self.chosen_start.refusal:
+            raise ValidationError(self.chosen_start.refusal)
+        chosen: str = self.cleaned_data["start"]
+        return chosen
 
     def planned(self) -> Experiment:
         """Return the experiment as it stands in the form, a row that is not stored, to estimate with.

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from catalog.models import ModelVersion
 from catalog.selectors import starting_points
+from catalog.terms import Action, refusals
 from engines.stylegan.config import PRESETS, Architecture, Preset, preset_for
 from jobs.machines import AWAY_AFTER, gibibytes
 from jobs.models import Machine
@@ -42,7 +43,8 @@ class Start:
     """One starting point.
 
     `value` is what the form sends, `picture` the address of a sheet of samples ("" for none). `usual_steps`
-    usually suffice. `needed_bytes` is the memory it asks of a device; 0: any machine will do.
+    usually suffice. `needed_bytes` is the memory it asks of a device; 0: any machine will do. `refusal` is
+    the sentence of its licences that forbids a training from it, "" where none does.
     """
 
     value: str
@@ -55,6 +57,7 @@ class Start:
     version: ModelVersion | None = None
     snapshot: Snapshot | None = None
     picture: str = ""
+    refusal: str = ""
 
     @property
     def resolution(self) -> int:
@@ -103,12 +106,15 @@ class Start:
 
 
 def find_starts(user: User, snapshot: Snapshot | None = None) -> list[Start]:
-    """All that a training of the user's can start from, those that know something already first. One query.
+    """All that a training of the user's can start from, those that know something first. At most four queries.
 
-    `snapshot` is the one to continue from, with its experiment and that one's starting point.
+    `snapshot` is the one to continue from, with its experiment and that one's starting point. What may not be
+    trained from is listed with its reason.
     """
     continued = [_from_snapshot(snapshot)] if snapshot is not None else []
-    models = [_from_version(version, user) for version in starting_points(user)]
+    versions = list(starting_points(user))
+    refused = refusals(versions, Action.DERIVE, actor=user)
+    models = [_from_version(version, user, refused.get(version.pk, "")) for version in versions]
     scratch = [_from_scratch(name, preset) for name, preset in PRESETS.items()]
     order = list(_GROUPS)
     return sorted([*continued, *models, *scratch], key=lambda start: order.index(start.group))
@@ -159,7 +165,7 @@ def _from_snapshot(snapshot: Snapshot) -> Start:
     )
 
 
-def _from_version(version: ModelVersion, user: User) -> Start:
+def _from_version(version: ModelVersion, user: User, refusal: str) -> Start:
     model = version.model
     name, preset = choose_preset(version)
     group = SHIPPED if model.is_starter else OWN if model.owner_id == user.pk else OTHERS
@@ -175,6 +181,7 @@ def _from_version(version: ModelVersion, user: User) -> Start:
         version=version,
         # `starting_points` says of each whether it has a sheet of samples.
         picture=f"{grid}?v={version.sha256}" if getattr(version, "has_grid", False) else "",
+        refusal=refusal,
     )
 
 

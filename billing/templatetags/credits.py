@@ -7,7 +7,7 @@ from django import template
 from django.conf import settings
 from django.utils.formats import number_format
 
-from billing.amounts import write_money
+from billing.amounts import write_money, write_price
 from billing.exceptions import CreditsShort
 from billing.models import Plan
 from billing.selectors import Balance, balance_of, offers_that_fit, would_relax
@@ -69,3 +69,4 @@ def signed(amount: int) -> str:
 
 
 register.filter("money", write_money)
+register.filter("price_in_words", write_price)

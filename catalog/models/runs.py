@@ -103,6 +103,11 @@ class RunResult(models.Model):
     def __str__(self) -> str:
         return f"{self.output} ({self.kind})"
 
+    @property
+    def hex(self) -> str:
+        """Its number as a part of names in pages."""
+        return self.pk.hex
+
 
 class RunTiming(models.Model):
     """How long one run of a version took on a device: what its page tells as a median."""

@@ -12,6 +12,7 @@ from accounts.models import User
 from catalog.models import Attribution, CatalogModel, Derivation, Licence, ModelFile, Source, Visibility
 from catalog.services.bases import add_base_version, publish_base
 from catalog.services.licences import refresh_outputs_commercial
+from catalog.services.pages import add_picture
 from catalog.services.publish import add_version, publish_version
 from engines.diffusion.folders import INDEX_FILE
 from engines.manifest import GENERATOR_FILE, MODEL_FILE
@@ -21,6 +22,8 @@ LICENCES_FILE = _DATA / "licences.json"
 # What people read about each starter, by the name of its folder.
 CARDS_FILE = _DATA / "starters.json"
 STARTERS_DIR = Path(engines.starters.__file__).parent
+# Pictures of those that make none of their own accord.
+PICTURES_DIR = _DATA / "pictures"
 # What people read about the shipped base of text to image, and where it lies once it is shipped.
 BASE_CARD_FILE = _DATA / "base.json"
 BASE_DIR = STARTERS_DIR / "text_to_image" / "base"
@@ -117,7 +120,7 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
     The card's keys: name, title, tagline, description, training_data, known_limits, attribution, licence,
     people (name, role and link of those behind it), dataset (title and licence of what it was trained on; or
     a list of them, datasets) and, where it went on from another model, starting_point (the same of that);
-    type where it is no generator. Hashes come from model.json.
+    type where it is no generator; pictures (file and caption) for its page. Hashes come from model.json.
     """
     publisher = ensure_publisher()
     texts = {key: card[key] for key in _TEXTS}
@@ -143,6 +146,16 @@ def seed_starter(folder: Path, card: dict[str, Any]) -> None:
         CatalogModel.objects.filter(pk=model.pk).update(**texts)
         add_version(model=model, **version_values)
     _name_people(model, card)
+    _show_pictures(model, card)
+
+
+def _show_pictures(model: CatalogModel, card: dict[str, Any]) -> None:
+    """Put a shipped model's pictures on its page, unless there are some already."""
+    if model.pictures.exists():
+        return
+    for picture in card.get("pictures", []):
+        with (PICTURES_DIR / picture["file"]).open("rb") as file:
+            add_picture(model=model, file=file, caption=picture["caption"])
 
 
 def _parents(folder: Path, card: dict[str, Any]) -> list[tuple[Source, str]]:

@@ -1,5 +1,6 @@
 """What templates of models' pages share."""
 
+import json
 from typing import Any
 
 from django import template
@@ -22,6 +23,13 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """Show a text that is written in Markdown."""
     return render_markdown(text)
+
+
+@register.filter
+def json_text(value: object) -> str:
+    """Write what a model told as JSON: lists of numbers on one line, all else over several."""
+    is_plain = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
+    return json.dumps(value, ensure_ascii=False, indent=None if is_plain else 2)
 
 
 @register.inclusion_tag("catalog/model_head.html", takes_context=True)

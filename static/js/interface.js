@@ -18,7 +18,28 @@ if (toasts) {
   }).observe(toasts, { childList: true });
 }
 
+// What a button copies is marked instead where the browser keeps the clipboard to itself.
+const copy = async (button) => {
+  const source = document.getElementById(button.dataset.copy);
+  if (!source) return;
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+  } catch {
+    getSelection().selectAllChildren(source);
+    return;
+  }
+  const label = button.firstChild;
+  const before = label.data;
+  if (before === button.dataset.done) return;
+  label.data = button.dataset.done;
+  document.getElementById("announce").textContent = button.dataset.done;
+  setTimeout(() => (label.data = before), 2000);
+};
+
 document.addEventListener("click", (event) => {
+  const copier = event.target.closest("[data-copy]");
+  if (copier) copy(copier);
+
   const dismiss = event.target.closest("[data-dismiss]");
   if (dismiss) dismiss.closest(".toast, .notice").remove();
 

@@ -130,6 +130,14 @@ def test_18_a_pickle_that_calls_the_system_is_refused(bring, tmp_path):
     assert not canary.exists()
 
 
+@pytest.mark.parametrize("name", ["builtins eval", "subprocess Popen", "torch.hub load"])
+def test_20_a_pickle_that_names_what_is_on_no_list_is_refused(bring, name):
+    """Written by hand: it loads the name and stops, and calls nothing."""
+    module, attribute = name.split()
+    content = b"\x80\x02" + f"c{module}\n{attribute}\n".encode() + b"."
+    refused(bring("cats.pkl", content), f"asks for {module}.{attribute}")
+
+
 def test_21_what_a_file_is_stands_in_it_and_not_in_its_name(bring):
     refused(bring("cats.Safetensors", pickle.dumps({"a": 1})), "is a pickle")
     refused(bring("cats.zip", b"<html><script>alert(1)</script>"), "none of the files that can be brought")

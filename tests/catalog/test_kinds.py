@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from django.core.files.storage import default_storage
 
 from catalog.exceptions import BrokenModelError
 from catalog.kinds import inputs_of, is_runnable, kinds_of, link, outputs_of
-from catalog.models import CatalogModel, ModelVersion
+from catalog.models import CatalogModel, ModelPicture, ModelVersion
 from catalog.services.seed import seed_starters
 from engines.onnx.ports import Input, Output
 from tests.catalog.onnx_models import publish_doubler
@@ -66,3 +67,9 @@ def test_models_of_each_type_come_with_the_studio(licences):
         assert model.known_limits
         assert model.training_data
         assert model.attributions.count() >= 3
+        first = model.pictures.first()
+        assert first.caption
+        assert default_storage.exists(first.file)
+    assert ModelPicture.objects.count() == 3
+    seed_starters()
+    assert ModelPicture.objects.count() == 3

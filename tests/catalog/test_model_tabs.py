@@ -3,12 +3,20 @@
 import pytest
 from django.urls import reverse
 
-from catalog.models import Attribution, CatalogModel, Derivation, Licence, LicenceGrant, RunTiming
+from catalog.models import (
+    Attribution,
+    CatalogModel,
+    Derivation,
+    Licence,
+    LicenceGrant,
+    RunTiming,
+    Workspace,
+)
 from catalog.services import add_version
 from tests.catalog.folders import make_folder
 from tests.catalog.pages import wrong_methods_are_refused
 
-TABS = ("model_versions", "model_files", "model_licence", "model_attribution")
+TABS = ("model_versions", "model_files", "model_licence", "model_attribution", "model_lineage")
 
 
 def url_of(version, tab, *more):
@@ -136,3 +144,46 @@ def test_queries(owner_client, version, second, django_assert_max_num_queries):
     for url in addresses(version):
         with django_assert_max_num_queries(17):
             owner_client.get(url)
+
+
+def test_what_people_take_along_can_be_copied(owner_client, version):
+    page = owner_client.get(url_of(version, "model_files")).content.decode()
+    assert "python -m engines run faces-v1.zip" in page
+    assert 'data-copy="home-run"' in page
+    assert 'data-copy="model-address"' in page
+    assert (
+        'data-copy="version-sha256"'
+        in owner_client.get(url_of(version, "version_detail", 1)).content.decode()
+    )
+
+
+def test_the_side_panel_stands_beside_the_lineage_too(owner_client, version):
+    page = owner_client.get(url_of(version, "model_lineage")).content.decode()
+    assert "All of it together" in page
+    assert "Characteristics" in page
+
+
+def test_similar_models_are_shown(client, publish, stranger, public_version):
+    alike = publish(stranger, "lions", seed=21, visibility="public")
+    publish(stranger, "trees", seed=22, visibility="public")
+    publish(stranger, "tigers", seed=23)
+    CatalogModel.objects.filter(name__in=["cats", "lions", "tigers"]).update(keywords=["big cats", "\"'<"])
+    response = client.get(url_of(public_version, "model_detail"))
+    assert [model.pk for model in response.context["similar"]] == [alike.model_id]
+    assert "Similar models" in response.content.decode()
+    CatalogModel.objects.update(keywords=[], title="-- or (")
+    assert client.get(url_of(public_version, "model_detail")).status_code == 200
+
+
+def test_a_model_is_added_to_a_workspace_from_its_page(owner_client, owner, public_version):
+    workspace = Workspace.objects.create(owner=owner, name="Beach")
+    way = f"{reverse('catalog:workspace_list')}?add={public_version.model.address}"
+    assert way in owner_client.get(url_of(public_version, "model_detail")).content.decode()
+    page = owner_client.get(way).content.decode()
+    assert "Add it here" in page
+    shelf = reverse("catalog:workspace_shelf", args=[workspace.pk])
+    owner_client.post(shelf, {"add": public_version.model.address})
+    assert workspace.shelf.get().model == public_version.model
+    for nonsense in ("", "x", "nobody/nothing", "\0/\0"):
+        page = owner_client.get(reverse("catalog:workspace_list"), {"add": nonsense}).content.decode()
+        assert "Add it here" not in page

@@ -7,17 +7,20 @@ import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.template.loader import render_to_string
 from django.urls import reverse
 from PIL import Image
 
 from billing.models import CreditAccount
-from catalog.models import ModelRun, RunItem, RunResult
+from catalog.models import ModelRun, ModelVersion, RunItem, RunResult
+from catalog.run_forms import RunForm
 from catalog.services.runs import ItemOrder, StepOrder, start_run
 from generation.models import Picture
 from jobs.models import Job, State
 from jobs.progress import read_progress
 from tests.catalog.onnx_models import publish_doubler, publish_painter
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
+from tests.wallets import give_credits
 from tests.world import build_world
 
 pytestmark = pytest.mark.usefixtures("licences")
@@ -149,13 +152,36 @@ def test_boxes_are_drawn_over_the_picture_and_listed(owner_client, run):
 def test_every_kind_of_value_has_its_place(owner_client, run):
     url = reverse("catalog:run_detail", args=[run.pk])
     for kind, value, shown in (
-        ("text", "two\nlines <i>", "two<br>lines &lt;i&gt;"),
+        ("text", "two\nlines <i>", "two\nlines &lt;i&gt;"),
         ("number", 3.5, "3.5"),
-        ("vector", [1.0, 2.0], "2 numbers"),
-        ("json", {"a": [1]}, "JSON"),
+        ("vector", [1.0, 2.0], ">[1.0, 2.0]</pre>"),
+        ("json", {"a": [1]}, "{\n  &quot;a&quot;: ["),
     ):
         RunResult.objects.update(kind=kind, value=value)
-        assert shown in owner_client.get(url).content.decode()
+        page = owner_client.get(url).content.decode()
+        assert shown in page
+        assert ("data-copy" in page) is (kind != "number")
+
+
+def test_what_a_stranger_wrote_about_an_input_is_text(owner, version):
+    """Abuse case 49, in a manifest: fields show their help as HTML."""
+    evil = "<script>alert(1)</script>"
+    inputs = [{"name": "amount", "kind": "number", "default": 1, "label": evil, "help": evil}]
+    manifest = {"family": "onnx", "inputs": inputs, "outputs": [{"name": "out", "kind": "number"}]}
+    form = RunForm(user=owner, version=ModelVersion(manifest=manifest, model=version.model))
+    page = render_to_string("catalog/run_fields.html", {"form": form})
+    assert evil not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
+
+
+def test_the_receipt_of_a_chain_names_the_price_of_every_step(owner_client, owner, tmp_path, painter):
+    give_credits(owner, 100)
+    doubler = publish_doubler(owner, tmp_path / "doubler")
+    steps = [StepOrder(version=version, settings={}) for version in (doubler, painter)]
+    run = start_run(owner=owner, steps=steps, items=[ItemOrder(name="a.png", file=upload())], title="Both")
+    page = owner_client.get(reverse("catalog:run_detail", args=[run.pk])).content.decode()
+    assert "2 credits for each run" in page
+    assert "1 credit for each run" in page
 
 
 def test_polls_are_answered(owner_client, owner, version):

@@ -142,7 +142,9 @@ def test_results_of_runs_are_sent_to_text_to_image(owner_client, owner, base, tm
     form = owner_client.get(address).content.decode()
     assert "Start from the picture that you sent here" in form
     sent = reverse("catalog:run_sent")
-    assert owner_client.get(sent, {"source": source})["Content-Type"] == "image/png"
+    picture = owner_client.get(sent, {"source": source})
+    assert picture["Content-Type"] == "image/png"
+    picture.close()
     order = {"base": base.model.address, "prompt": "a cat", "count": 1, "steps": 2, "sent": source}
     assert owner_client.post(reverse("generation:generation_create"), order).status_code == 302
     (job,) = run_pending("generate")

@@ -34,7 +34,7 @@ def test_a_job_that_is_paid(submit, claim):
     submit("count", total=3, quote=quote_price("picture", 3))
 
     assert facts() == {"Credits held": "15", "Credits charged": "0", "Credits released": "0"}
-    assert "5 credits for 1, version 1" in receipt()
+    assert "5 credits for each image" in receipt()
     assert "You pay for what is delivered" in receipt()
 
     claimed = claim()

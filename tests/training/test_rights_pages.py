@@ -5,7 +5,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing.models import Plan
-from catalog.models import CatalogModel, Licence, Visibility
+from catalog.models import CatalogModel, Licence, ModelRun, Visibility
+from jobs.models import Job
 from training import quotas, services
 from training.exceptions import RightsMissing, StorageFull
 from training.models import Dataset, ExperimentDraft, Withdrawal
@@ -208,6 +209,15 @@ class TestStorage:
         assert storage.datasets == dataset.size_bytes
         assert storage.models == starting_point.size_bytes
         assert quotas.storage_of(stranger).used == 0
+
+    def test_it_counts_what_runs_made(self, owner, small_plan, owner_client, licence):
+        job = Job.objects.create(owner=owner, kind="catalog.run", queue="generate", state="succeeded")
+        ModelRun.objects.create(owner=owner, job=job, title="Cats", count=1, size_bytes=200_000)
+        assert quotas.storage_of(owner).runs == 200_000
+        with pytest.raises(StorageFull, match="a model or a run"):
+            quotas.judge_storage(owner, 1)
+        page = owner_client.get(url("dataset_list")).content.decode()
+        assert "results of runs 195.3" in page
 
     def test_a_plan_that_is_full_takes_no_more(self, dataset, small_plan, owner):
         Dataset.objects.filter(pk=dataset.pk).update(size_bytes=190_000)

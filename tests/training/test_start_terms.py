@@ -1,6 +1,7 @@
 """A model whose terms forbid changed versions is no starting point and no base."""
 
 import pytest
+from django.urls import reverse
 
 from catalog.exceptions import TermsForbid
 from catalog.models import CatalogModel, Licence, LicenceGrant
@@ -8,7 +9,9 @@ from jobs.models import Job
 from tests.catalog.bases import publish_tiny_base
 from tests.training.conftest import TINY, publish_tiny
 from training import services
+from training.forms import SetupForm
 from training.models import AITraining, Experiment
+from training.starts import find_starts
 
 
 @pytest.fixture
@@ -49,3 +52,26 @@ def test_an_ai_training_is_refused_with_the_sentence(ai_dataset, owner, stranger
             owner=owner, dataset=ai_dataset, base=base, name="Rex", keyword="mimochi", subject="mug", steps=8
         )
     assert not AITraining.objects.exists()
+
+
+def test_the_wizard_marks_what_may_not_be_started_from(kept, owner, django_assert_max_num_queries):
+    refused, free = kept("cc-by-nd-4.0"), kept("cc0-1.0")
+    with django_assert_max_num_queries(4):
+        starts = {start.value: start for start in find_starts(owner)}
+    assert "forbids changed versions" in starts[str(refused.pk)].refusal
+    assert starts[str(free.pk)].refusal == ""
+    form = SetupForm({"start": str(refused.pk), "steps": 10, "crop": "center"}, starts=list(starts.values()))
+    assert "forbids changed versions" in form.errors["start"][0]
+    assert SetupForm(starts=list(starts.values())).initial["start"] == str(free.pk)
+
+
+def test_the_wizards_pages_tell_the_sentence(kept, dataset, ai_dataset, owner, owner_client, stranger):
+    kept("cc-by-nd-4.0")
+    draft = services.create_draft(owner=owner, dataset=dataset)
+    page = owner_client.get(reverse("training:draft_setup", args=[draft.pk])).content.decode()
+    assert "forbids changed versions" in page
+    assert " disabled" in page
+    publish_tiny_base(stranger, licence=Licence.objects.get(slug="cc-by-nc-nd-4.0"))
+    draft = services.create_ai_draft(owner=owner, dataset=ai_dataset)
+    page = owner_client.get(reverse("training:ai_draft_setup", args=[draft.pk])).content.decode()
+    assert "forbids changed versions" in page

@@ -17,6 +17,7 @@ from billing.selectors import free_training_of
 from catalog.manifests import SAMPLE_GRID
 from catalog.models import ModelVersion
 from catalog.selectors import base_models
+from catalog.terms import Action, refusals
 from training import ai_estimates, ai_plans, estimates, keywords, needs, services
 from training.ai_forms import AISetupForm
 from training.ai_types import ai_types
@@ -118,10 +119,11 @@ def _show_setup(
     status: HTTPStatus = HTTPStatus.OK,
 ) -> HttpResponse:
     assert draft.dataset is not None
+    refused = refusals(form.bases, Action.DERIVE, actor=request.user)
     context = {
         "form": form,
         "steps": ai_draft_steps(AIStage.SETUP, draft),
-        "bases": form.bases,
+        "bases": [(base, refused.get(base.pk, "")) for base in form.bases],
         **_estimate(request, draft, form),
         **_words(draft, form),
         **_verdict(form.chosen_base, form.shown_keyword),
