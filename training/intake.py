@@ -178,7 +178,7 @@ class Intake:
         """The last word, with the dataset's row locked: another upload may have filled it meanwhile."""
         if dataset.images.filter(sha256=image.sha256).exists():
             return Status.DUPLICATE, ""
-        if is_withdrawn(dataset, image.sha256):
+        if is_withdrawn(dataset, image):
             return Status.REFUSED, _("This picture was withdrawn from this dataset, so it stays out.")
         is_full = (
             dataset.picture_count >= self._limits.max_pictures

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from training.models import Dataset, DatasetVersion, Withdrawal
+from training.models import Dataset, DatasetImage, DatasetVersion, Withdrawal
 
 
 def why_ended(version: DatasetVersion) -> str:
@@ -45,9 +45,13 @@ def without_withdrawn(nearest: Sequence[Mapping[str, Any]], hashes: set[str]) ->
     return [{**found, "sha256": "" if found["sha256"] in hashes else found["sha256"]} for found in nearest]
 
 
-def is_withdrawn(dataset: Dataset, sha256: str) -> bool:
-    """Whether a picture was withdrawn from a frozen version of the dataset. One query."""
-    return Withdrawal.objects.filter(version__dataset=dataset, picture_sha256=sha256).exists()
+def is_withdrawn(dataset: Dataset, image: DatasetImage) -> bool:
+    """Whether a picture was withdrawn from a frozen version of the dataset: its pixels, or the exported file.
+
+    One query.
+    """
+    same = Q(picture_sha256=image.sha256) | Q(kept_sha256=image.upload_sha256)
+    return Withdrawal.objects.filter(same, version__dataset=dataset).exists()
 
 
 def count_withdrawals(dataset: Dataset) -> int:

@@ -1,5 +1,6 @@
 """Withdrawing a picture: it goes everywhere, and all that was made with it says so."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,8 @@ from jobs.files import list_keys
 from jobs.models import State
 from jobs.sweeps import sweep_files
 from jobs.testing import run_pending
-from tests.training.conftest import fill
+from tests.training import crafted
+from tests.training.conftest import fill, state_rights
 from training import files, services, uses
 from training.exceptions import DatasetUnfit, PictureUnknown
 from training.models import Dataset, DatasetImage, NearestIndex, UploadedFile, Withdrawal
@@ -140,6 +142,32 @@ def test_it_is_refused_when_it_is_sent_again(dataset, withdraw):
     (file,) = UploadedFile.objects.filter(name="again.png")
     assert (file.status, dataset.images.count()) == (UploadedFile.Status.REFUSED, 49)
     assert "withdrawn" in file.reason
+
+
+def test_what_was_exported_of_it_is_refused_too(empty_dataset, owner, django_capture_on_commit_callbacks):
+    """As a JPEG it has other pixels than what arrived, and after the withdrawal no row tells its hash."""
+    photographs = {f"{number}.jpg": crafted.encoded(crafted.picture(number), "JPEG") for number in range(50)}
+    services.add_files(
+        dataset=empty_dataset,
+        arrived=[ContentFile(content, name=name) for name, content in photographs.items()],
+    )
+    run_pending("light")
+    state_rights(empty_dataset)
+    services.freeze_version(dataset=empty_dataset, crop="center")
+    image = empty_dataset.images.first()
+    with default_storage.open(image.file) as stored:
+        exported = stored.read()
+    with django_capture_on_commit_callbacks(execute=True):
+        services.withdraw_picture(dataset=empty_dataset, sha256=image.sha256, actor=owner)
+    services.add_files(dataset=empty_dataset, arrived=[ContentFile(exported, name="export.jpg")])
+    run_pending("light")
+    (file,) = UploadedFile.objects.filter(name="export.jpg")
+    assert (file.status, empty_dataset.images.count()) == (UploadedFile.Status.REFUSED, 49)
+    assert "withdrawn" in file.reason
+    fill(empty_dataset, 1, first=500)
+    empty_dataset.images.filter(name="500.png").update(upload_sha256=hashlib.sha256(exported).hexdigest())
+    with pytest.raises(DatasetUnfit, match="was withdrawn"):
+        services.freeze_version(dataset=empty_dataset, crop="center")
 
 
 def test_the_administration_reads_the_record_and_changes_nothing(dataset, withdraw, staff, client):

@@ -231,6 +231,8 @@ class Withdrawal(models.Model):
 
     version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="withdrawals")
     picture_sha256 = models.CharField(max_length=64)
+    # Of the file as it was kept, which an export holds: as a JPEG it no longer has the same pixels.
+    kept_sha256 = models.CharField(max_length=64, blank=True, editable=False)
     withdrawn_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.models import Source
@@ -39,7 +40,7 @@ def freeze_version(
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
     judge_ready(dataset, purpose)
     pictures = _frozen_pictures(dataset, caption)
-    _judge_withdrawn(dataset, pictures)
+    _judge_withdrawn(dataset)
     sha256 = fingerprint(pictures, crop=crop)
     same = DatasetVersion.objects.filter(dataset=dataset, sha256=sha256, licence=dataset.licence_id).first()
     if same is not None:
@@ -109,14 +110,13 @@ def _frozen_pictures(dataset: Dataset, caption: Callable[[str], str] | None) -> 
     return frozen
 
 
-def _judge_withdrawn(dataset: Dataset, pictures: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse a picture that was withdrawn and has come back by another upload."""
-    withdrawn = set(
-        Withdrawal.objects.filter(version__dataset=dataset).values_list("picture_sha256", flat=True)
-    )
-    back = withdrawn.intersection(picture["sha256"] for picture in pictures)
-    if back:
-        name = dataset.images.filter(sha256__in=back).values_list("name", flat=True).first()
+def _judge_withdrawn(dataset: Dataset) -> None:
+    """Refuse a picture that was withdrawn and has come back by another upload. One query."""
+    withdrawn = Withdrawal.objects.filter(version__dataset=dataset)
+    exported = withdrawn.exclude(kept_sha256="").values("kept_sha256")
+    back = Q(sha256__in=withdrawn.values("picture_sha256")) | Q(upload_sha256__in=exported)
+    name = dataset.images.filter(back).values_list("name", flat=True).first()
+    if name is not None:
         raise DatasetUnfit(
             _("%(name)s was withdrawn from this dataset and added again. Remove it, then start.")
             % {"name": name},

@@ -1,11 +1,13 @@
 """Taking a picture back: out of datasets, frozen versions and all that was worked out of them."""
 
+import hashlib
 import logging
 import shutil
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -75,10 +77,26 @@ def _note(versions: Sequence[DatasetVersion], sha256: str, actor: User) -> None:
     done = set(known.values_list("version_id", flat=True))
     new = [version for version in versions if version.pk not in done]
     Withdrawal.objects.bulk_create(
-        Withdrawal(version=version, picture_sha256=sha256, withdrawn_by=actor) for version in new
+        Withdrawal(
+            version=version,
+            picture_sha256=sha256,
+            kept_sha256=_kept_sha256(version, sha256),
+            withdrawn_by=actor,
+        )
+        for version in new
     )
     text = _("A picture of the training data was withdrawn.")
     SourceNotice.objects.bulk_create(SourceNotice(source_id=version.source_id, text=text) for version in new)
+
+
+def _kept_sha256(version: DatasetVersion, sha256: str) -> str:
+    """Return the SHA-256 of the file in which a version has the picture; "" where the file is gone."""
+    key = next(picture["file"] for picture in version.pictures if picture["sha256"] == sha256)
+    try:
+        with default_storage.open(key) as stored:
+            return hashlib.sha256(stored.read()).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _stop_trainings(versions: Collection[DatasetVersion]) -> None:
