@@ -1,5 +1,6 @@
 """The form of Text to Image."""
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ MAX_ADAPTER_STRENGTH = 2
 # As many as fit a strip of thumbnails; others are reached from their own page.
 MAX_MODELS_SHOWN = 48
 T = TypeVar("T")
+Versions = Sequence[ModelVersion]
 
 
 class TextForm(StartForm):
@@ -144,8 +146,7 @@ class TextForm(StartForm):
         A link to a base that is gone gets another one, an order for it gets none.
         """
         address = self.said("base")
-        listed = (base for base in self.bases if base.model.address == address)
-        found = next(listed, None) or (find_base(self._user, address) if address else None)
+        found = self._named(address, find_base, lambda: self.bases) if address else None
         if found is not None or (address and self.is_bound):
             return found
         adapter = self.chosen_adapter
@@ -156,10 +157,16 @@ class TextForm(StartForm):
     def chosen_adapter(self) -> ModelVersion | None:
         """The trained model that is asked for, if the user may use it."""
         address = self.said("adapter")
-        if not address:
-            return None
-        listed = (version for version in self.trained if version.model.address == address)
-        return next(listed, None) or find_trained(self._user, address)
+        return self._named(address, find_trained, lambda: self.trained) if address else None
+
+    def _named(
+        self, address: str, find: Callable[[User, str], ModelVersion | None], shown: Callable[[], Versions]
+    ) -> ModelVersion | None:
+        """Return the version at an address. An order shows no list, so it is found without one."""
+        listed = () if self.is_bound else shown()
+        return next((one for one in listed if one.model.address == address), None) or find(
+            self._user, address
+        )
 
     @cached_property
     def styles(self) -> list[PromptStyle]:
@@ -171,6 +178,16 @@ class TextForm(StartForm):
     def chosen_style(self) -> PromptStyle | None:
         """The style that is asked for, if it is offered."""
         return next((style for style in self.styles if style.slug == self.said("style")), None)
+
+    @property
+    def size_shown(self) -> tuple[int, int] | None:
+        """Width and height in pixels of what the form asks for as it stands, None where that is not clear."""
+        base, ratio = self.chosen_base, self.said("ratio") or SQUARE
+        if base is None or not base.resolution or ratio not in RATIOS:
+            return None
+        asked = self.said("resolution")
+        side = int(asked) if asked in map(str, resolutions(base.resolution)) else base.resolution
+        return size_of(side, ratio, base.resolution)
 
     @property
     def names_unknown_model(self) -> bool:

@@ -116,4 +116,3 @@ def _keep(
             Generation.objects.filter(pk=order.pk).update(settings={**order.settings, "refused": [0]})
         RunTiming.objects.create(version=version, device="cpu", seconds=seconds)
         context.deliver(priced_units(len(rows)))
-        context.touch()

@@ -132,12 +132,12 @@ class JobContext:
         """Note how much has been handed over in all, in the units that the job is priced in. Return the row.
 
         Call it inside `fenced`, with the writes that hand it over: it is what the owner is charged for when
-        the job ends, however it ends. It never falls. Raises LeaseLost.
+        the job ends, however it ends. It never falls. Pages learn of it as by `touch`. Raises LeaseLost.
         """
         row = self._held or lock_attempt(self.job)
-        if units > row.delivered:
-            row.delivered = units
-            row.save(update_fields=["delivered"])
+        row.delivered = max(row.delivered, units)
+        row.rev = new_revision(row.rev)
+        row.save(update_fields=["delivered", "rev"])
         return row
 
     def deliver_slice(self, units: int, *, next_quote: Quote) -> bool:
