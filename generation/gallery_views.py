@@ -20,8 +20,8 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from accounts.zips import zip_response
-from engines.provenance import Provenance, Scalar
 from generation import services
+from generation.differences import differences, shown_settings
 from generation.downloads import FORMATS, MAX_ZIP_PICTURES, convert, file_name, zip_entries
 from generation.exceptions import CannotUpscaleError
 from generation.models import Picture
@@ -94,24 +94,12 @@ def show_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "formats": list(FORMATS),
         "remix_url": remix_url(picture.generation, picture),
         "uses": _uses(request, picture),
-        "settings": _shown_settings(record),
+        "settings": shown_settings(record),
+        "as_text": record.parameters() if picture.generation.is_from_text else "",
         "newer": newer_than(_own_pictures(request), place).first(),
         "older": older_than(_own_pictures(request), place).first(),
     }
     return render(request, "generation/picture_detail.html", context)
-
-
-def _shown_settings(record: Provenance) -> list[tuple[str, Scalar]]:
-    """Return what made a picture from text, in words, besides what the page tells anyway."""
-    labels = {
-        "Style": _("Style"),
-        "Steps": _("Steps"),
-        "Sampler": _("Sampler"),
-        "CFG scale": _("Guidance"),
-        "Denoising strength": _("How much was changed"),
-        "Lora strength": _("Strength of the trained model"),
-    }
-    return [(label, record.settings[name]) for name, label in labels.items() if name in record.settings]
 
 
 def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:
@@ -123,6 +111,27 @@ def _uses(request: AccountHttpRequest, picture: Picture) -> dict[str, Any]:
     except CannotUpscaleError as error:
         return {**uses, "problem": str(error)}
     return {**uses, "larger": larger, "credits": services.quote_generation(1).credits}
+
+
+@require_POST
+@login_required
+def choose_pictures(request: AccountHttpRequest) -> HttpResponse:
+    """Go on to the comparison of the two pictures that were ticked, the earlier one first."""
+    chosen = list(_own_pictures(request).filter(pk__in=_keys(request.POST.getlist("pictures")))[:3])
+    if len(chosen) != 2:
+        messages.error(request, _("Choose two images, then compare them."))
+        return redirect("generation:picture_list")
+    newer, older = chosen
+    return redirect("generation:picture_compare", pk=older.pk, other=newer.pk)
+
+
+@require_safe
+@login_required
+def compare_pictures(request: AccountHttpRequest, pk: UUID, other: UUID) -> HttpResponse:
+    """Show two pictures over each other, and what differs in how they were made."""
+    first, second = _own_picture(request, pk), _own_picture(request, other)
+    context = {"first": first, "second": second, "differences": differences(first, second)}
+    return render(request, "generation/picture_compare.html", context)
 
 
 @require_safe

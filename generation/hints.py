@@ -8,6 +8,7 @@ from engines.diffusion.words import unknown_words
 from generation.models import PromptStyle
 from generation.prompts import Keyword, with_style
 from generation.reading import unread_part, words_of
+from generation.recall import has_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,13 @@ class Hints:
     Attributes:
         missing: the chosen trained model's keyword, when the prompt lacks it.
         unread: the end that the base cuts off.
+        has_settings: somebody put in a text that tells all settings.
         pieces: the prompt in pieces, words that the base never saw apart.
     """
 
     missing: Keyword | None = None
     unread: str = ""
+    has_settings: bool = False
     pieces: tuple[Piece, ...] = ()
 
     @property
@@ -51,6 +54,8 @@ def hints_for(
     """Return what there is to say about a prompt as it stands. Reads a file of the base the first time."""
     if base is None or not prompt.strip():
         return Hints()
+    if has_settings(prompt):
+        return Hints(has_settings=True)
     keyword = Keyword.of(adapter) if adapter else None
     told, _negative = with_style(prompt, "", style)
     taught = [word for word in (keyword.word, keyword.subject) if word] if keyword else []

@@ -20,10 +20,11 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
-from generation.exceptions import CannotUpscaleError, TooManyWaitingError
+from generation.exceptions import CannotUpscaleError, StartRefusedError, TooManyWaitingError
 from generation.hints import hints_for
 from generation.models import Generation, Picture
 from generation.prompts import Keyword, switch_keyword
+from generation.recall import values_of_file, values_of_text
 from generation.remix import linked_values
 from generation.results import result_context
 from generation.selectors import latest_generations
@@ -108,6 +109,18 @@ def tell_hints(request: AccountHttpRequest) -> HttpResponse:
     return render(request, f"{FORM}#live", form_context(form))
 
 
+@require_POST
+@login_required
+def recall_settings(request: AccountHttpRequest) -> HttpResponse:
+    """Put the settings into the form that a picture's file brings along, else those in its prompt."""
+    form, user, file = _as_it_stands(request), _user(request), request.FILES.get("settings_from")
+    try:
+        told = values_of_file(user, file) if file else values_of_text(user, form.initial.get("prompt", ""))
+    except StartRefusedError as error:
+        return _answer(request, form, refused=str(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _answer(request, TextForm(user=user, initial={**form.initial, **told}))
+
+
 def _as_it_stands(request: AccountHttpRequest) -> TextForm:
     """Return the form with what was sent, unjudged."""
     values = {name: request.POST[name] for name in TextForm.base_fields if name in request.POST}
@@ -140,10 +153,14 @@ def _answer(
     form: TextForm,
     *,
     problem: Exception | None = None,
+    refused: str = "",
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    """Return the page, or for htmx the form alone, which takes the place of the one that was sent."""
-    context = {**form_context(form), "problem": problem}
+    """Return the page, or for htmx the form alone, which takes the place of the one that was sent.
+
+    `problem`: why it cannot be paid for; `refused`: why a file's settings cannot be taken over.
+    """
+    context = {**form_context(form), "problem": problem, "settings_refused": refused}
     if request.htmx:
         response = render(request, FORM, context, status=status)
         response["HX-Retarget"], response["HX-Reswap"] = "#order", "outerHTML"
@@ -170,6 +187,7 @@ def form_context(form: TextForm) -> dict[str, Any]:
         "is_unknown_model": form.names_unknown_model,
         "hints": hints_for(prompt, base=form.chosen_base, adapter=adapter, style=form.chosen_style),
         "count": count,
+        "size": form.size_shown,
         "credits": quote.credits,
         "upscale_credits": quote.price.for_quantity(priced_units(1)) if quote.price else 0,
         "start": form.chosen_picture or form.sent_key or form.kept_order,
