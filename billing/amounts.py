@@ -32,6 +32,7 @@ def _unit(code: str) -> tuple[str, str]:
         "ai": (_("training"), _("trainings")),
         "experiment": (_("step"), _("steps")),
         "picture": (_("image"), _("images")),
+        "projection": (_("step"), _("steps")),
         "run": (_("run"), _("runs")),
     }
     return units.get(code.partition("-")[0], (_("piece"), _("pieces")))

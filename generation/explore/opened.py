@@ -57,7 +57,10 @@ class OpenedPoint:
     @property
     def address(self) -> str:
         """The address of the page as it stands."""
-        values = {name: value for name, value in self.form.data.items() if name in self.form.fields and value}
+        plain = self.form.plain
+        values = {
+            name: self.form.data[name] for name in plain if str(self.form.data[name]) != str(plain[name])
+        }
         if self.network.key != self.own.key:
             values["in"] = self.network.key
         url = self.saved.get_absolute_url()

@@ -152,7 +152,7 @@ def tray_of(user: User | AnonymousUser, network: Network) -> list[SavedPoint]:
 
 
 def relatives_of(network: Network, viewer: User | AnonymousUser) -> list[tuple[str, str]]:
-    """Return key and name of the networks to which points of this one carry over, the newest first. One query.
+    """Return key and name of the networks to which points of this one carry over, newest first. One query.
 
     They are other versions of its model, and what was trained on from it or mixed of it, as far as the viewer
     may open them.

@@ -75,6 +75,8 @@ class _Work:
         self._generator = warm.get(
             version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes
         )
+        # The first step comes late: features are made, and many beginnings are tried.
+        context.report(step=context.job.step, total=self._config.steps, message=_("Choosing where to begin"))
         self._projector = Projector(self._generator, folder)
         self._floor = known_floor(version, projection.settings)
 

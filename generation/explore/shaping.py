@@ -82,9 +82,12 @@ class ShapeForm(forms.Form):
         """
         bands, count = bands_of(network.info), count_directions(network.info)
         start, initial = taken_apart(base, bands)
-        super().__init__({**initial, **data}, auto_id="shape-%s")
+        moves = [f"move_{number}" for number in range(min(SLIDERS, count))]
+        # What the fields say where the point is shown as it was pinned.
+        self.plain = {**dict.fromkeys((*moves, *SHARES), "0"), "layers": ALL, "mix": "", **initial}
+        super().__init__({**self.plain, **data}, auto_id="shape-%s")
         self._start, self._bands, self._names, self._others = start, bands, names, others
-        self._moves = [f"move_{number}" for number in range(min(SLIDERS, count))]
+        self._moves = moves
         for number, name in enumerate(self._moves):
             self.fields[name] = forms.FloatField(
                 label=names.get(number) or usual_name(number),

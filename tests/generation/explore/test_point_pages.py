@@ -80,12 +80,12 @@ def test_a_point_has_its_picture_and_those_of_its_sliders(owner_client, saved):
     assert not Look.objects.exists()
     picture = owner_client.get(page.context["seen"].url)
     assert picture["Content-Type"] == "image/webp"
-    picture.close()
+    picture.getvalue()
 
 
 def test_sliders_move_it_and_the_address_says_so(owner_client, saved):
     answer = owner_client.get(
-        saved.get_absolute_url(), {"move_0": "2", "layers": "coarse", "mix": ""}, headers=HTMX
+        saved.get_absolute_url(), {"layers": "coarse", "move_0": "2", "move_1": "0", "mix": ""}, headers=HTMX
     )
     assert answer["HX-Replace-Url"] == f"{saved.get_absolute_url()}?move_0=2&layers=coarse"
     text = answer.content.decode()

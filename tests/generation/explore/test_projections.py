@@ -210,7 +210,7 @@ def test_pages_are_the_owners(order, owner_client, stranger_client, client, url)
     picture = reverse("generation:projection_picture", args=[projection.pk, 0])
     answer = owner_client.get(picture)
     assert answer["Content-Type"] == "image/png"
-    answer.close()
+    answer.getvalue()
     assert stranger_client.get(picture).status_code == 404
     assert (
         owner_client.get(reverse("generation:projection_picture", args=[projection.pk, 7])).status_code == 404
