@@ -12,7 +12,7 @@ import hashlib
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +38,7 @@ _XMP_EXTENSION = b"\x21\xff\x0bXMP DataXMP"
 # Leads a reader that takes the packet for blocks of a GIF out of it, wherever it is.
 _MAGIC_TRAILER = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
 _GIF_COMMENT, _GIF_END = b"\x21\xfe", b"\x3b"
+_SHORT = 200
 _PIECE = 1 << 20
 
 
@@ -69,8 +70,13 @@ class FilmMarker:
         return {name: text for name, text in told.items() if text}
 
     def write_png(self, picture: Image.Image, target: IO[bytes]) -> None:
-        """Encode one picture of a sequence, for `engines.film.write_picture_sequence`."""
-        record = self.signer.sign(self.record, picture) if self.signer else self.record
+        """Encode one picture of a sequence, for `engines.film.write_picture_sequence`.
+
+        Long settings, the points of a walk, stand in the archive's own record alone.
+        """
+        short = {name: told for name, told in self.record.settings.items() if len(str(told)) <= _SHORT}
+        record = replace(self.record, settings=short)
+        record = self.signer.sign(record, picture) if self.signer else record
         write_png(picture, target, record)
 
     def seal(self, path: Path) -> None:

@@ -27,3 +27,7 @@ class LooksBusyError(LookRefusedError):
     """Too many visitors look on at once; `retry_after` is in seconds."""
 
     retry_after = 5
+
+
+class WalkRefusedError(Exception):
+    """A walk cannot be made like that, or cannot be deleted now; the text says why."""

@@ -67,6 +67,7 @@ def _price_list(request: pytest.FixtureRequest) -> None:
         import_module("billing.migrations.0003_price_list").add_rows(apps, None)
         import_module("catalog.migrations.0006_runs").add_prices(apps, None)
         import_module("generation.migrations.0006_points").add_prices(apps, None)
+        import_module("generation.migrations.0007_price_of_walks").add_prices(apps, None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What decides a walk through a latent space. No torch here: pages ask before anything is made."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ Space = Literal["w", "z"]
 MAX_FRAMES = 3600  # of a walk: 150 seconds at 24 frames a second
 MAX_GIF_FRAMES = 720  # files grow large
 MAX_POINTS = 100
+_MAX_TOLD = 100_000  # characters
 SUFFIXES = (".mp4", ".gif", ".zip")
 
 
@@ -90,12 +92,15 @@ class Walk:
         }
 
     def as_record(self) -> dict[str, str | int | float | bool]:
-        """What provenance says of it: it suffices to make the walk again."""
+        """What provenance says of it: it suffices to make the walk again.
+
+        Of points with very many values of their own, which do not fit into a file's metadata, the SHA-256.
+        """
         told = self.as_json()
-        return {
-            "Walk": json.dumps(told.pop("points")),
-            **{name.title(): value for name, value in told.items()},
-        }
+        points = json.dumps(told.pop("points"))
+        if len(points) > _MAX_TOLD:
+            points = f"sha256:{hashlib.sha256(points.encode()).hexdigest()}"
+        return {"Walk": points, **{name.title(): value for name, value in told.items()}}
 
 
 def parse_walk(value: Mapping[str, Any]) -> Walk:

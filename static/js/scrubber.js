@@ -1,4 +1,5 @@
-// The film of a training: a list of pictures becomes one picture with a slider, arrow keys and a play button.
+// A list of pictures becomes one picture with a slider, arrow keys and a play button: the film of a training, or,
+// with data-plays (milliseconds a picture), one that plays by itself over and over, as a walk does.
 
 const FRAME_MS = 350;
 
@@ -13,6 +14,8 @@ class Film {
     this.label = root.querySelector("[data-label]");
     this.button = root.querySelector("[data-play]");
     this.frames = [...root.querySelectorAll("[data-frames] a")];
+    this.repeats = "plays" in root.dataset;
+    this.pace = Number(root.dataset.plays) || FRAME_MS;
     if (this.frames.length < 2) return;
     this.position.addEventListener("input", () => {
       this.pause();
@@ -22,6 +25,7 @@ class Film {
     const chosen = this.frames.findIndex((frame) => frame.dataset.step === chosenSteps.get(root.id));
     this.show(chosen >= 0 ? chosen : this.frames.length - 1, false);
     this.frames.forEach((frame) => (new Image().src = frame.href));
+    if (this.repeats && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
   }
 
   show(index, isChoice) {
@@ -41,9 +45,10 @@ class Film {
     this.setPlaying(true);
     this.timer = setInterval(() => {
       index += 1;
+      if (this.repeats && index > last) index = 0;
       if (this.root.isConnected && index <= last) this.show(index, true);
-      if (!this.root.isConnected || index >= last) this.pause();
-    }, FRAME_MS);
+      if (!this.root.isConnected || (index >= last && !this.repeats)) this.pause();
+    }, this.pace);
   }
 
   pause() {
