@@ -30,7 +30,7 @@ from catalog.models import (
 from catalog.services import publish_version
 from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
-from generation.models import Generation, Picture, Projection, SavedPoint
+from generation.models import Generation, Picture, Projection, SavedPoint, Walk
 from jobs.models import Job, Queue, State
 from tests.catalog.folders import make_base_folder, make_folder
 from training.models import (
@@ -77,6 +77,7 @@ class World:
     point: SavedPoint
     projection: Projection
     mix: ModelMix
+    walk: Walk
 
 
 def build_world(owner: User, folder: Path) -> World:
@@ -179,6 +180,7 @@ def build_world(owner: User, folder: Path) -> World:
         point=_point(owner, version),
         projection=_projection(owner, version),
         mix=_mix(owner, version, folder),
+        walk=_walk(owner, version),
     )
 
 
@@ -251,6 +253,24 @@ def _mix(owner: User, first: ModelVersion, folder: Path) -> ModelMix:
         config={"method": "average", "share": 0.5},
         preview_job=preview_job,
         preview=_store(f"jobs/{preview_job.pk}/1/preview.webp"),
+    )
+
+
+def _walk(owner: User, version: ModelVersion) -> Walk:
+    """A walk that is made, as PNG files."""
+    job = _job(owner, "generation.walk", Queue.GENERATE)
+    points = [{"kind": "seed", "seed": seed, "truncation": 0.8} for seed in (1, 2)]
+    return Walk.objects.create(
+        owner=owner,
+        job=job,
+        version=version,
+        model_title="Shells",
+        title="Along the shore",
+        settings={"points": points},
+        format="zip",
+        file=_store(f"jobs/{job.pk}/1/walk.zip"),
+        size_bytes=100,
+        poster=_store(f"jobs/{job.pk}/1/poster.webp"),
     )
 
 
