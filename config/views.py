@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from accounts.http import login_redirect_for_fragment
 from accounts.middleware import AccountHttpRequest
 from config.home import home_context
+from generation.explore.place_views import landing_map
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def home(request: AccountHttpRequest) -> HttpResponse:
     if not user.is_authenticated:
         if request.htmx:  # signed out meanwhile
             return login_redirect_for_fragment(request.htmx.current_url_abs_path)
-        return render(request, "home/landing_detail.html")
+        return render(request, "home/landing_detail.html", landing_map(request))
     context = home_context(user)
     if not request.htmx:
         return render(request, "home/home_detail.html", context)

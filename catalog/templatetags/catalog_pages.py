@@ -11,7 +11,7 @@ from catalog.model_page import tabs_of
 from catalog.models import CatalogModel
 from catalog.selectors import RUNNABLE_FAMILIES
 from catalog.texts import render_markdown
-from engines.manifest import LORA, TEXT_TO_IMAGE
+from engines.manifest import FAMILIES, LORA, TEXT_TO_IMAGE
 
 # How the pages that make images are told of a model, by its family.
 GENERATE_AS = {**dict.fromkeys(RUNNABLE_FAMILIES, "model"), TEXT_TO_IMAGE: "base", LORA: "adapter"}
@@ -42,5 +42,6 @@ def model_head(context: RequestContext, model: CatalogModel, tab: str) -> dict[s
         "tab": tab,
         "tabs": tabs_of(model),
         "is_owner": model.owner_id == user.pk,
+        "has_map": model.family in FAMILIES and model.withdrawn_at is None,
         "generate_as": GENERATE_AS.get(model.family, "") if user.is_authenticated else "",
     }

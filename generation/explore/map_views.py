@@ -21,7 +21,7 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from catalog.addresses import reached_model
-from catalog.generators import Network, find_network, network_of
+from catalog.generators import Network, find_network, network_of, siblings_of
 from catalog.models import CatalogModel, ModelFile, Visibility
 from engines.errors import ConfigError
 from engines.manifest import FAMILIES, GENERATOR_FILE
@@ -140,13 +140,14 @@ def _map_page(request: AccountHttpRequest, network: Network) -> HttpResponse:
     context = {
         "network": network,
         "networks": [network],
+        "beside": _beside(network),
         "is_newest": "v" not in fixed,
         "problem": problem,
         "is_building": len(answer.made) < len(answer.keys) and not answer.problem,
         "config": map_config(request, [network], view, fixed=fixed),
         "grid": _grid(network, view, sheet, answer, fixed),
         "pages": _pages(view, fixed),
-        **_settings(network, view, fixed),
+        **map_settings(network, view, fixed),
         **tray_context(request.user, network),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK
@@ -173,7 +174,7 @@ def map_config(
     }
 
 
-def _settings(network: Network, view: maps.View, fixed: Mapping[str, str]) -> dict[str, Any]:
+def map_settings(network: Network, view: maps.View, fixed: Mapping[str, str]) -> dict[str, Any]:
     """What the form shows that changes a map."""
     shown = view.map
     names = points.direction_names(network.version) if network.version else {}
@@ -207,6 +208,16 @@ def _grid(
         }
         for tile in view.tiles()
     ]
+
+
+def _beside(network: Network) -> str:
+    """The address at which a network is seen beside the one before it, or the next; "" without another."""
+    keys = [key for key, _label in siblings_of(network)]
+    if len(keys) < 2 or network.key not in keys:
+        return ""
+    place = keys.index(network.key)
+    first, second = keys[max(0, place - 1)], keys[max(1, place)]
+    return f"{reverse('generation:map_beside')}?{urlencode({'a': first, 'b': second}, safe=':')}"
 
 
 def _from_the_middle(view: maps.View) -> list[Tile]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from generation.explore import map_views
+from generation.explore import map_views, place_views
 
 
 class LookKey:
@@ -29,6 +29,8 @@ register_converter(LookKey, "look_key")
 register_converter(NetworkKey, "network_key")
 
 urlpatterns = [
+    path("explore/", place_views.list_maps, name="map_list"),
+    path("explore/beside/", place_views.show_beside, name="map_beside"),
     path("explore/tiles/", map_views.ask_tiles, name="tiles_ask"),
     path("explore/<network_key:key>/map/", map_views.show_network_map, name="network_map"),
     path(

@@ -1,6 +1,6 @@
 """Pages of experiments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from jobs.http import answers_unchanged_polls
 from training import estimates, quality, selectors, services
 from training.forms import SetupForm
 from training.models import Experiment, Snapshot
+from training.networks import network_key
 from training.views.access import own_experiment
 from training.views.pages import (
     EXPERIMENTS,
@@ -58,6 +59,7 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
     return {
         **live_context(request, experiment, snapshots, EXPERIMENTS),
         "experiment": experiment,
+        "explore_key": _explore_key(snapshots),
         "steps": experiment_steps(Stage.TRAINING, experiment, has_snapshots=bool(snapshots)),
         "chart": selectors.loss_chart(experiment, selectors.LOSSES),
         "quality_charts": quality.quality_charts(snapshots, last_x=experiment.steps),
@@ -69,6 +71,12 @@ def _detail(request: StudioRequest, experiment: Experiment) -> dict[str, Any]:
             if name in SetupForm.ADVANCED
         ],
     }
+
+
+def _explore_key(snapshots: Sequence[Snapshot]) -> str:
+    """The key of the newest snapshot that can be explored, "" where there is none."""
+    with_weights = [snapshot for snapshot in snapshots if snapshot.folder]
+    return network_key(with_weights[-1].pk) if with_weights else ""
 
 
 @require_POST

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,6 +19,7 @@ from training import quality, selectors, services
 from training.exceptions import TrainingError
 from training.forms import SaveModelForm
 from training.models import Experiment, Snapshot
+from training.networks import network_key
 from training.views.access import own_experiment
 from training.views.comparing import comparison, find_snapshot, nearest_pictures
 from training.views.requests import StudioRequest
@@ -69,6 +71,10 @@ def compare_snapshots(request: StudioRequest, pk: UUID) -> HttpResponse:
     found = comparison(request, snapshots, columns=GRID_COLUMNS, count=len(GRID_SEEDS))
     if found:
         pairs = zip(*map(quality.figures_of, found["compared"]), strict=True)
+        sides = dict(zip("ab", found["compared"], strict=True))
+        if all(one.folder for one in sides.values()):
+            keys = {side: network_key(one.pk) for side, one in sides.items()}
+            context["explore"] = urlencode(keys, safe=":")
         context |= {**found, "figures": pairs}
     return render(request, "training/experiment_compare.html", context)
 
@@ -93,6 +99,7 @@ def _review(experiment: Experiment, wanted: str) -> dict[str, Any]:
     form = SaveModelForm(experiment=experiment, initial={"snapshot": snapshot.pk})
     return context | {
         "snapshot": snapshot,
+        "explore_key": network_key(snapshot.pk),
         "frame": selectors.Frame.of(snapshot),
         "frames": [(one, selectors.Frame.of(one)) for one in snapshots],
         "figures": quality.figures_of(snapshot),
