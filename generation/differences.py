@@ -35,8 +35,9 @@ def _told(picture: Picture) -> dict[str, Scalar]:
     return {
         _("Prompt"): record.prompt,
         _("Negative prompt"): record.negative_prompt,
-        _("Model"): picture.generation.model_title,
-        _("Trained model"): picture.generation.adapter_title,
+        _("Model"): record.model,
+        _("Trained model"): record.settings.get("Lora", ""),
+        _("Made larger by"): record.settings.get("Postprocess upscaler", ""),
         _("Seed"): picture.seed,
         **({_("Truncation"): record.settings["Truncation"]} if "Truncation" in record.settings else {}),
         **dict(shown_settings(record)),

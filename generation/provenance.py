@@ -106,7 +106,8 @@ def record_of_larger(order: Generation, version: ModelVersion, *, width: int, he
     One of a gallery picture says what that one said, so that other tools find the settings that made it, and
     names it by its hash.
     """
-    licence, credit = version.licence_in_force, required_attribution(version)
+    licence = version.licence_in_force
+    credit = [part for line in required_attribution(version) for part in line.split(_AND)]
     made_larger: dict[str, Scalar] = {
         "Postprocess upscale by": order.settings["factor"],
         "Postprocess upscaler": f"{version.model.address} v{version.number}",

@@ -58,7 +58,7 @@ def test_from_a_prompt_to_a_mask(
     page.get_by_label(re.compile("^Steps")).fill("60")
     page.get_by_label(re.compile("^Seed")).fill("7")
     watched.look("text-1-form")
-    page.locator("#order-button").click()
+    page.get_by_label("Prompt", exact=True).press("Control+Enter")
     # The form stays where it is; the result comes below, with a preview in each place before its picture.
     expect(page.locator("#places .tile")).to_have_count(2)
     expect(page.locator("#places .tile.waiting svg").first).to_be_attached(timeout=60_000)
@@ -66,6 +66,7 @@ def test_from_a_prompt_to_a_mask(
     expect(page).to_have_url(re.compile(r"/generate/[0-9a-f-]{36}/$"))
     assert page.evaluate("window.here")
     watched.look("text-2-result")
+    take_over(page)
 
     page.locator("#places a").first.click()
     expect(page.locator("main")).to_contain_text("Euler")
@@ -88,6 +89,68 @@ def test_from_a_prompt_to_a_mask(
     expect(page.locator("#places .tile img")).to_have_count(1, timeout=60_000)
     page.locator("#places a").first.click()
     expect(page.locator("main")).to_contain_text("Inside a mask")
+
+    page.get_by_role("button", name=re.compile("Upscale to 256 × 256")).click()
+    expect(page.locator("#places .tile img")).to_have_count(1, timeout=60_000)
+    page.locator("#places a").first.click()
+    expect(page.locator("main")).to_contain_text("Made larger by")
+    watched.look("text-6-larger")
+    compare_the_newest_two(page)
+    watched.look("text-7-compared")
+    bring_a_file_with_settings(page, tmp_path)
+    watched.look("text-8-settings-of-a-file")
+    drop_a_picture_of_the_gallery(page)
+
+
+def take_over(page: Page) -> None:
+    """A seed by a press on it, the prompts of earlier orders by keys."""
+    page.locator("#places .seed").nth(1).click()
+    expect(page.get_by_label(re.compile("^Seed"))).to_have_value("8")
+    prompt = page.get_by_label("Prompt", exact=True)
+    prompt.fill("a dog at night")
+    prompt.press("Alt+ArrowUp")
+    expect(prompt).to_have_value("ketapo cat a cat in the snow")
+    prompt.press("Alt+ArrowDown")
+    expect(prompt).to_have_value("a dog at night")
+
+
+def compare_the_newest_two(page: Page) -> None:
+    page.goto("/gallery/")
+    for box in page.locator(".pick input").all()[:2]:
+        box.check(force=True)
+    page.get_by_role("button", name="Compare two").click()
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    expect(page.locator(".compare img")).to_have_count(2)
+
+
+def bring_a_file_with_settings(page: Page, folder: Path) -> None:
+    """The settings of a downloaded image come back from its file."""
+    page.goto("/gallery/")
+    page.locator(".tile a").last.click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PNG").click()
+    download.value.save_as(folder / "image.png")
+    page.goto("/generate/")
+    page.get_by_text("More settings").click()
+    page.locator("#settings_from").set_input_files(folder / "image.png")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("ketapo cat a cat in the snow")
+    expect(page.get_by_label(re.compile("^Seed"))).to_have_value(re.compile("^[78]$"))
+
+
+def drop_a_picture_of_the_gallery(page: Page) -> None:
+    """From the orders below, onto the form: it is what the next ones start from, and the prompt stays."""
+    page.get_by_label("Prompt", exact=True).fill("a fox")
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.setData("text/uri-list", document.querySelector("#history img").src);
+          const values = { bubbles: true, cancelable: true, dataTransfer: data };
+          document.querySelector("#id_prompt").dispatchEvent(new DragEvent("drop", values));
+        }"""
+    )
+    page.wait_for_url(re.compile("picture="))
+    expect(page.locator("#start img")).to_be_attached()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a fox")
 
 
 def sign_up(page: Page) -> None:

@@ -213,6 +213,7 @@ class TestDetail:
         assert b'hx-trigger="every 2s"' not in response.content
         assert b'id="pictures"' in response.content
         assert b'<span class="num" id="picture-count" hx-swap-oob="true">1</span>' in response.content
+        assert b'<span id="export" hx-swap-oob="true"><a' in response.content
         assert b'alt="a.png"' in response.content
 
     def test_says_what_training_needs(self, make_dataset, owner, owner_client):
