@@ -47,6 +47,11 @@ def create_projection(request: AccountHttpRequest, handle: str, name: str) -> Ht
     form = ProjectionForm(request.POST, request.FILES, network=network)
     if not form.is_valid():
         return _form_page(request, network, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _order(request, network, form)
+
+
+def _order(request: AccountHttpRequest, network: Network, form: ProjectionForm) -> HttpResponse:
+    """Order what a valid form asks for, or show it again with the reason why not."""
     try:
         projection = projections.start_projection(
             owner=_user(request),
@@ -55,8 +60,10 @@ def create_projection(request: AccountHttpRequest, handle: str, name: str) -> Ht
             title=form.title_or_name(),
             config=form.config(),
         )
-    except TooManyWaitingError as error:
+    except (PointRefusedError, TooManyWaitingError) as error:
         form.add_error(None, str(error))
+        if isinstance(error, PointRefusedError):
+            return _form_page(request, network, form, status=HTTPStatus.CONFLICT)
         response = _form_page(request, network, form, status=HTTPStatus.TOO_MANY_REQUESTS)
         response["Retry-After"] = str(error.retry_after)
         return response

@@ -18,6 +18,7 @@ from accounts.models import User
 from billing.selectors import Quote, quote_price
 from catalog.generators import Network
 from catalog.models import ModelVersion
+from catalog.registry import room_refusal
 from engines.stylegan.projecting import ProjectConfig
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.models import Projection
@@ -73,8 +74,11 @@ def start_projection(
 
     Effect: stores `target`, a square PNG of the model's size; inserts the projection and its job, which waits
     in the generate queue, and holds its credits, in one transaction. Steps that are done are charged. Raises
-    TooManyWaitingError, CreditsShort and AccountBlocked, and has stored nothing then.
+    PointRefusedError where the owner's storage is full, TooManyWaitingError, CreditsShort and AccountBlocked,
+    and has stored nothing then.
     """
+    if refusal := room_refusal(owner, len(target)):
+        raise PointRefusedError(refusal)
     stored = default_storage.save(f"{PREFIX}/{uuid.uuid4()}/target.png", ContentFile(target))
     try:
         return _insert(owner, network, stored, title, config)
