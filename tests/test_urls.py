@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
-from tests.world import TAKEN_OUT, World, build_world
+from catalog.generators import version_key
+from tests.world import LOOK_KEY, TAKEN_OUT, World, build_world
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE = ("GET", "HEAD")
@@ -176,6 +177,13 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "training:experiment_film_file": (Whose.THE_OWNERS, SAFE),
     "training:snapshot_grid": (Whose.THE_OWNERS, SAFE),
     "training:snapshot_continue": (Whose.THE_OWNERS, POST),
+    "generation:map_list": (Whose.EVERYBODYS, SAFE),
+    "generation:map_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "generation:map_beside": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "generation:network_map": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "generation:network_look": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "generation:look": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
+    "generation:tiles_ask": (Whose.EVERYBODYS, POST),
     "generation:point_create": (Whose.THE_OWNERS, POST),
     "generation:point_detail": (Whose.THE_OWNERS_UNLESS_SHOWN, SAFE),
     "generation:point_change": (Whose.THE_OWNERS, POST),
@@ -268,6 +276,7 @@ def _address(name: str, world: World) -> str:
         "mix": world.mix.pk,
         "walk": world.walk.pk,
     }
+    network = version_key(world.version.pk)
     special = {
         "guide_detail": {"slug": "machine-learning-models"},
         "catalog:import_detail": {"pk": world.imported.pk},
@@ -298,6 +307,10 @@ def _address(name: str, world: World) -> str:
         "training:ai_snapshot_save": ai_snapshot,
         "training:ai_snapshot_lora": {**ai_snapshot, "naming": "diffusers"},
         "training:snapshot_continue": {"pk": world.experiment.pk, "snapshot_pk": world.snapshot.pk},
+        "generation:map_detail": model,
+        "generation:network_map": {"key": network},
+        "generation:network_look": {"network": network, "key": LOOK_KEY},
+        "generation:look": {**model, "number": 1, "key": LOOK_KEY},
         "generation:walk_create": model,
         "generation:walk_file": {"pk": world.walk.pk, "ending": "zip"},
         "generation:generation_start": {"pk": world.generation.pk, "part": "source"},
@@ -309,6 +322,8 @@ def _address(name: str, world: World) -> str:
         "generation:picture_image": {"pk": world.picture.pk, "ending": "png"},
         "generation:picture_compare": {"pk": world.picture.pk, "other": world.picture.pk},
     }
+    if name == "generation:map_beside":
+        return f"{reverse(name)}?a={network}&b={network}"
     if name in special:
         return reverse(name, kwargs=special[name])
     if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):

@@ -30,6 +30,7 @@ from catalog.models import (
 from catalog.services import publish_version
 from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
+from generation.explore.cache import storage_key
 from generation.models import Generation, Picture, Projection, SavedPoint, Walk
 from jobs.models import Job, Queue, State
 from tests.catalog.folders import make_base_folder, make_folder
@@ -50,6 +51,8 @@ from training.models import (
 
 # The SHA-256 of a picture that was taken out of the dataset, which a frozen version still has.
 TAKEN_OUT = "5" * 64
+# Of a tile in the cache of maps.
+LOOK_KEY = "7" * 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +160,8 @@ def build_world(owner: User, folder: Path) -> World:
         sha256="3" * 64,
         provenance={},
     )
-    run, chain = _run(owner), _chain(owner, version)
+    _store(storage_key(version.weights_sha256, LOOK_KEY))
+    run, chain = _run(owner), _chain(owner, version, ai_training.base)
     return World(
         owner=owner,
         dataset=dataset,
@@ -195,6 +199,8 @@ def _run_result(run: ModelRun, version: ModelVersion) -> RunResult:
     )
     given = _store(f"jobs/{run.job_id}/1/000-given.png")
     item = RunItem.objects.create(run=run, position=0, name="shell.png", file=given)
+    for kind, value in (("text", "A shell.\nIt is empty."), ("json", {"shells": [1, 2]})):
+        RunResult.objects.create(item=item, step=step, output=kind, kind=kind, value=value)
     made = _store(f"jobs/{run.job_id}/1/000-0-picture.png")
     return RunResult.objects.create(
         item=item, step=step, output="picture", kind="image", file=made, width=64, height=64
@@ -228,11 +234,13 @@ def _projection(owner: User, version: ModelVersion) -> Projection:
     )
 
 
-def _chain(owner: User, version: ModelVersion) -> Chain:
+def _chain(owner: User, version: ModelVersion, base: ModelVersion) -> Chain:
+    """Two steps, the second of which has settings of its own."""
     workspace = Workspace.objects.create(owner=owner, name="Beach")
     WorkspaceModel.objects.create(workspace=workspace, model=version.model)
     chain = Chain.objects.create(workspace=workspace, name="Shells")
-    ChainStep.objects.create(chain=chain, position=0, model=version.model, model_title="Shells")
+    for place, model in enumerate((version.model, base.model)):
+        ChainStep.objects.create(chain=chain, position=place, model=model, model_title=model.title)
     return chain
 
 
