@@ -188,7 +188,11 @@ def _field(port: Input) -> forms.Field:
         }
         common["initial"] = ", ".join(f"{number:g}" for number in port.default or ())
         longest = 24 * port.length
-    widget = forms.Textarea(attrs={"rows": 4}) if longest > _LONG_TEXT else forms.TextInput()
+    widget = (
+        forms.Textarea(attrs={"rows": 4 if port.default is None else 2})
+        if longest > _LONG_TEXT
+        else forms.TextInput()
+    )
     return forms.CharField(max_length=longest, widget=widget, **common)
 
 

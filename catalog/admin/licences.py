@@ -6,7 +6,9 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
+from catalog.licences import TITLES
 from catalog.models import Attribution, Licence
 from catalog.services.licences import refresh_outputs_commercial
 
@@ -18,8 +20,12 @@ class LicenceForm(forms.ModelForm[Licence]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        known = ", ".join(TITLES)
         for name in LISTS:
             self.fields[name].required = False
+            self.fields[name].help_text = _("A JSON list of these words, or of your own: %(known)s.") % {
+                "known": known
+            }
 
     def clean(self) -> dict[str, Any]:
         """An empty field is an empty list."""

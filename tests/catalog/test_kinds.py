@@ -70,6 +70,6 @@ def test_models_of_each_type_come_with_the_studio(licences):
         first = model.pictures.first()
         assert first.caption
         assert default_storage.exists(first.file)
-    assert ModelPicture.objects.count() == 3
+    assert ModelPicture.objects.count() == 4
     seed_starters()
-    assert ModelPicture.objects.count() == 3
+    assert ModelPicture.objects.count() == 4

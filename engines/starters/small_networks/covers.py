@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from engines.onnx.run import OnnxModel
 from engines.starters.drawings import draw
@@ -49,8 +49,11 @@ def _picture_of(outputs: Any) -> Image.Image:
 
 
 def show_guesses(pictures: Sequence[Path]) -> Image.Image:
-    """Return a sheet: each picture with the network's best guesses and their scores below it."""
-    columns = min(4, len(pictures))
+    """Return a sheet: each picture with the network's best guesses and their scores below it.
+
+    Four stand two by two on a square: as cards show it.
+    """
+    columns = 2 if len(pictures) == 4 else 4
     rows = -(-len(pictures) // columns)
     height = _TILE + _GUESSES * _LINE + _GAP
     sheet = Image.new("RGB", (columns * (_TILE + _GAP) - _GAP, rows * (height + _GAP) - _GAP), _PAPER)
@@ -65,7 +68,8 @@ def show_guesses(pictures: Sequence[Path]) -> Image.Image:
             for number, guess in enumerate(guesses[:_GUESSES]):
                 told = f"{guess['label']}  {guess['score']:.0%}"
                 pen.text((x + _GAP, y + _TILE + _GAP // 2 + number * _LINE), told, fill=_INK, font=font)
-    return sheet
+    side = max(sheet.size)
+    return ImageOps.pad(sheet, (side, side), color=_PAPER) if len(pictures) == 4 else sheet
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
