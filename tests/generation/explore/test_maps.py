@@ -12,12 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.generators import network_of
-from catalog.models import Visibility
+from catalog.models import Licence, Visibility
+from catalog.services import publish_version
 from engines.stylegan.points import LatentMap, MapPlace, Seed, Tile, Vector
 from generation.explore import cache, looks
 from generation.explore.maps import View
 from generation.models import Look, LookPicture
 from jobs.testing import run_pending
+from tests.catalog.folders import make_folder
 
 ASK = reverse("generation:tiles_ask")
 FOREIGN = Vector.of(np.zeros((1, 8), np.float32), model="a" * 64)
@@ -43,7 +45,15 @@ def picture(client, version, tile=(0, 0, 0)):
     """Have a tile made; return the answer to a request for its picture."""
     (network,) = ask(client, version, tiles=[tile]).json()["networks"]
     run_pending()
-    return client.get(f"{network['base']}{network['keys'][0]}.webp")
+    return get(client, f"{network['base']}{network['keys'][0]}.webp")
+
+
+def get(client, address):
+    """Ask for a picture; its bytes are in `body`."""
+    response = client.get(address)
+    response.body = b"".join(response)
+    response.close()
+    return response
 
 
 def test_the_page_comes_with_its_map_and_a_grid_for_browsers_without_a_script(owner_client, version):
@@ -107,22 +117,26 @@ def test_a_made_picture_is_kept_by_browsers_and_one_that_is_not_comes_later(owne
     made = picture(owner_client, version)
     assert made["Content-Type"] == "image/webp"
     assert "immutable" in made["Cache-Control"]
-    assert b"".join(made.streaming_content)[8:12] == b"WEBP"
+    assert made.body[8:12] == b"WEBP"
     (network,) = ask(owner_client, version, tiles=[(5, 5, 0)]).json()["networks"]
     missing = owner_client.get(f"{network['base']}{network['keys'][0]}.webp")
     assert missing.status_code == 404
     assert missing["Retry-After"]
 
 
-def test_keys_of_another_model_lead_nowhere(owner_client, version, public_version, client):
+def test_keys_of_another_model_lead_nowhere(owner_client, version, stranger, tmp_path, client):
     address = picture(owner_client, version).request["PATH_INFO"]
     key = address.rsplit("/", 1)[1].removesuffix(".webp")
-    model = public_version.model
-    other = reverse("generation:look", args=[model.owner.handle, model.name, 1, key])
-    # The same weights in both models would be the same picture; these differ in nothing but that.
-    files = public_version.files.filter(path="g_ema.safetensors")
-    files.update(sha256="b" * 64)
-    assert client.get(other).status_code == 404
+    other = publish_version(
+        owner=stranger,
+        folder=make_folder(tmp_path / "other"),
+        name="other",
+        title="Other",
+        licence=Licence.objects.get(slug="cc0-1.0"),
+        visibility=Visibility.PUBLIC,
+    )
+    assert client.get(page(other)).status_code == 200
+    assert client.get(reverse("generation:look", args=[stranger.handle, "other", 1, key])).status_code == 404
 
 
 def test_visitors_look_at_public_models_in_the_studios_name(client, public_version):
