@@ -17,6 +17,7 @@ from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
 from catalog.generators import Network, find_network
+from catalog.registry import training_indexes
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
 from generation.explore.addressed import network_at
@@ -52,6 +53,7 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "model": opened.saved.version.model,
         "is_own": opened.saved.owner_id == request.user.pk,
         "credits": quote_generation(1).credits,
+        "can_search": context["is_model_owner"] and bool(training_indexes(opened.network.version)),
         "relatives": points.relatives_of(opened.own, request.user),
         "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
     }

@@ -16,9 +16,9 @@ from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace
 from engines.stylegan.points import Mix, Seed
 from generation.explore import points
-from generation.models import Picture
+from generation.models import Generation, Picture
 from jobs.testing import run_pending
-from tests.wallets import give_credits
+from tests.wallets import give_credits, set_credits
 
 POINT = Mix(first=Seed(seed=5), second=Seed(seed=6), fine=0.5)
 
@@ -54,11 +54,14 @@ def test_it_is_made_paid_and_says_how_one_comes_to_it(owner, owner_client, netwo
     assert owner_client.get(answer["Location"]).status_code == 200
 
 
-def test_without_credits_or_with_nonsense_nothing_is_ordered(owner_client, stranger_client, network, saved):
+def test_without_credits_or_with_nonsense_nothing_is_ordered(
+    owner, owner_client, stranger_client, network, saved
+):
+    set_credits(owner, 0)
     url = reverse("generation:point_keep", args=[saved.pk])
     for point in ("nonsense", points.as_text(POINT)):
         answer = owner_client.post(url, {"in": network.key, "point": point}, follow=True)
         assert len(answer.context["messages"]) == 1
     assert owner_client.post(url, {"in": "version:x"}).status_code == 404
     assert stranger_client.post(url, {"in": network.key}).status_code == 404
-    assert not Picture.objects.exists()
+    assert not Generation.objects.exists()
