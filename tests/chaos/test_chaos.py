@@ -1,6 +1,7 @@
 """No job is lost, doubled, stuck or wrongly charged, whatever is killed and whenever.
 
-`make test` runs a short script; `make chaos` a long one (CHAOS_SEED=N chooses another).
+`make test` runs a short script; `make chaos` a long one (CHAOS_SEED=N chooses another, CHAOS_SECONDS and
+CHAOS_ORDERS how long it goes on and with how much work).
 """
 
 import os
@@ -36,7 +37,11 @@ def test_a_short_script(processes, workload, capsys):
 
 @pytest.mark.chaos
 def test_a_long_script(processes, workload, capsys):
-    run(processes, workload, orders=400, seconds=240, seed=int(os.environ.get("CHAOS_SEED", "7")))
+    seed, seconds, orders = (
+        int(os.environ.get(f"CHAOS_{name}", usual))
+        for name, usual in (("SEED", 7), ("SECONDS", 240), ("ORDERS", 400))
+    )
+    run(processes, workload, orders=orders, seconds=seconds, seed=seed)
     settle(processes)
     verdict(workload, capsys)
 
