@@ -27,7 +27,7 @@ from jobs.exceptions import JobError
 # The first ones come alone, so that something is seen soon; then as many as make full use of the processor.
 FIRST_BATCH, BATCH = 4, 16
 # After so long others have their turn; the page asks again for what is not there.
-MAX_SECONDS = 5.0
+MAX_SECONDS = 3.0
 
 
 @dataclass(frozen=True)

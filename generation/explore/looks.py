@@ -32,8 +32,8 @@ from jobs.services import forget_job, submit_job
 JOB_KIND = "generation.look"
 # So many pictures one look may want; a large screen shows half as many.
 MAX_WANTED = 256
-# So many looks of visitors are worked on or wait; beyond it they are asked to wait.
-MAX_VISITORS = 8
+# So many looks of visitors are worked on or wait; beyond it they are asked to wait, for a few seconds.
+MAX_VISITORS = 4
 # After a failure the same page is told of it for so long, instead of failing again at every request.
 _FAILURE_TOLD = timedelta(minutes=1)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -107,7 +108,7 @@ def serve_look(request: HttpRequest, handle: str, name: str, number: int, key: s
         raise Http404
     sha256, visibility, withdrawn_at, owner_id = found
     is_open = visibility != Visibility.PRIVATE and withdrawn_at is None
-    if not is_open and request.user.pk != owner_id:
+    if not is_open and not _reached(request, owner_id, name):
         raise Http404
     return _picture(request, sha256, key)
 
@@ -116,6 +117,11 @@ def serve_look(request: HttpRequest, handle: str, name: str, number: int, key: s
 def serve_network_look(request: HttpRequest, network: str, key: str) -> HttpResponseBase:
     """Serve a picture of a network that is no model yet, to whoever may see it."""
     return _picture(request, _network(request, network).sha256, key)
+
+
+def _reached(request: HttpRequest, owner_id: uuid.UUID, name: str) -> bool:
+    reached = CatalogModel.objects.reachable_by(request.user)
+    return bool(reached.filter(owner=owner_id, name=name).exists())
 
 
 def _picture(request: HttpRequest, sha256: str, key: str) -> HttpResponseBase:

@@ -15,6 +15,7 @@ from engines.errors import ConfigError
 from engines.manifest import GENERATOR_FILE, ModelInfo
 from engines.stylegan.layers import Bands, bands
 from engines.stylegan.points import (
+    LatentMap,
     MapPlace,
     Mix,
     Moved,
@@ -51,8 +52,8 @@ def read_point(text: str) -> Point:
         raise PointRefusedError(_("This is not a point that can be read. Pin the point again.")) from error
 
 
-def why_not_shown(point: Point, network: Network) -> str:
-    """Say why a network cannot show a point; "" where it can. See `engines.stylegan.latent.LatentSpace`."""
+def why_not_shown(point: Point | LatentMap, network: Network) -> str:
+    """Say why a network cannot show a point, or a map; "" where it can. As `LatentSpace` judges it."""
     if foreign := named_models(point) - network.accepted:
         told = _(
             "This point has values of another model, %(other)s, from which %(model)s was not made. Open it "
