@@ -12,6 +12,7 @@ many of theirs; it is never passed over for ever; and it takes nothing from its 
 """
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -63,7 +64,7 @@ def present_turn(*, owner_id: uuid.UUID, queue: str) -> int:
 
 
 def _newest_turns(owner_id: uuid.UUID, queue: str, *, is_relaxed: bool) -> tuple[int, int | None]:
-    values = {
+    values: dict[str, Any] = {
         "queue": queue,
         "owner": owner_id,
         "relaxed": is_relaxed,
