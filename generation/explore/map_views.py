@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from allauth.core.internal.ratelimit import consume, get_ip
+from allauth.core.internal.ratelimit import get_ip
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
@@ -29,6 +29,7 @@ from engines.manifest import FAMILIES, GENERATOR_FILE
 from engines.stylegan.points import Tile
 from generation.exceptions import LookRefusedError, LooksBusyError
 from generation.explore import looks, maps, points
+from generation.explore.admission import admission
 from generation.explore.cache import CONTENT_TYPE, forget_picture, storage_key
 from generation.explore.tray import tray_context
 from generation.explore.wanted import Sheet
@@ -253,21 +254,12 @@ def _to(view: maps.View, fixed: Mapping[str, str]) -> str:
 
 def _ask(request: HttpRequest, sheets: list[Sheet], *, again: bool = False) -> looks.Answer:
     """Ask in the name of whoever looks, or of the studio for somebody who is not signed in."""
-
-    def admit(action: str) -> bool:
-        return bool(consume(request, app="allauth.account", action=action, limit_get=True))
-
+    admit = admission(request)
     if isinstance(request.user, User):
-        return looks.ask_sheets(
-            owner=request.user, slot="map", sheets=sheets, again=again, admit=lambda: admit("look")
-        )
+        return looks.ask_sheets(owner=request.user, slot="map", sheets=sheets, again=again, admit=admit)
     address = hashlib.sha256(get_ip(request).encode()).hexdigest()[:32]
-    return looks.ask_sheets(
-        owner=looks.visitors_account(),
-        slot=f"visitor {address}",
-        sheets=sheets,
-        admit=lambda: admit("look_visitor"),
-    )
+    owner = looks.visitors_account()
+    return looks.ask_sheets(owner=owner, slot=f"visitor {address}", sheets=sheets, admit=admit)
 
 
 def _read_asked(request: HttpRequest) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from accounts.models import User
 from catalog.registry import nearest_picture
 from engines.images import UInt8Array
 from generation.explore.cache import storage_key
-from generation.explore.opened import open_point
-from generation.explore.tray import see
+from generation.explore.opened import open_point, see_shape
 
 
 @require_safe
@@ -28,7 +27,7 @@ def show_nearest(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     version = opened.network.version
     if version is None or opened.network.owner_id != request.user.pk:
         raise Http404
-    (seen,) = see(request.user, opened.network, [opened.shape], slot=f"shape {pk}")
+    seen = see_shape(request, opened)
     pixels = _made(storage_key(opened.network.sha256, seen.key))
     context = {
         "opened": opened,

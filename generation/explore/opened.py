@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
@@ -15,8 +15,9 @@ from catalog.generators import Network, find_network, version_key
 from engines.stylegan.points import Point
 from generation.exceptions import PointRefusedError
 from generation.explore import points
+from generation.explore.admission import admission
 from generation.explore.shaping import ShapeForm
-from generation.explore.tray import see
+from generation.explore.tray import Seen, see
 from generation.models import SavedPoint
 
 # Larger pictures are too much work for the two ends of every slider.
@@ -103,7 +104,14 @@ def _network(key: str, viewer: User | AnonymousUser) -> Network:
     return network
 
 
-def see_whole(viewer: User | AnonymousUser, opened: OpenedPoint) -> dict[str, Any]:
+def see_shape(request: HttpRequest, opened: OpenedPoint) -> Seen:
+    """Return where the picture of a point is as it is changed just now."""
+    slot = f"shape {opened.saved.pk}"
+    (seen,) = see(request.user, opened.network, [opened.shape], slot=slot, admit=admission(request))
+    return seen
+
+
+def see_whole(request: HttpRequest, opened: OpenedPoint) -> dict[str, Any]:
     """Return all pictures of a point's page, which are asked for at once, the point's own first.
 
     `seen` is its own; `sliders` has each direction with the pictures of its two ends, or with none where
@@ -113,7 +121,8 @@ def see_whole(viewer: User | AnonymousUser, opened: OpenedPoint) -> dict[str, An
     is_small = opened.network.resolution <= _MAX_SIDE_OF_ENDS
     ends = [end for slider in sliders for end in slider.ends] if is_small else []
     wanted = [opened.shape, *ends, *map(points.parse, opened.others)]
-    seen, *rest = see(viewer, opened.network, wanted, slot=f"point {opened.saved.pk}")
+    slot = f"point {opened.saved.pk}"
+    seen, *rest = see(request.user, opened.network, wanted, slot=slot, admit=admission(request))
     pairs = [rest[2 * place : 2 * place + 2] if is_small else [] for place in range(len(sliders))]
     return {
         "seen": seen,

@@ -21,10 +21,10 @@ from catalog.registry import training_indexes
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
 from generation.explore.addressed import network_at
-from generation.explore.opened import open_point, see_whole
+from generation.explore.opened import open_point, see_shape, see_whole
 from generation.explore.point_orders import order_picture
 from generation.explore.shaping import SLIDERS
-from generation.explore.tray import see, tray_context
+from generation.explore.tray import tray_context
 from generation.models import SavedPoint
 from generation.services import quote_generation
 
@@ -42,14 +42,14 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "is_model_owner": opened.network.version is not None and opened.network.owner_id == request.user.pk,
     }
     if request.htmx:
-        (seen,) = see(request.user, opened.network, [opened.shape], slot=f"shape {pk}")
+        seen = see_shape(request, opened)
         response = render(
             request, "generation/point_detail.html#shown", {**context, "seen": seen}, status=status
         )
         response["HX-Replace-Url"] = opened.address
         return response
     context |= {
-        **see_whole(request.user, opened),
+        **see_whole(request, opened),
         "model": opened.saved.version.model,
         "is_own": opened.saved.owner_id == request.user.pk,
         "credits": quote_generation(1).credits,

@@ -1,7 +1,7 @@
 """The tray of points on the pages of a model, and pictures of points as pages show them."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,18 @@ class Seen:
     url: str
 
 
-def see(viewer: User | AnonymousUser, network: Network, wanted: Iterable[Point], *, slot: str) -> list[Seen]:
+def see(
+    viewer: User | AnonymousUser,
+    network: Network,
+    wanted: Iterable[Point],
+    *,
+    slot: str,
+    admit: Callable[[], bool] | None = None,
+) -> list[Seen]:
     """Return where the pictures of points are, in their order; those that are not made yet are ordered.
 
-    What a `slot` of the viewer's still waited for is replaced. Where too many visitors look on, pictures come
-    when the page is opened again.
+    What a `slot` of the viewer's still waited for is replaced. `admit` as for `ask_sheets`. Where that says
+    no, or too many visitors look on, pictures come when the page asks again.
     """
     chosen = list(wanted)
     if not chosen:
@@ -36,7 +43,7 @@ def see(viewer: User | AnonymousUser, network: Network, wanted: Iterable[Point],
     sheet = sheet_of_points(network.key, network.sha256, chosen)
     with contextlib.suppress(LooksBusyError):
         owner = viewer if isinstance(viewer, User) else visitors_account()
-        ask_sheets(owner=owner, slot=slot, sheets=[sheet])
+        ask_sheets(owner=owner, slot=slot, sheets=[sheet], admit=admit)
     return [Seen(key=key, url=look_url(network, key)) for key in sheet.keys]
 
 
