@@ -274,6 +274,7 @@ class LatentMap {
     this.map = map;
     for (const pane of this.panes) pane.change();
     this.go({ x: this.at.x * scale, y: this.at.y * scale }, true);
+    if (this.tile) this.choose(this.tile.x, this.tile.y, this.tile.zoom);
     this.ask();
   }
 
@@ -329,6 +330,7 @@ class LatentMap {
     stage.addEventListener("pointerup", lift);
     stage.addEventListener("pointercancel", lift);
     stage.addEventListener("wheel", (event) => {
+      if (!this.config.follows && !event.ctrlKey) return; // a page that scrolls goes on scrolling
       event.preventDefault();
       const step = event.deltaY * (event.deltaMode ? 30 : 1) * (event.ctrlKey ? 0.01 : 0.0022);
       this.zoom(clamp(-step, -1, 1), this.reach(event.clientX, event.clientY));
@@ -355,9 +357,9 @@ class LatentMap {
     nearer: () => this.zoom(1),
     farther: () => this.zoom(-1),
     home: () => this.go({ x: 0, y: 0, zoom: 0 }),
-    enter: () => (this.chosen ? this.acts.pin() : this.choose(...this.middle)),
-    pin: () => this.chosen && this.lens?.querySelector("form")?.requestSubmit(),
-    centre: () => this.chosen && this.centre(),
+    enter: () => (this.tile ? this.acts.pin() : this.choose(...this.middle)),
+    pin: () => this.tile && this.lens?.querySelector("form")?.requestSubmit(),
+    centre: () => this.tile && this.centre(),
     leave: () => this.choose(),
     again: () => {
       this.again = true;
@@ -368,24 +370,23 @@ class LatentMap {
   // A tile further, from the chosen one where there is one.
   step(right, down) {
     const factor = 2 ** this.level;
-    const [x, y] = this.chosen ?? [Math.round(this.to.x * factor), Math.round(this.to.y * factor)];
-    this.go({ x: (x + right) / factor, y: (y + down) / factor });
-    if (this.chosen) this.choose(x + right, y + down);
+    const from = this.tile ? 2 ** (this.level - this.tile.zoom) : factor;
+    const { x, y } = this.tile ?? this.to;
+    const next = [Math.round(x * from) + right, Math.round(y * from) + down];
+    this.go({ x: next[0] / factor, y: next[1] / factor });
+    if (this.tile) this.choose(...next);
   }
 
   // The lens shows the tile that was chosen, and what can be done with it.
-  choose(x, y) {
-    const { lens, level } = this;
-    this.chosen = x === undefined ? undefined : [x, y];
-    const name = this.chosen && nameOf(x, y, level);
-    for (const pane of this.panes) pane.choose(name);
-    if (!lens) return;
-    lens.hidden = !name;
-    if (!name) return;
+  choose(x, y, zoom = this.level) {
+    const { lens } = this;
+    this.tile = x === undefined ? undefined : { kind: "map", map: this.map, x, y, zoom };
+    for (const pane of this.panes) pane.choose(this.tile && nameOf(x, y, zoom));
+    if (lens) lens.hidden = !this.tile;
+    if (!lens || !this.tile) return;
     const text = lens.dataset.textPlace.replace("{x}", x).replace("{y}", y);
     lens.querySelector("[data-place]").textContent = text;
     document.getElementById("announce").textContent = text;
-    this.tile = { kind: "map", map: this.map, x, y, zoom: level };
     const fields = lens.querySelector("form")?.elements;
     if (fields) [fields.point.value, fields.next.value] = [JSON.stringify(this.tile), this.address()];
     this.fillLens();

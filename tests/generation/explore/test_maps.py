@@ -259,3 +259,15 @@ def test_using_a_picture_keeps_it(owner_client, version):
     LookPicture.objects.update(used_at=before)
     ask(owner_client, version, tiles=[(0, 0, 0)])
     assert LookPicture.objects.get().used_at > before
+
+
+def test_queries(owner_client, version, django_assert_max_num_queries):
+    picture(owner_client, version)
+    address = reverse("generation:look", args=[version.model.owner.handle, version.model.name, 1, "0" * 64])
+    made = address.replace("0" * 64, LookPicture.objects.get().key)
+    with django_assert_max_num_queries(4):
+        get(owner_client, made)
+    owner_client.get(page(version))
+    run_pending()
+    with django_assert_max_num_queries(15):
+        owner_client.get(page(version))
