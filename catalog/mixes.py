@@ -26,8 +26,14 @@ PREVIEW_TRUNCATION = 0.8
 _SHOWN = 60
 
 KINSHIP_WORDS: dict[Kinship, str | Promise] = {
-    Kinship.DESCENDANT: gettext_lazy("One of them was trained on from the other. Such models mix well."),
-    Kinship.SIBLINGS: gettext_lazy("Both come from one starting point. Such models mix well."),
+    Kinship.DESCENDANT: gettext_lazy(
+        "One of them was trained on from the other, so their weights fit each other. The farther it has gone "
+        "from there, the more a mix of them blurs."
+    ),
+    Kinship.SIBLINGS: gettext_lazy(
+        "Both come from one starting point, so their weights fit each other. The farther they have gone from "
+        "there, the more a mix of them blurs."
+    ),
     Kinship.STRANGERS: gettext_lazy(
         "These two have no common starting point, as far as their records say. A mix of such models rarely "
         "shows anything: look at the preview before you train on it."

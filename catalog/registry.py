@@ -43,6 +43,9 @@ class PagePart:
 # Returns why a person can store no more, so many bytes taken into account; "" where there is room.
 JudgeRoom = Callable[[User, int], str]
 
+# Returns how many bytes of what an app above keeps are a person's.
+CountBytes = Callable[[User], int]
+
 # Returns the storage key of a picture of the user's, None where there is none of that number.
 FindPicture = Callable[[User, uuid.UUID], str | None]
 
@@ -113,6 +116,7 @@ _registered: dict[str, Dependents] = {}
 _parts: dict[str, PagePart] = {}
 _judges: dict[str, JudgeRoom] = {}
 _uses: dict[str, CountUses] = {}
+_stored: dict[str, CountBytes] = {}
 _pictures: dict[str, FindPicture] = {}
 _trained_on: dict[str, TrainingPictures] = {}
 _destinations: dict[str, Destination] = {}
@@ -152,6 +156,16 @@ def register_room(name: str, judge: JudgeRoom) -> None:
 def room_refusal(user: User, extra_bytes: int) -> str:
     """Return why the user cannot store so many bytes more, "" when there is room."""
     return next(filter(None, (judge(user, extra_bytes) for judge in _judges.values())), "")
+
+
+def register_stored(name: str, count: CountBytes) -> None:
+    """Add something that counts towards people's storage; registering the same name again replaces it."""
+    _stored[name] = count
+
+
+def stored_above(user: User) -> int:
+    """Return how many bytes the apps above keep of the user's."""
+    return sum(count(user) for count in _stored.values())
 
 
 def register_pictures(name: str, find: FindPicture) -> None:

@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from catalog.signing import signer
 from engines.errors import EngineError
 from engines.film import write_progress_film
+from engines.film_provenance import FilmMarker
 from engines.progress import Control
+from engines.provenance import Provenance
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
 from jobs.files import attempt_prefix, store_file
@@ -25,13 +29,16 @@ class Stopped(Exception):
 
 def run_film(context: JobContext) -> Outcome:
     """Make the film of the job's experiment: all grids there are, as MP4. The film before it then goes."""
-    film = Film.objects.filter(job_id=context.job_id).first()
+    films = Film.objects.select_related("experiment__owner", "experiment__dataset_version__licence")
+    film = films.filter(job_id=context.job_id).first()
     if film is None:
         raise JobError(_("The experiment was deleted while its film was waiting. Nothing else was touched."))
     snapshots = list(Snapshot.objects.filter(experiment=film.experiment_id).order_by("step"))
     path = context.workdir / "film.mp4"
+    marker = FilmMarker(_record(film), signer())
     try:
-        write_progress_film(_grids(context, snapshots), path)
+        write_progress_film(_grids(context, snapshots), path, tags=marker.tags)
+        marker.seal(path)
     except Stopped:
         return Outcome(state="stopped")
     except FileNotFoundError as error:
@@ -41,6 +48,21 @@ def run_film(context: JobContext) -> Outcome:
         raise JobError(str(error)) from error
     key = store_file(path, f"{attempt_prefix(context.job)}film.mp4")
     return Outcome(apply=partial(_replace, context, key, snapshots[-1].step))
+
+
+def _record(film: Film) -> Provenance:
+    """What is written into the film; there is no model to name yet."""
+    experiment = film.experiment
+    licence = experiment.dataset_version.licence
+    return Provenance(
+        model=experiment.name,
+        settings={"Steps": experiment.steps, "Seed": experiment.seed},
+        creator=experiment.owner.public_name,
+        licence=licence.spdx_id or licence.name,
+        licence_url=licence.url,
+        run=str(film.job_id),
+        studio=settings.SITE_URL,
+    )
 
 
 def _grids(context: JobContext, snapshots: list[Snapshot]) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""How much of their plan's storage people use: their datasets, models, imports and results of runs."""
+"""How much of their plan's storage people use: their datasets, models, imports, runs, walks."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.selectors import plan_of
 from catalog.models import ModelRun, ModelVersion
+from catalog.registry import stored_above
 from catalog.services.imports import open_imports
 from training.exceptions import StorageFull
 from training.models import Dataset
@@ -21,7 +22,7 @@ _NEARLY_FULL = 90
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """What an account has stored and may store, in bytes. `is_sold`: there are plans with more."""
+    """What an account has stored and may store, in bytes; `runs` with walks. `is_sold`: plans have more."""
 
     datasets: int
     models: int
@@ -67,7 +68,7 @@ class Storage:
 
 
 def storage_of(user: User) -> Storage:
-    """Return what the user has stored, against their plan (the house's in house mode). Five queries."""
+    """Return what the user has stored, against their plan (the house's in house mode). Six queries."""
     datasets = Dataset.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))
     models = ModelVersion.objects.filter(model__owner=user).aggregate(total=Sum("size_bytes", default=0))
     imports = open_imports().filter(owner=user).aggregate(total=Sum("size_bytes", default=0))
@@ -75,7 +76,7 @@ def storage_of(user: User) -> Storage:
     return Storage(
         datasets=datasets["total"],
         models=models["total"] + imports["total"],
-        runs=runs["total"],
+        runs=runs["total"] + stored_above(user),
         allowed=plan_of(user).storage_bytes,
         is_sold=settings.CREDITS_ENABLED,
     )

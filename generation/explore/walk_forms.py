@@ -30,9 +30,8 @@ class WalkForm(forms.Form):
 
     seconds = forms.FloatField(
         label=_("Seconds from point to point"),
-        min_value=0.1,
-        max_value=60,
-        widget=forms.NumberInput(attrs={**_SLIDER, "step": 0.1, "max": 10}),
+        # The ends of the slider; more can be typed, and `Walk` judges it.
+        widget=forms.NumberInput(attrs={**_SLIDER, "min": 0.5, "max": 10, "step": 0.1}),
     )
     fps = forms.IntegerField(label=_("Frames a second"), min_value=1, max_value=60)
     loop = forms.BooleanField(label=_("Go back to the first point at the end"), required=False)

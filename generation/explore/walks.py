@@ -8,7 +8,7 @@ from functools import partial
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -17,7 +17,7 @@ from accounts.models import User
 from billing.selectors import Quote, quote_price
 from catalog.generators import Network
 from catalog.models import CatalogModel
-from catalog.registry import Dependents, register_dependents, room_refusal
+from catalog.registry import Dependents, register_dependents, register_stored, room_refusal
 from engines.errors import ConfigError
 from engines.stylegan.walking import MAX_GIF_FRAMES, Walk
 from generation.exceptions import TooManyWaitingError, WalkRefusedError
@@ -56,6 +56,7 @@ def register_walks() -> None:
     )
     register_files(StoredFiles(name="walks", prefix="jobs", in_use=keys_in_use))
     register_dependents(Dependents(name="walks", describe=describe_walks))
+    register_stored("walks", bytes_of)
 
 
 def quote_walk(frames: int) -> Quote:
@@ -213,6 +214,12 @@ def keys_in_use(keys: Collection[str]) -> set[str]:
     """Return those of the keys below `jobs/` that hold a walk or the picture that stands for it."""
     rows = WalkRow.objects.filter(Q(file__in=keys) | Q(poster__in=keys))
     return {key for pair in rows.values_list("file", "poster") for key in pair} & set(keys)
+
+
+def bytes_of(user: User) -> int:
+    """Return how much room the user's walks take. One query."""
+    total = WalkRow.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))["total"]
+    return int(total)
 
 
 def describe_walks(model: CatalogModel) -> str:

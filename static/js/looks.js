@@ -47,7 +47,8 @@ function askAgain() {
 setInterval(askAgain, ASK_AGAIN);
 
 addEventListener("error", ({ target }) => target.matches?.("img[data-look]") && again(target), true);
-addEventListener("load", ({ target }) => target.matches?.("img[data-look]") && ready(target), true);
+// Of pictures, loads never reach the window.
+document.addEventListener("load", ({ target }) => target.matches?.("img[data-look]") && ready(target), true);
 document.querySelectorAll("img[data-look]").forEach((img) => {
   if (isMissing(img)) again(img);
   else if (img.complete) ready(img);

@@ -10,9 +10,12 @@ from django.db.models import Sum
 
 from billing.models import CreditAccount, CreditEntry, CreditHold
 from billing.selectors import ledger_differences
-from catalog.models import ModelImport, RunItem, RunResult
+from catalog.models import ModelImport, ModelMix, RunItem, RunResult
 from catalog.services.imports import open_imports
-from generation.models import Generation, Picture, Projection
+from engines.stylegan.walking import parse_walk
+from generation.explore.cache import storage_key
+from generation.explore.looks import JOB_KIND as LOOK
+from generation.models import Generation, Look, LookPicture, Picture, Projection, Walk
 from jobs.charging import cost_of
 from jobs.files import list_keys
 from jobs.models import EndMail, Job, State
@@ -30,6 +33,10 @@ def broken() -> list[str]:
 def _states() -> Iterator[str]:
     for job in Job.objects.exclude(state__in=ENDED_STATES):
         yield f"{job} has not ended: {job.state} at attempt {job.attempt}"
+    for look in Look.objects.exclude(job__state=State.FAILED):
+        yield f"{look} is over and was not removed"
+    for job in Job.objects.filter(kind=LOOK).exclude(state=State.FAILED):
+        yield f"{job} showed what was looked at and was not removed"
     for job in Job.objects.prefetch_related("events"):
         events = list(job.events.all())
         claims = Counter(event.attempt for event in events if event.to_state == State.RUNNING)
@@ -81,6 +88,8 @@ def _delivered(job: Job) -> int:
         return last.step if last else 0
     if hasattr(job, "projection"):
         return int(job.projection.last_step)
+    if hasattr(job, "walk"):
+        return parse_walk(job.walk.settings).frames if job.walk.file else 0
     return 0
 
 
@@ -88,6 +97,8 @@ def _files() -> Iterator[str]:
     """Every row has its file, and after the sweep every file has its row."""
     pictures = set(Picture.objects.values_list("file", flat=True))
     pictures.update(RunResult.objects.exclude(file="").values_list("file", flat=True))
+    pictures.update(key for pair in Walk.objects.values_list("file", "poster") for key in pair if key)
+    pictures.update(ModelMix.objects.exclude(preview="").values_list("preview", flat=True))
     images = DatasetImage.objects.values_list("file", "thumbnail")
     in_datasets = with_copies(key for pair in images for key in pair)
     in_datasets.update(NearestIndex.objects.values_list("file", flat=True))
@@ -108,7 +119,9 @@ def _files() -> Iterator[str]:
         targets.add(projection.target)
         in_projections.update(step["file"] for step in projection.steps)
         in_projections.update(list_keys(projection.state_file) if projection.state_file else ())
+    looks = LookPicture.objects.values_list("sha256", "key")
     expected = {
+        "looks": {storage_key(*one) for one in looks},
         "jobs": pictures | in_snapshots | in_projections,
         "datasets": in_datasets | incoming,
         "starts": starts,
@@ -148,6 +161,10 @@ def _results() -> Iterator[str]:
             yield f"{job} succeeded with {job.generation.pictures.count()} of {job.generation.count} pictures"
         if hasattr(job, "model_run") and _delivered(job) != job.model_run.count:
             yield f"{job} succeeded with {_delivered(job)} of {job.model_run.count} runs"
+        if hasattr(job, "walk") and not job.walk.file:
+            yield f"{job} succeeded, and its walk has no file"
+        if hasattr(job, "mix") and job.mix.model is None:
+            yield f"{job} succeeded, and its model was not made"
         training = getattr(job, "experiment", None) or getattr(job, "ai_training", None)
         if training is not None and _delivered(job) != training.steps:
             yield f"{job} succeeded at step {_delivered(job)} of {training.steps}"

@@ -16,10 +16,14 @@ from PIL import Image
 from accounts.models import User
 from billing.exceptions import BillingError
 from catalog.exceptions import ImportRefusedError, RunRefusedError
+from catalog.generators import network_of
 from catalog.models import ModelImport, ModelVersion
 from catalog.services import answer_import, start_import
 from catalog.services.runs import ItemOrder, StepOrder, start_run
+from engines.stylegan.points import Seed
+from engines.stylegan.walking import Walk
 from generation.exceptions import TooManyWaitingError
+from generation.explore.walks import start_walk
 from generation.models import Picture
 from generation.orders import Start, TextOrder
 from generation.services import start_generation
@@ -73,6 +77,7 @@ class Workload:
             "generation from text": 6,
             "larger copy": 2,
             "run": 4,
+            "walk": 2,
             "upload": 4,
             "experiment": 2,
             "AI training": 2,
@@ -110,6 +115,7 @@ class Workload:
         of_one_person = {
             "generation by page": self._order_by_page,
             "run": self._run,
+            "walk": self._walk,
             "AI training": self._train_ai,
             "import": self._import,
         }
@@ -146,6 +152,16 @@ class Workload:
         step = StepOrder(version=self.version, settings=settings)
         items = [ItemOrder() for _ in range(self.rng.randint(1, 6))]
         start_run(owner=person.user, steps=[step], items=items)
+
+    def _walk(self, person: Person) -> None:
+        """A walk between seeds, in any format."""
+        points = tuple(Seed(seed=self.rng.randrange(2**31)) for _ in range(self.rng.randint(2, 4)))
+        start_walk(
+            owner=person.user,
+            network=network_of(self.version),
+            walk=Walk(points=points, seconds=1.0, fps=12, loop=self.rng.random() < 0.5),
+            file_format=self.rng.choice(["mp4", "gif", "zip"]),
+        )
 
     def _import(self, person: Person) -> None:
         """Bring a LoRA, or answer what was found in the one before; it fits no base here, and is refused."""

@@ -7,7 +7,10 @@ from datetime import timedelta
 import pytest
 from django.core.files.storage import default_storage
 
+from catalog.signing import known_keys
+from engines.film_provenance import read_film_record
 from engines.progress import Control
+from engines.signing import Verdict, judge_content
 from jobs.files import list_keys
 from jobs.models import State
 from jobs.sweeps import sweep_files
@@ -30,6 +33,9 @@ def test_the_film_is_stored_and_shown(film):
     assert film.last_step == 8
     with default_storage.open(film.file) as stored:
         assert stored.read(12)[4:8] == b"ftyp"
+        told = read_film_record(stored)
+    assert judge_content(told.record, told.content_sha256, known_keys()) is Verdict.UNCHANGED
+    assert told.record.model == film.experiment.name
 
 
 def test_a_newer_film_replaces_the_old_one_and_its_file(film, django_capture_on_commit_callbacks):

@@ -9,6 +9,7 @@ import pytest
 from django.core.files.storage import default_storage
 from PIL import Image
 
+from accounts.erasure import erase_accounts, request_erasure
 from billing.models import Price
 from billing.selectors import balance_of
 from catalog.generators import network_of
@@ -65,7 +66,7 @@ def test_a_walk_is_made_paid_and_says_where_it_comes_from(owner, version, order,
     assert before - balance_of(owner).available == price
     row.refresh_from_db()
     content = content_of(row)
-    assert row.size_bytes == len(content)
+    assert walks.bytes_of(owner) == row.size_bytes == len(content)
     assert walks.keys_in_use([row.file, row.poster, "jobs/other"]) == {row.file, row.poster}
     told = read_film_record(io.BytesIO(content))
     assert judge_content(told.record, told.content_sha256, known_keys()) is Verdict.UNCHANGED
@@ -169,3 +170,13 @@ def test_points_are_put_into_another_order():
     assert walks.change_order(order, f"add:{one}") == [one, two, three, one]
     for nonsense in ("", "up:0", "down:2", "up:9", "up:x", "drop:-1", "add:x", "order", "up:99999"):
         assert walks.change_order(order, nonsense) == order
+
+
+def test_walks_go_with_their_owner(owner, order):
+    row = order()
+    run_pending()
+    row.refresh_from_db()
+    request_erasure(user=owner)
+    assert erase_accounts() == 1
+    assert not WalkRow.objects.exists()
+    assert walks.keys_in_use([row.file]) == set()  # the sweep takes the file
