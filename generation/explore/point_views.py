@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -21,12 +21,16 @@ from catalog.registry import training_indexes
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
 from generation.explore.addressed import network_at
+from generation.explore.cache import find_made
 from generation.explore.opened import open_point, see_shape, see_whole
 from generation.explore.point_orders import order_picture
 from generation.explore.shaping import SLIDERS
 from generation.explore.tray import tray_context
 from generation.models import SavedPoint
 from generation.services import quote_generation
+
+# Pictures that a page asks for at a time while they are made.
+MOST_ASKED = 40
 
 
 @require_safe
@@ -58,6 +62,17 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
     }
     return render(request, "generation/point_detail.html", context, status=status)
+
+
+@require_safe
+def tell_made(request: HttpRequest, key: str) -> JsonResponse:
+    """Say which of the pictures `keys` of a network are there by now: what pages ask while they wait."""
+    network = find_network(key, request.user)
+    if network is None:
+        raise Http404
+    asked = request.GET.get("keys", "").replace("\0", "").split(",")[:MOST_ASKED]
+    made = find_made(network.sha256, asked)
+    return JsonResponse({"made": sorted(made)}, headers={"Cache-Control": "private, no-store"})
 
 
 @require_POST

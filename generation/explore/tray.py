@@ -1,6 +1,5 @@
 """The tray of points on the pages of a model, and pictures of points as pages show them."""
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +11,17 @@ from catalog.generators import Network
 from engines.stylegan.points import Point
 from generation.exceptions import LooksBusyError
 from generation.explore import points
-from generation.explore.looks import ask_sheets, look_url, visitors_account
+from generation.explore.looks import ask_sheets, look_url, made_of, visitors_account
 from generation.explore.wanted import sheet_of_points
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A point's picture: its key, and the address under which it comes."""
+    """A point's picture: its key, the address under which it comes, and whether it is there."""
 
     key: str
     url: str
+    is_made: bool
 
 
 def see(
@@ -41,10 +41,12 @@ def see(
     if not chosen:
         return []
     sheet = sheet_of_points(network.key, network.sha256, chosen)
-    with contextlib.suppress(LooksBusyError):
+    try:
         owner = viewer if isinstance(viewer, User) else visitors_account()
-        ask_sheets(owner=owner, slot=slot, sheets=[sheet], admit=admit)
-    return [Seen(key=key, url=look_url(network, key)) for key in sheet.keys]
+        made = ask_sheets(owner=owner, slot=slot, sheets=[sheet], admit=admit).made
+    except LooksBusyError:
+        made = made_of([sheet])
+    return [Seen(key=key, url=look_url(network, key), is_made=key in made) for key in sheet.keys]
 
 
 def tray_context(viewer: User | AnonymousUser, network: Network) -> dict[str, Any]:

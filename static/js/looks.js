@@ -1,58 +1,51 @@
-// Pictures that are still being made: an address that has none yet is asked again, at longer and longer intervals.
+// Pictures that are still being made: the page asks which are there by now, at longer and longer intervals.
 
-const FIRST_PAUSE = 150;
-const LONGEST_PAUSE = 2500;
-const TRIES = 60;
-const ASK_AGAIN = 6000;
+const FIRST_PAUSE = 120;
+const LONGEST_PAUSE = 1500;
+const AT_ONCE = 30;
+const ASK_AGAIN = 6000; // without news for so long, a worker may have left them undone
+const waiting = () => [...document.querySelectorAll("[data-made] [data-src]")];
+const keyOf = (element) => element.dataset.src.match(/[0-9a-f]{64}/)?.[0];
 
-const isMissing = (img) => img.complete && !img.naturalWidth;
+let pause = FIRST_PAUSE;
+let timer;
+let news = Date.now();
 
-function again(img) {
-  const tries = Number(img.dataset.tries ?? 0);
-  if (tries >= TRIES) return;
-  img.dataset.tries = tries + 1;
-  const url = img.src;
-  setTimeout(() => {
-    if (img.isConnected && img.src === url) img.src = url;
-  }, Math.min(LONGEST_PAUSE, FIRST_PAUSE * 1.3 ** tries));
+// What is marked as the next picture of another element takes its place, so that nothing blinks.
+function show(element) {
+  const url = element.dataset.src;
+  element.removeAttribute("data-src");
+  const shown = element.dataset.lookFor ? document.getElementById(element.dataset.lookFor) : element;
+  shown.addEventListener("load", () => shown.closest(".waiting")?.classList.remove("waiting"), { once: true });
+  shown.src = url;
 }
 
-const ready = (img) => img.closest(".waiting")?.classList.remove("waiting");
-
-// The next picture takes the place of the one that is shown once it is there, so that nothing blinks.
-function replace(mark) {
-  const shown = document.getElementById(mark.dataset.lookFor);
-  const next = new Image();
-  let tries = 0;
-  next.onload = () => {
-    mark.dataset.done = "yes";
-    if (mark.isConnected) shown.src = next.src;
-  };
-  next.onerror = () => {
-    tries += 1;
-    if (!mark.isConnected || tries > TRIES) return;
-    setTimeout(() => (next.src = mark.dataset.src), Math.min(LONGEST_PAUSE, FIRST_PAUSE * 1.3 ** tries));
-  };
-  next.src = mark.dataset.src;
+async function look() {
+  const pending = waiting().slice(0, AT_ONCE);
+  if (!pending.length) return;
+  if (!document.hidden) {
+    const keys = pending.map(keyOf).join(",");
+    const answer = await fetch(`${pending[0].closest("[data-made]").dataset.made}?keys=${keys}`).catch(() => null);
+    const made = new Set(answer?.ok ? (await answer.json()).made : []);
+    pending.filter((one) => made.has(keyOf(one))).forEach(show);
+    if (made.size) [news, pause] = [Date.now(), FIRST_PAUSE];
+    else if (Date.now() - news > ASK_AGAIN) {
+      news = Date.now();
+      fetch(location.href).catch(() => {}); // the page asks for its pictures again
+    }
+  }
+  timer = setTimeout(look, pause);
+  pause = Math.min(LONGEST_PAUSE, pause * 1.25);
 }
 
-// What a worker left undone is asked for again with the page: asking is all that its request is for.
-let asked = Date.now();
-function askAgain() {
-  const isOver = !document.querySelector(".waiting img[data-look], [data-look-for]:not([data-done])");
-  if (isOver || document.hidden || Date.now() - asked < ASK_AGAIN) return;
-  asked = Date.now();
-  fetch(location.href).catch(() => {});
+function start() {
+  for (const img of document.querySelectorAll(".waiting img[data-look]:not([data-src])")) {
+    img.closest(".waiting").classList.remove("waiting");
+  }
+  [news, pause] = [Date.now(), FIRST_PAUSE];
+  clearTimeout(timer);
+  look();
 }
-setInterval(askAgain, ASK_AGAIN);
 
-addEventListener("error", ({ target }) => target.matches?.("img[data-look]") && again(target), true);
-// Of pictures, loads never reach the window.
-document.addEventListener("load", ({ target }) => target.matches?.("img[data-look]") && ready(target), true);
-document.querySelectorAll("img[data-look]").forEach((img) => {
-  if (isMissing(img)) again(img);
-  else if (img.complete) ready(img);
-});
-document.addEventListener("htmx:load", ({ target }) => {
-  target.querySelectorAll("[data-look-for]").forEach(replace);
-});
+start();
+document.addEventListener("htmx:load", start);
