@@ -12,7 +12,7 @@ from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace
 from engines.stylegan.points import LatentMap, MapPlace, Seed, Tile
 from generation.exceptions import LookRefusedError, LooksBusyError
-from generation.explore import looks
+from generation.explore import look_jobs, looks
 from generation.explore.cache import storage_key
 from generation.models import Look, LookPicture
 from jobs.models import Job, State
@@ -127,3 +127,15 @@ def test_looks_take_none_of_their_owners_turns(order, owner, network):
     late = looks.ask_looks(owner=owner, network=network, points=[Seed(seed=7)], slot="late")
     assert late
     assert Job.objects.filter(kind=looks.JOB_KIND).latest("created_at").turn == look.turn  # before the second
+
+
+def test_after_a_while_others_have_their_turn_and_the_page_asks_again(owner, network, monkeypatch):
+    monkeypatch.setattr(look_jobs, "MAX_SECONDS", 0.0)
+    answer = ask(owner, network)
+    run_pending()
+    assert not LookPicture.objects.exists()
+    assert not Job.objects.exists()
+    monkeypatch.setattr(look_jobs, "MAX_SECONDS", 3600.0)
+    assert ask(owner, network).keys == answer.keys
+    run_pending()
+    assert LookPicture.objects.count() == len(TILES)

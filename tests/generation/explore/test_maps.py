@@ -51,8 +51,7 @@ def picture(client, version, tile=(0, 0, 0)):
 def get(client, address):
     """Ask for a picture; its bytes are in `body`."""
     response = client.get(address)
-    response.body = b"".join(response)
-    response.close()
+    response.body = response.getvalue()  # closes the file
     return response
 
 
