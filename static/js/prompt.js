@@ -1,11 +1,16 @@
-// Writing prompts: keys, earlier prompts and seeds taken over, pictures dropped in, settings copied.
+// Writing prompts: keys, earlier prompts and seeds taken over, pictures and files dropped in.
 
 const form = () => document.getElementById("order");
-const changed = (field) => field.dispatchEvent(new Event("input", { bubbles: true }));
+const isPrompt = (field) => field.id === "id_prompt";
+
+function put(field, value) {
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
 
 // Marks under words go while one types; the server's next answer puts them back where they belong.
-document.addEventListener("input", (event) => {
-  if (event.target.id === "id_prompt") document.getElementById("marks").textContent = "";
+document.addEventListener("input", ({ target }) => {
+  if (isPrompt(target)) document.getElementById("marks").textContent = "";
 });
 
 // Ctrl and Enter order; Alt and an arrow go through the prompts of earlier orders and back to one's own.
@@ -13,41 +18,33 @@ let place = -1;
 let own = "";
 
 document.addEventListener("keydown", (event) => {
-  const field = event.target;
-  if (!form()?.contains(field)) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  const { target, key } = event;
+  if (!form()?.contains(target)) return;
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     document.getElementById("order-button").click();
   }
-  const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-  if (field.id !== "id_prompt" || !event.altKey || !step) return;
+  const step = { ArrowUp: 1, ArrowDown: -1 }[key];
+  if (!isPrompt(target) || !event.altKey || !step) return;
   event.preventDefault();
-  const said = [...document.querySelectorAll("[data-prompt]")].map((told) => told.dataset.prompt);
-  const prompts = [...new Set(said)].filter(Boolean);
-  if (place < 0) own = field.value;
+  const prompts = [...new Set([...document.querySelectorAll("[data-prompt]")].map((told) => told.dataset.prompt))];
+  if (place < 0) own = target.value;
   place = Math.min(Math.max(place + step, -1), prompts.length - 1);
-  field.value = prompts[place] ?? own;
-  changed(field);
+  put(target, prompts[place] ?? own);
 });
 
-// A button that fills in a field, and one that copies a text.
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-fill], [data-copy]");
+// The seed of a result, by a press on it.
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest(".tile > .seed");
   if (!button) return;
-  if (button.dataset.copy) {
-    await navigator.clipboard?.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = button.dataset.done;
-    return;
-  }
-  const field = form().elements[button.dataset.fill];
-  field.value = button.value;
+  const field = form().elements.seed;
   field.closest("details").open = true;
-  changed(field);
+  put(field, button.value);
   field.focus();
 });
 
-document.addEventListener("change", (event) => {
-  if (event.target.name === "settings_from" && event.target.files.length) document.getElementById("recall").click();
+document.addEventListener("change", ({ target }) => {
+  if (target.name === "settings_from" && target.files.length) document.getElementById("recall").click();
 });
 
 // Dropped on the form, a picture of the gallery is started from, with all else as it stands. A file is started
@@ -57,21 +54,18 @@ const isOurs = ({ target, dataTransfer }) => form()?.contains(target) && /Files|
 document.addEventListener("dragover", (event) => isOurs(event) && event.preventDefault());
 
 document.addEventListener("drop", (event) => {
-  if (!isOurs(event)) return;
   const { dataTransfer: data, target } = event;
-  const picture = (data.getData("text/html") + data.getData("text/uri-list")).match(/\/gallery\/([0-9a-f-]{36})\//)?.[1];
+  if (!isOurs(event)) return;
+  const picture = data.getData("text/html").concat(data.getData("text/uri-list")).match(/\/gallery\/([0-9a-f-]{36})\//);
   if (!picture && !data.files.length) return;
   event.preventDefault();
-  const fields = form().elements;
+  const { source, settings_from: settings } = form().elements;
   if (picture) {
-    const told = new FormData(form());
-    told.delete(fields.csrfmiddlewaretoken.name);
-    told.set("picture", picture);
-    told.set("use", "start");
-    location.assign(`${form().action}?${new URLSearchParams([...told].filter(([, value]) => value && typeof value === "string"))}`);
+    const told = [...new FormData(form())].filter(([name, value]) => value && typeof value === "string" && !/^csrf|^picture/.test(name));
+    location.assign(`${form().action}?${new URLSearchParams([...told, ["picture", picture[1]], ["use", "start"]])}`);
     return;
   }
-  const field = target.closest("#from-picture") ? fields.source : fields.settings_from;
+  const field = target.closest("#from-picture") ? source : settings;
   field.files = data.files;
   field.dispatchEvent(new Event("change", { bubbles: true }));
 });
