@@ -279,12 +279,7 @@ class TextForm(StartForm):
 class UpscaleForm(TextForm):
     """The same form, sent to have its picture made larger: of the rest of it nothing counts."""
 
-    factor = forms.TypedChoiceField(
-        choices=[(factor, str(factor)) for factor in FACTORS],
-        coerce=int,
-        empty_value=DOUBLING,
-        required=False,
-    )
+    factor = forms.ChoiceField(choices=[(str(factor), str(factor)) for factor in FACTORS], required=False)
 
     def clean(self) -> dict[str, Any]:
         """Plan the larger picture; what is wrong with the other fields is no matter here."""
@@ -293,7 +288,7 @@ class UpscaleForm(TextForm):
         values: dict[str, Any] = self.cleaned_data
         if not self.errors:
             try:
-                values |= self._plan(values["factor"])
+                values |= self._plan(int(values["factor"] or DOUBLING))
             except (StartRefusedError, CannotUpscaleError) as error:
                 self.add_error("source", str(error))
         return values
