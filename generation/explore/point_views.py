@@ -38,12 +38,15 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     """Show a point as the query changes it; htmx gets the picture alone. `?in=` names another network."""
     opened = open_point(request.user, pk, request.GET.dict())
     status = HTTPStatus.UNPROCESSABLE_ENTITY if opened.is_refused else HTTPStatus.OK
+    version = opened.network.version
+    is_model_owner = version is not None and opened.network.owner_id == request.user.pk
     context: dict[str, Any] = {
         "opened": opened,
         "saved": opened.saved,
         "network": opened.network,
         "form": opened.form,
-        "is_model_owner": opened.network.version is not None and opened.network.owner_id == request.user.pk,
+        "is_model_owner": is_model_owner,
+        "can_search": is_model_owner and version is not None and bool(training_indexes(version)),
     }
     if request.htmx:
         seen = see_shape(request, opened)
@@ -57,7 +60,6 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         "model": opened.saved.version.model,
         "is_own": opened.saved.owner_id == request.user.pk,
         "credits": quote_generation(1).credits,
-        "can_search": context["is_model_owner"] and bool(training_indexes(opened.network.version)),
         "relatives": points.relatives_of(opened.own, request.user),
         "share_url": request.build_absolute_uri(opened.saved.get_absolute_url()),
     }

@@ -9,6 +9,7 @@ const keyOf = (element) => element.dataset.src.match(/[0-9a-f]{64}/)?.[0];
 
 let pause = FIRST_PAUSE;
 let timer;
+let round = 0; // of asking: a part of the page that was swapped begins a new one
 let news = Date.now();
 
 // What is marked as the next picture of another element takes its place, so that nothing blinks.
@@ -20,13 +21,14 @@ function show(element) {
   shown.src = url;
 }
 
-async function look() {
+async function look(own) {
   const pending = waiting().slice(0, AT_ONCE);
   if (!pending.length) return;
   if (!document.hidden) {
     const keys = pending.map(keyOf).join(",");
     const answer = await fetch(`${pending[0].closest("[data-made]").dataset.made}?keys=${keys}`).catch(() => null);
     const made = new Set(answer?.ok ? (await answer.json()).made : []);
+    if (own !== round) return;
     pending.filter((one) => made.has(keyOf(one))).forEach(show);
     if (made.size) [news, pause] = [Date.now(), FIRST_PAUSE];
     else if (Date.now() - news > ASK_AGAIN) {
@@ -34,7 +36,7 @@ async function look() {
       fetch(location.href).catch(() => {}); // the page asks for its pictures again
     }
   }
-  timer = setTimeout(look, pause);
+  timer = setTimeout(look, pause, own);
   pause = Math.min(LONGEST_PAUSE, pause * 1.25);
 }
 
@@ -42,9 +44,14 @@ function start() {
   for (const img of document.querySelectorAll(".waiting img[data-look]:not([data-src])")) {
     img.closest(".waiting").classList.remove("waiting");
   }
+  // What was to come before is not wanted any more.
+  for (const next of document.querySelectorAll("[data-look-for][data-src]")) {
+    document.getElementById(next.dataset.lookFor).removeAttribute("data-src");
+  }
   [news, pause] = [Date.now(), FIRST_PAUSE];
   clearTimeout(timer);
-  look();
+  round += 1;
+  look(round);
 }
 
 start();
