@@ -1,7 +1,7 @@
 """What a walk is made of, besides its points."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -19,7 +19,7 @@ _SLIDER = {"data-slider": ""}
 class WalkForm(forms.Form):
     """Pace, way and format. What is left out of a link is as it usually is."""
 
-    DEFAULTS = {
+    DEFAULTS: ClassVar[dict[str, str]] = {
         "seconds": "2",
         "fps": "24",
         "easing": "smooth",

@@ -30,8 +30,9 @@ from engines.stylegan.walking import MAX_POINTS, Walk, parse_walk
 from generation.exceptions import LookRefusedError, TooManyWaitingError, WalkRefusedError
 from generation.explore import points as kept
 from generation.explore import walks
+from generation.explore.admission import admission
 from generation.explore.looks import ask_sheets, look_url
-from generation.explore.tray import Seen, see
+from generation.explore.tray import see
 from generation.explore.walk_forms import WalkForm
 from generation.explore.wanted import sheet_of_frames
 from generation.models import SavedPoint
@@ -45,6 +46,7 @@ from jobs.services import stop_job
 PAGE_SIZE = 24
 PREVIEW_TARGET = "walk-preview"
 _VALUE_LENGTH = 100
+_BETWEEN = "."  # points in an address
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ class Plan:
         """Read what a page or a link asks for; points that are not in the user's tray are left out."""
         tray = kept.tray_of(user, network)
         by_id = {one.pk: one for one in tray}
-        order = walks.change_order(walks.as_ids(asked.getlist("point")), asked.get("do", ""))
+        told = [*asked.getlist("point"), *asked.get("points", "").split(_BETWEEN)]
+        order = walks.change_order(walks.as_ids(told), asked.get("do", ""))
         way = [by_id[pk] for pk in order if pk in by_id][: MAX_POINTS + 1]
-        told = {name: asked[name][:_VALUE_LENGTH] for name in WalkForm.base_fields if name in asked}
-        form = WalkForm(told, points=[kept.parse(one) for one in way])
+        typed = {name: asked[name][:_VALUE_LENGTH] for name in WalkForm.base_fields if name in asked}
+        form = WalkForm(typed, points=[kept.parse(one) for one in way])
         return cls(network, tray, way, form)
 
     @cached_property
@@ -74,8 +77,9 @@ class Plan:
 
     @property
     def address(self) -> str:
-        """The page as it stands."""
-        query = urlencode([("point", one.pk) for one in self.way] + list(self.form.told.items()))
+        """The page as it stands; short enough for a hundred points."""
+        way = {"points": _BETWEEN.join(one.pk.hex for one in self.way)} if self.way else {}
+        query = urlencode({**way, **self.form.told})
         address = _walk_address(self.network)
         return f"{address}?{query}" if query else address
 
@@ -89,7 +93,7 @@ def create_walk(request: AccountHttpRequest, model: CatalogModel) -> HttpRespons
     if request.method != "POST":
         plan = Plan.read(_user(request), network, request.GET)
         if request.htmx.target == PREVIEW_TARGET:
-            return render(request, "generation/walk_create.html#preview", _preview(_user(request), plan))
+            return render(request, "generation/walk_create.html#preview", _preview(request, plan))
         return _show(request, plan)
     plan = Plan.read(_user(request), network, request.POST)
     if request.POST.get("do") != "order":
@@ -134,10 +138,17 @@ def _show(
 
 
 def _context(request: AccountHttpRequest, plan: Plan) -> dict[str, Any]:
-    user, walk = _user(request), plan.walk
-    seen = dict(zip((one.pk for one in plan.tray), _see_tray(user, plan), strict=True))
+    walk = plan.walk
+    tray = see(
+        request.user,
+        plan.network,
+        map(kept.parse, plan.tray),
+        slot=f"tray {plan.network.key}",
+        admit=admission(request),
+    )
+    seen = dict(zip((one.pk for one in plan.tray), tray, strict=True))
     return {
-        **_preview(user, plan),
+        **_preview(request, plan),
         "form": plan.form,
         "tray": [(one, seen[one.pk]) for one in plan.tray],
         "way": [(one, seen[one.pk]) for one in plan.way],
@@ -145,11 +156,7 @@ def _context(request: AccountHttpRequest, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _see_tray(user: User, plan: Plan) -> list[Seen]:
-    return see(user, plan.network, map(kept.parse, plan.tray), slot=f"tray {plan.network.key}")
-
-
-def _preview(user: User, plan: Plan) -> dict[str, Any]:
+def _preview(request: AccountHttpRequest, plan: Plan) -> dict[str, Any]:
     """The frames of the preview, as far as they are made; the rest is asked for."""
     context: dict[str, Any] = {"network": plan.network, "address": plan.address, "walk": plan.walk}
     if plan.walk is None:
@@ -158,7 +165,12 @@ def _preview(user: User, plan: Plan) -> dict[str, Any]:
     sheet = sheet_of_frames(plan.network.key, plan.network.sha256, shown.as_json(), range(shown.frames))
     seconds = plan.walk.frames / plan.walk.fps
     try:
-        answer = ask_sheets(owner=user, slot=f"walk {plan.network.key}", sheets=[sheet])
+        answer = ask_sheets(
+            owner=_user(request),
+            slot=f"walk {plan.network.key}",
+            sheets=[sheet],
+            admit=admission(request),
+        )
     except LookRefusedError as error:
         return {**context, "preview_problem": str(error)}
     step = seconds / shown.frames

@@ -66,10 +66,11 @@ def test_points_are_pressed_in_their_order(owner_client, page, points):
     assert "49 frames, 2.0 seconds." in shown
     assert "Make it, 3 credits" in shown
     moved = owner_client.post(page, {"point": [str(second.pk), str(first.pk)], "do": "up:1"})
-    assert moved.url == f"{page}?point={first.pk}&point={second.pk}"
+    assert moved.url == f"{page}?points={first.pk.hex}.{second.pk.hex}"
+    assert "49 frames" in text_of(owner_client.get(moved.url))
     fragment = owner_client.post(page, {**chosen([first]), "do": f"add:{second.pk}"}, headers=FRAGMENT)
     assert "<html" not in text_of(fragment)
-    assert fragment["HX-Replace-Url"] == f"{page}?point={first.pk}&point={second.pk}"
+    assert fragment["HX-Replace-Url"] == moved.url
 
 
 def test_the_preview_comes_at_once_and_costs_nothing(owner_client, page, points):
@@ -134,6 +135,8 @@ def test_too_few_points_and_hostile_ones(owner_client, page, points, stranger, p
     assert response.status_code == 422
     many = owner_client.post(page, {"point": [str(points[0].pk)] * 300, "do": "order"})
     assert "2 to 100 points" in text_of(many)
+    longest = owner_client.post(page, {"point": [str(points[0].pk)] * 100})
+    assert len(longest.url) < 4000  # what servers take
 
 
 def test_without_credits_it_says_what_is_missing(owner_client, owner, page, points):
