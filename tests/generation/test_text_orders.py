@@ -241,7 +241,7 @@ def test_remix_of_an_order_whose_base_is_gone(owner_client, text_order, base):
     assert response.context["remix_url"] == ""
     picture = order.pictures.get()
     page = owner_client.get(reverse("generation:picture_detail", args=[picture.pk])).content.decode()
-    assert "this studio has none yet" in page
+    assert "It cannot be upscaled. The model that makes pictures larger" in page
 
 
 def test_anonymous_is_asked_to_sign_in(client, db):

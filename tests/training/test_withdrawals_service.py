@@ -164,8 +164,10 @@ def test_what_was_exported_of_it_is_refused_too(empty_dataset, owner, django_cap
     (file,) = UploadedFile.objects.filter(name="export.jpg")
     assert (file.status, empty_dataset.images.count()) == (UploadedFile.Status.REFUSED, 49)
     assert "withdrawn" in file.reason
-    fill(empty_dataset, 1, first=500)
-    empty_dataset.images.filter(name="500.png").update(upload_sha256=hashlib.sha256(exported).hexdigest())
+    empty_dataset.refresh_from_db()
+    (added,) = fill(empty_dataset, 1, first=500)
+    added.upload_sha256 = hashlib.sha256(exported).hexdigest()
+    added.save()
     with pytest.raises(DatasetUnfit, match="was withdrawn"):
         services.freeze_version(dataset=empty_dataset, crop="center")
 
