@@ -83,6 +83,16 @@ def test_a_point_has_its_picture_and_those_of_its_sliders(owner_client, saved):
     picture.getvalue()
 
 
+def test_a_page_learns_which_pictures_are_there_by_now(owner_client, stranger_client, saved, network):
+    url = reverse("generation:looks_made", args=[network.key])
+    key = owner_client.get(saved.get_absolute_url()).context["seen"].key
+    assert owner_client.get(url, {"keys": key}).json() == {"made": []}
+    run_pending("generate")
+    assert owner_client.get(url, {"keys": f"{key},nonsense,,\0"}).json() == {"made": [key]}
+    assert stranger_client.get(url, {"keys": key}).status_code == 404
+    assert owner_client.get(reverse("generation:looks_made", args=["nonsense"])).status_code == 404
+
+
 def test_sliders_move_it_and_the_address_says_so(owner_client, saved):
     answer = owner_client.get(
         saved.get_absolute_url(), {"layers": "coarse", "move_0": "2", "move_1": "0", "mix": ""}, headers=HTMX
