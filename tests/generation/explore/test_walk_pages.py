@@ -61,7 +61,7 @@ def test_without_points_the_map_is_shown_the_way_to(owner_client, page):
 def test_points_are_pressed_in_their_order(owner_client, page, points):
     first, second, _third = points
     shown = text_of(owner_client.get(page, {"point": [str(second.pk), str(first.pk)]}))
-    way = shown[shown.index('<ol class="way">') : shown.index("</ol>")]
+    way = shown[shown.index('<ol class="way"') : shown.index("</ol>")]
     assert way.index(str(second.pk)) < way.index(str(first.pk))
     assert "49 frames, 2.0 seconds." in shown
     assert "Make it, 3 credits" in shown
@@ -81,7 +81,7 @@ def test_the_preview_comes_at_once_and_costs_nothing(owner_client, page, points)
     ready = text_of(owner_client.get(page, asked, headers=PREVIEW))
     assert "every 700ms" not in ready
     assert ready.count('data-step="') == 25
-    assert 'data-plays="78"' in ready  # 49 frames at 24 a second, shown in 25
+    assert 'data-plays="82"' in ready  # 49 frames at 24 a second, shown in 25
     # Another pace shows the same pictures.
     slower = text_of(owner_client.get(page, {**asked, "seconds": "4"}, headers=PREVIEW))
     assert 'data-plays="162"' in slower
