@@ -215,7 +215,7 @@ def test_hints_tell_price_keyword_and_what_is_not_read(owner_client, values, ada
     assert "Make 3 images, 15 credits" in page
     assert "“mimochi” is not in the prompt" in page
     assert "Tiny base does not read so far. It leaves out: “" in page
-    assert page.count('hx-swap-oob="true"') == 3
+    assert page.count('hx-swap-oob="true"') == 4
     assert f'formaction="{HINTS}" hx-post="{HINTS}"' in page
     calm = owner_client.post(HINTS, {**sent, "prompt": "mimochi cat"}, headers=HTMX).content.decode()
     assert "notice" not in calm
