@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
-from catalog.generators import Network, find_network
+from catalog.generators import Network, find_network, version_key
 from catalog.registry import training_indexes
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
@@ -164,7 +164,7 @@ def name_directions(request: AccountHttpRequest, handle: str, name: str) -> Http
 def keep_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     """Order the picture of a point (`point`, JSON) as the network `in` shows it, for the gallery."""
     saved = get_object_or_404(points.points_shown_to(request.user), pk=pk)
-    network = find_network(request.POST.get("in", ""), request.user)
+    network = find_network(request.POST.get("in") or version_key(saved.version_id), request.user)
     if network is None or network.version is None:
         raise Http404
     try:
