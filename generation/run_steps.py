@@ -41,6 +41,7 @@ class TextRunner:
         base = base_of(step.context.job.owner, step.version)
         if base is None:
             raise JobError(_("The base of this trained model is gone. Choose another model."))
+        assert base.resolution is not None  # every base has one
         self._side = base.resolution
         self._warm = warm_base(base.sha256, _folder_of(base, step), step.context.device)
 
