@@ -88,7 +88,17 @@ class AISetupForm(SettingsForm):
         required=False,
         help_text=_("The base makes so many of them first, so that it does not forget what else there is."),
     )
-    ADVANCED = ("learning_rate", "rank", "batch", "prior_pictures", "snapshot_every")
+    surroundings = forms.IntegerField(
+        label=_("Other surroundings"),
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text=_(
+            "So many times the subject of each picture is cut out and set into drawn places and colours, so "
+            "that the keyword means the subject alone. 0: pictures stay as they are."
+        ),
+    )
+    ADVANCED = ("learning_rate", "rank", "batch", "prior_pictures", "surroundings", "snapshot_every")
     LONGEST = 2000  # characters of one field, of what is kept as it was typed
 
     def __init__(

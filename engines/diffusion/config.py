@@ -51,6 +51,8 @@ class TrainConfig:
     mirror: bool = False
     views: int = 4  # crops of each picture
     smallest_crop: float = 0.8  # side of the smallest crop, as a share of the largest
+    surroundings: int = 0  # so many times each picture's subject is cut out and set somewhere else
+    ground_weight: float = 0.25  # how much those surroundings count beside the subject
     caption_dropout: float = 0.1
     prior_pictures: int = 0  # generated pictures of the class; 0: no prior preservation
     prior_weight: float = 1.0
@@ -82,7 +84,7 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1; you gave {getattr(self, name)}.")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ConfigError(f"The learning rate must be above 0; you gave {self.learning_rate}.")
-        for name in ("caption_dropout", "ema", "smallest_crop"):
+        for name in ("caption_dropout", "ema", "smallest_crop", "ground_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be between 0 and 1; you gave {getattr(self, name)}.")
 
@@ -90,6 +92,10 @@ class TrainConfig:
         """A picture's captions, each with the keyword."""
         captions = picture.captions or tuple(self.filled(template) for template in self.templates)
         return tuple(with_keyword(caption, self.keyword) for caption in captions)
+
+    def captions_in(self, place: str) -> tuple[str, ...]:
+        """Captions of the subject set into a place, by the words for that, if any."""
+        return tuple(f"{self.filled(template)} {place}".strip() for template in self.templates)
 
     def filled(self, template: str) -> str:
         """A template with this training's words."""
@@ -111,7 +117,7 @@ class Preset:
     sample_prompts: tuple[str, ...]
     steps_per_picture: int
     steps: tuple[int, int]
-    prior_per_picture: int
+    prior_pictures: int
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def config(
@@ -123,7 +129,7 @@ class Preset:
             "templates": self.templates,
             "sample_prompts": self.sample_prompts,
             "steps": min(high, max(low, self.steps_per_picture * len(pictures))),
-            "prior_pictures": self.prior_per_picture * min(len(pictures), 20),
+            "prior_pictures": self.prior_pictures,
             **self.settings,
             **overrides,
         }
@@ -143,6 +149,7 @@ _THING = (
     "the {keyword} {class_word}",
     "one {keyword} {class_word}",
 )
+_SMALL_THING = ("a {keyword} {class_word}", *_THING[1:])  # "picture" is no word that small bases know
 _STYLE = (
     "a {class_word} in the style of {keyword}",
     "{keyword} {class_word}",
@@ -173,14 +180,22 @@ _LARGE: Mapping[str, Any] = {"learning_rate": 1e-4, "batch": 2, "ema": 0.99, "gr
 
 
 def _thing(size: Size, **settings: Any) -> Preset:
-    common = _SMALL if size == "small" else _LARGE
+    if size == "large":
+        return Preset(
+            templates=_THING,
+            sample_prompts=_THING_SAMPLES,
+            steps_per_picture=100,
+            steps=(500, 2000),
+            prior_pictures=40,
+            settings={**_LARGE, "rank": 16, "mirror": True, **settings},
+        )
     return Preset(
-        templates=_THING,
+        templates=_SMALL_THING,
         sample_prompts=_THING_SAMPLES,
-        steps_per_picture=40 if size == "small" else 100,
-        steps=(300, 600) if size == "small" else (500, 2000),
-        prior_per_picture=2,
-        settings={**common, "rank": 16, "mirror": True, **settings},
+        steps_per_picture=40,
+        steps=(800, 1200),
+        prior_pictures=24,
+        settings={**_SMALL, "rank": 48, "views": 1, "surroundings": 13, "mirror": True, **settings},
     )
 
 
@@ -191,7 +206,7 @@ def _style(size: Size) -> Preset:
         sample_prompts=_STYLE_SAMPLES,
         steps_per_picture=40 if size == "small" else 150,
         steps=(400, 700) if size == "small" else (1000, 3000),
-        prior_per_picture=0,
+        prior_pictures=0,
         settings={**common, "rank": 16, "mirror": False, "smallest_crop": 0.9, "convolutions": True},
     )
 

@@ -17,6 +17,7 @@ class Purpose(enum.IntEnum):
     TIMES = 5
     DROP = 6  # which captions are left out
     PRIOR = 7
+    SURROUNDINGS = 8  # of a picture's subject; its step is the picture's number
 
 
 def numpy_rng(seed: int, purpose: Purpose, step: int = 0) -> np.random.Generator:

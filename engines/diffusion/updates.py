@@ -16,6 +16,7 @@ from engines.diffusion.objectives import Objective, objective_of
 from engines.diffusion.per_sample import per_sample
 from engines.diffusion.randomness import Purpose, numpy_rng, torch_rng
 from engines.diffusion.state import TrainState
+from engines.diffusion.surroundings import PLACES
 from engines.diffusion.views import Size, View, Views
 from engines.errors import ConfigError, DivergedError
 from engines.hardware import free_memory, is_out_of_memory
@@ -51,11 +52,17 @@ class Shown:
         chosen = numpy_rng(config.seed, Purpose.CAPTION, step)
         captions = []
         for view in views:
-            options = config.captions_of(config.pictures[view.picture])
+            options = self._captions_of(view)
             captions.append(options[int(chosen.integers(len(options)))])
         dropped = numpy_rng(config.seed, Purpose.DROP, step).random(len(views)) < config.caption_dropout
         kept = ["" if drop else caption for drop, caption in zip(dropped, captions, strict=True)]
         return size, views, kept
+
+    def _captions_of(self, view: View) -> tuple[str, ...]:
+        config = self._config
+        if view.place is None:
+            return config.captions_of(config.pictures[view.picture])
+        return config.captions_in(view.place)
 
 
 class Prior:
@@ -68,7 +75,8 @@ class Prior:
         self._config = config
         count = config.prior_pictures
         plain = [config.filled(template.replace("{keyword} ", "")) for template in config.templates]
-        self.captions = [plain[number % len(plain)] for number in range(count)]
+        places = ["", *(f" {place}" for place in PLACES)] if config.surroundings else [""]
+        self.captions = [plain[number % len(plain)] + places[number % len(places)] for number in range(count)]
         path = config.run_dir / PRIOR_FILE
         if count and not path.is_file():
             draft = path.with_suffix(".part")
@@ -157,16 +165,17 @@ class Updates:
     def _gradients(self, parts: int) -> dict[str, float]:
         """Gradients of the whole batch, taken in parts; which parts makes no difference to what is drawn."""
         size, views, captions = self.shown.at(self.state.step)
-        rows = self.views.latents[size][[view.row for view in views]]
-        losses = {"loss": self._backward(rows, captions, parts, weight=1.0, stream=0)}
+        rows = [view.row for view in views]
+        shown, weights = self.views.latents[size][rows], self.views.weights[size][rows]
+        losses = {"loss": self._backward(shown, weights, captions, parts, stream=0)}
         if self.config.prior_pictures:
             latents, captions = self.prior.at(self.state.step)
-            weight = self.config.prior_weight
-            losses["loss_prior"] = self._backward(latents, captions, parts, weight=weight, stream=1)
+            weights = torch.full_like(latents[:, :1], self.config.prior_weight)
+            losses["loss_prior"] = self._backward(latents, weights, captions, parts, stream=1)
         return losses
 
     def _backward(
-        self, latents: Tensor, captions: Sequence[str], parts: int, *, weight: float, stream: int
+        self, latents: Tensor, weights: Tensor, captions: Sequence[str], parts: int, *, stream: int
     ) -> float:
         count, seed, number = len(latents), self.config.seed, 2 * self.state.step + stream
         tokens = self.base.family.tokens((latents.shape[2], latents.shape[3]))
@@ -175,17 +184,19 @@ class Updates:
         total = 0.0
         for part in range(min(parts, count)):
             rows = slice(part, None, parts)
-            clean, mixed_in, at = (tensor[rows].to(self.base.device) for tensor in (latents, noise, times))
-            loss = self._loss(clean, mixed_in, at, self._text(captions[rows])).sum() / count
-            torch.autograd.backward(weight * loss)
+            drawn = (latents, noise, times, weights)
+            clean, mixed_in, at, counting = (tensor[rows].to(self.base.device) for tensor in drawn)
+            errors = self._errors(clean, mixed_in, at, self._text(captions[rows]))
+            loss = (errors * counting).mean((1, 2, 3)).sum() / count
+            torch.autograd.backward(loss)
             total += loss.item()
         return total
 
-    def _loss(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
-        """float32 `[N]`: weighted mean squared errors."""
+    def _errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
+        """float32 `[N, C, H, W]`: squared errors, weighted by their times."""
         predicted = self.base.predict(self.objective.noisy(latents, noise, times), times, text)
-        errors = (predicted - self.objective.target(latents, noise, times)).square().mean((1, 2, 3))
-        return self.objective.weight(times) * errors
+        errors = (predicted - self.objective.target(latents, noise, times)).square()
+        return self.objective.weight(times)[:, None, None, None] * errors
 
     def _text(self, captions: Sequence[str]) -> Text:
         if not self._texts:
@@ -198,7 +209,9 @@ class Updates:
         """Every caption that can be shown, once: text encoders that stay as they are always say the same."""
         config = self.config
         own = (caption for picture in config.pictures for caption in config.captions_of(picture))
-        captions = list(dict.fromkeys(("", *own, *self.prior.captions)))
+        places = {view.place for view in self.views.views if view.place is not None}
+        placed = (caption for place in sorted(places) for caption in config.captions_in(place))
+        captions = list(dict.fromkeys(("", *own, *placed, *self.prior.captions)))
         for part in _chunks(captions, TEXTS_AT_ONCE):
             with per_sample(self.base, [NO_LORA] * len(part), [1.0] * len(part)):
                 text = self.base.encode_text(part)

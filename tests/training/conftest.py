@@ -197,7 +197,8 @@ def start_ai(ai_dataset: Dataset, base: ModelVersion, owner: User) -> Callable[.
 
     def start(keyword: str = "customrexmodel", **values: object) -> AITraining:
         settings = {
-            "snapshot_every": 4, "batch": 2, "rank": 2, "views": 1, "prior_pictures": 0, "sample_steps": 1,
+            "snapshot_every": 4, "batch": 2, "rank": 2, "views": 1, "surroundings": 1, "prior_pictures": 0,
+            "sample_steps": 1,
             **values.pop("settings", {}),
         }  # fmt: skip
         chosen = {"dataset": ai_dataset, "name": "Rex", "subject": "mug", "steps": 8, **values}

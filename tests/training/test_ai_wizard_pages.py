@@ -99,7 +99,7 @@ class TestSetup:
             url("ai_draft_setup", draft.pk), setup(base), headers={**HTMX, "HX-Target": "estimate"}
         ).content.decode()
         assert "customrexmodel mug on a table" in page
-        assert "a picture of customrexmodel mug" in page
+        assert "the customrexmodel mug" in page
 
     def test_it_goes_on_with_a_keyword_made_from_the_name(self, owner_client, draft, base):
         response = owner_client.post(url("ai_draft_setup", draft.pk), setup(base))

@@ -121,15 +121,15 @@ def test_stop_keeps_a_snapshot_is_charged_by_its_share_and_resumes(start_ai, mon
 
 def test_a_loss_that_is_no_number_ends_it_with_the_last_good_snapshot(start_ai, monkeypatch):
     training = start_ai()
-    loss = updates.Updates._loss
+    errors = updates.Updates._errors
     calls = []
 
     def going_mad(self, *given):
         calls.append(1)
-        found = loss(self, *given)
+        found = errors(self, *given)
         return found * float("nan") if len(calls) > 5 else found
 
-    monkeypatch.setattr(updates.Updates, "_loss", going_mad)
+    monkeypatch.setattr(updates.Updates, "_errors", going_mad)
     (job,) = run_pending("train")
     assert job.state == State.FAILED
     assert "start again with a lower learning rate" in job.error

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engines.grounds import paint
 from engines.starters.small_networks.training import train
-from engines.starters.text_to_image.grounds import paint
 from engines.starters.text_to_image.sources import Drawing, read_drawings, read_photographs
 
 Array = npt.NDArray[np.uint8]

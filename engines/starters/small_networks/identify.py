@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engines.grounds import COLOURS, INKS, paint
 from engines.starters.small_networks.training import train
 from engines.starters.text_to_image.concepts import concepts
-from engines.starters.text_to_image.grounds import COLOURS, INKS, paint
 from engines.starters.text_to_image.sources import read_drawings
 
 SIDE = 64

@@ -7,8 +7,9 @@ import dataclasses
 import functools
 from pathlib import Path
 
+from engines.english import VOWELS, article_for
+
 _FILE = Path(__file__).with_name("concepts.txt")
-_VOWELS = "aeiou"
 _IRREGULAR_PLURALS = {"fish": "fish", "wolf": "wolves", "loaf of bread": "loaves of bread"}
 
 
@@ -35,19 +36,13 @@ class Concept:
             return None
         if self.noun in _IRREGULAR_PLURALS:
             return _IRREGULAR_PLURALS[self.noun]
-        if self.noun.endswith("y") and self.noun[-2] not in _VOWELS:
+        if self.noun.endswith("y") and self.noun[-2] not in VOWELS:
             return self.noun[:-1] + "ies"
         if self.noun.endswith(("s", "x", "ch", "sh")):
             return self.noun + "es"
         if self.noun.endswith("man"):
             return self.noun[:-3] + "men"
         return self.noun + "s"
-
-
-def article_for(words: str) -> str:
-    """The indefinite article that fits before ``words``."""
-    starts_with_vowel = words[0].lower() in _VOWELS and not words.startswith("uni")
-    return "an" if starts_with_vowel else "a"
 
 
 @functools.cache

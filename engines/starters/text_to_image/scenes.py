@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from engines.starters.text_to_image import grounds
-from engines.starters.text_to_image.concepts import Concept, article_for, concepts
+from engines import grounds
+from engines.english import article_for
+from engines.starters.text_to_image.concepts import Concept, concepts
 from engines.starters.text_to_image.sources import Drawing
 
 Array = npt.NDArray[np.uint8]

@@ -30,7 +30,9 @@ def test_presets_follow_the_base():
 
 def test_captions_get_the_keyword():
     config = preset_for("object", 1).config(pictures=PICTURES, **WHERE)
-    assert "a picture of mimochi cat" in config.captions_of(PICTURES[0])
+    assert "a mimochi cat" in config.captions_of(PICTURES[0])
+    assert "a mimochi cat on a meadow" in config.captions_in("on a meadow")
+    assert "a mimochi cat" in config.captions_in("")
     own = TrainPicture(path=Path("a.png"), captions=("on a chair", "Mimochi asleep"))
     assert config.captions_of(own) == ("mimochi, on a chair", "Mimochi asleep")
     assert with_keyword("", "mimochi") == "mimochi"

@@ -16,7 +16,7 @@ from engines.diffusion.lora import load_lora, remove_lora
 from engines.diffusion.lora_files import read_lora
 from engines.diffusion.state import TrainState
 from engines.diffusion.train import train
-from engines.diffusion.updates import Updates
+from engines.diffusion.updates import Shown, Updates
 from engines.diffusion.views import buckets, encode_views, nearest_bucket
 from engines.errors import ConfigError, DatasetError, DivergedError
 from engines.progress import Control
@@ -123,8 +123,8 @@ def test_every_family_trains_saves_loads_and_generates(config, open_base, family
 
 @pytest.mark.parametrize("name", ["starter", "sdxl"])
 def test_interrupted_and_resumed_equals_uninterrupted(config, tmp_path, name):
-    text = {"text_learning_rate": 1e-3} if name == "starter" else {}
-    whole = config(name, steps=4, run_dir=tmp_path / "whole", **text)
+    more = {"text_learning_rate": 1e-3, "surroundings": 2} if name == "starter" else {}
+    whole = config(name, steps=4, run_dir=tmp_path / "whole", **more)
     train(whole, RecordingHost({2: Control.SAMPLE}))
     cut = dataclasses.replace(whole, run_dir=tmp_path / "cut")
     stopped = train(cut, RecordingHost({2: Control.STOP}))
@@ -259,3 +259,24 @@ def test_views_are_cut_in_their_ratio(config, open_base):
     assert len(shapes) == 2
     assert shapes[16, 16] == (6, 4, 8, 8)
     assert sum(shape[0] for shape in shapes.values()) == len(views.views) == 12
+
+
+def test_subjects_are_seen_in_other_surroundings_too(config, open_base):
+    settings = config(surroundings=3, ground_weight=0.25, views=1)
+    views = encode_views(open_base("starter"), settings)
+    placed = [view for view in views.views if view.place is not None]
+    assert len(placed) == 18  # the red square stands out from every picture's grey
+    assert {view.bucket for view in placed} == {(16, 16)}
+    assert len(views.views) == 24
+    for bucket, weights in views.weights.items():
+        assert weights.shape == (len(views.latents[bucket]), 1, *views.latents[bucket].shape[2:])
+        assert torch.allclose(weights.mean((1, 2, 3)), torch.ones(len(weights)))
+    assert all(
+        (views.weights[view.bucket][view.row] == 1).all() for view in views.views if view.place is None
+    )
+    assert any((views.weights[view.bucket][view.row] != 1).any() for view in placed)
+    captions = [caption for step in range(40) for caption in Shown(settings, views).at(step)[2]]
+    named = next(view.place for view in placed if view.place)
+    assert any(caption.endswith(named) for caption in captions)
+    again = encode_views(open_base("starter"), settings)
+    assert all(torch.equal(again.latents[bucket], views.latents[bucket]) for bucket in views.latents)

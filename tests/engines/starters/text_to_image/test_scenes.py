@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from engines.starters.text_to_image.concepts import article_for, concepts
-from engines.starters.text_to_image.grounds import COLOURS, SURROUNDINGS, surrounding
+from engines.english import article_for
+from engines.grounds import COLOURS, SURROUNDINGS, surrounding
+from engines.starters.text_to_image.concepts import concepts
 from engines.starters.text_to_image.pool import PoolKind, compose_chunk
 from engines.starters.text_to_image.prompts import judged, kept_apart
 from engines.starters.text_to_image.scenes import SIZE, STYLE_SHARES, Composer, half
