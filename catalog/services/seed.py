@@ -95,6 +95,7 @@ def seed_base(folder: Path = BASE_DIR) -> None:
         CatalogModel.objects.filter(pk=model.pk).update(**texts)
         add_base_version(model=model, **version_values)
     _name_people(model, card)
+    _show_pictures(model, card)
 
 
 def _dataset(values: dict[str, Any]) -> Source:
