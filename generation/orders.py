@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.models import ModelVersion
+from engines.provenance import Provenance
 from generation.models import Generation, Picture, PromptStyle
 
 
@@ -15,11 +16,13 @@ class Start:
         image: a PNG in RGB.
         mask: a PNG in greys, bright where the picture is made anew; None: all of it is.
         picture: the gallery picture that it was, if it was one.
+        record: what its file said of its making; whom that names, what is made from it names too.
     """
 
     image: bytes
     mask: bytes | None = None
     picture: Picture | None = None
+    record: Provenance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,8 @@ class TextRecorder:
             earlier = from_json(order.source_picture.provenance)
             credit += earlier.credit.split(_AND)
             licences += earlier.licence.split(_AND)
+        credit += order.settings.get("owed_credit", "").split(_AND)
+        licences += order.settings.get("owed_licence", "").split(_AND)
         self._credit, self._licence = _each_once(credit), _each_once(licences)
         self._licence_url = next((licence.url for licence in in_force if licence.url), "")
 

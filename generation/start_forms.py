@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from catalog.runs import find_source
+from engines.provenance import Provenance
 from generation.exceptions import StartRefusedError
 from generation.forms import sentence
 from generation.models import Generation, Picture
 from generation.orders import Start
-from generation.starts import read_mask, read_start
+from generation.starts import read_mask, read_start, record_of
 
 DEFAULT_STRENGTH = 0.6
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class StartForm(forms.Form):
             self.add_error(field, str(error))
             return None
         if image is not None:
-            return Start(image=image, mask=mask, picture=self.start_picture)
+            return Start(image=image, mask=mask, picture=self.start_picture, record=self._start_record())
         if mask is not None:
             self.add_error(
                 "mask", _now("Choose the picture that the mask belongs to, or leave the mask out.")
@@ -131,6 +132,14 @@ class StartForm(forms.Form):
             raise _gone()
         key = self.chosen_picture.file if self.chosen_picture else self.sent_key or self._kept("source_file")
         return _stored(key, read)
+
+    def _start_record(self) -> Provenance | None:
+        """What the picture to start from says of its making; of an earlier order's, what that one knew."""
+        is_another = self.cleaned_data["source"] or self.chosen_picture or self.sent_key
+        if is_another or self.kept_order is None:
+            return self.read_picture(record_of)
+        told = self.kept_order.settings
+        return Provenance(credit=told.get("owed_credit", ""), licence=told.get("owed_licence", ""))
 
     def _read_mask(self, read: Callable[[IO[bytes]], T]) -> T | None:
         if self.cleaned_data["mask"]:

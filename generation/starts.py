@@ -12,7 +12,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from catalog.pictures import PictureLimits, PictureRefused, read_picture, too_many_bytes
+from catalog.pictures import PictureLimits, PictureRefused, ReadPicture, read_picture, too_many_bytes
+from engines.provenance import Provenance
 from generation.exceptions import StartRefusedError
 
 # Less than what is trained on has: small pictures are made larger.
@@ -27,11 +28,23 @@ def open_start(file: IO[bytes]) -> Image.Image:
 
     Raises StartRefusedError with the plain reason.
     """
+    return _read(file).image
+
+
+def record_of(file: IO[bytes]) -> Provenance:
+    """Return what a picture's file says of its making, an empty record where it says nothing.
+
+    Raises StartRefusedError with the plain reason.
+    """
+    return _read(file).record or Provenance()
+
+
+def _read(file: IO[bytes]) -> ReadPicture:
     limits = replace(PictureLimits.current(), min_side=MIN_SIDE)
     try:
         if isinstance(file, UploadedFile) and (file.size or 0) > limits.max_picture_bytes:
             raise too_many_bytes(limits)
-        return read_picture(file, limits).image
+        return read_picture(file, limits)
     except PictureRefused as refusal:
         raise StartRefusedError(str(refusal)) from refusal
 

@@ -27,6 +27,8 @@ from jobs.services import submit_job
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_OWED = 2000  # signs taken over from a picture's file, which anybody may have written
+
 
 def start_text_generation(*, owner: User, order: TextOrder) -> Generation:
     """Order pictures from a base that the owner may use, with one of their trained models or none.
@@ -151,7 +153,16 @@ def _settings(order: TextOrder) -> dict[str, Any]:
         "guidance": order.guidance,
         "adapter_strength": order.adapter_strength,
         "strength": order.strength,
+        **_owed(order.start),
     }
+
+
+def _owed(start: Start | None) -> dict[str, str]:
+    """Whom the picture that is started from names, and its licence, as its file tells them."""
+    if start is None or start.record is None:
+        return {}
+    told = {"owed_credit": start.record.credit, "owed_licence": start.record.licence}
+    return {name: text[:_LONGEST_OWED] for name, text in told.items() if text}
 
 
 def _store(start: Start | None) -> dict[str, str]:

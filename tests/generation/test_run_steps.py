@@ -131,7 +131,7 @@ def test_a_trained_model_without_its_base_is_not_ordered(owner_client, base, ada
 
 
 def test_results_of_runs_are_sent_to_text_to_image(owner_client, owner, base, tmp_path, client, stranger):
-    doubler = publish_doubler(owner, tmp_path / "doubler")
+    doubler = publish_doubler(owner, tmp_path / "doubler", attribution="Doubler by Dee")
     item = ItemOrder(name="a.png", file=ContentFile(png(), name="a.png"))
     start_run(owner=owner, steps=[StepOrder(version=doubler, settings={})], items=[item])
     run_pending("generate")
@@ -150,6 +150,7 @@ def test_results_of_runs_are_sent_to_text_to_image(owner_client, owner, base, tm
     (job,) = run_pending("generate")
     assert job.state == State.SUCCEEDED, job.error
     assert job.generation.kind == "image"
+    assert "Doubler by Dee" in job.generation.pictures.get().provenance["credit"]
 
     client.force_login(stranger)
     assert client.get(sent, {"source": source}).status_code == 404
