@@ -55,7 +55,7 @@ def _indexes(version: ModelVersion) -> QuerySet[NearestIndex]:
         "version__source__made_into__child": version.source_id,
         "version__source__made_into__role": Derivation.Role.DATASET,
     }
-    found = NearestIndex.objects.filter(**made_of, resolution=version.resolution)
+    found = NearestIndex.objects.filter(**made_of, resolution=version.resolution or 0)
     return found.filter(version__dataset__isnull=False).order_by("-version__count")
 
 
