@@ -90,6 +90,7 @@ class FilmMarker:
 
 def read_film_record(file: IO[bytes]) -> FilmRecord | None:
     """What a seekable MP4, GIF or ZIP file from whomever says of its making; None where it says nothing."""
+    file.seek(0)
     start = file.read(12)
     file.seek(0)
     if start[4:8] == b"ftyp":

@@ -185,3 +185,10 @@ def test_wrong_methods(owner_client, mix):
 def test_a_mix_is_discarded(owner_client, mix):
     assert owner_client.post(reverse("catalog:mix_discard", args=[mix.pk])).url == CREATE
     assert not ModelMix.objects.exists()
+
+
+def test_few_queries(owner_client, mix, django_assert_max_num_queries):
+    Job.objects.update(state=State.SUCCEEDED)
+    for address in (CREATE, mix.get_absolute_url()):
+        with django_assert_max_num_queries(15):
+            assert owner_client.get(address).status_code == 200
