@@ -357,7 +357,11 @@ class LatentMap {
     nearer: () => this.zoom(1),
     farther: () => this.zoom(-1),
     home: () => this.go({ x: 0, y: 0, zoom: 0 }),
-    enter: () => (this.tile ? this.acts.pin() : this.choose(...this.middle)),
+    // Where one is going, not where the glide has come.
+    enter: () => {
+      if (this.tile) return this.acts.pin();
+      return this.choose(...[this.to.x, this.to.y].map((place) => Math.round(place * 2 ** this.level)));
+    },
     pin: () => this.tile && this.lens?.querySelector("form")?.requestSubmit(),
     centre: () => this.tile && this.centre(),
     leave: () => this.choose(),
