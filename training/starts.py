@@ -106,7 +106,7 @@ class Start:
 
 
 def find_starts(user: User, snapshot: Snapshot | None = None) -> list[Start]:
-    """All that a training of the user's can start from, those that know something first. At most four queries.
+    """All that a user's training can start from, those that know something first. At most four queries.
 
     `snapshot` is the one to continue from, with its experiment and that one's starting point. What may not be
     trained from is listed with its reason.
