@@ -5,8 +5,8 @@ python -m bench.maps [--quick]
 A page asks as static/js/map.js does, with all middleware; between it and its pictures lie the look, the
 queue, a resident worker with the starter of flowers (64 pixels), the WebP files and their rows. Beside it
 stands what is promised: a first picture within a second, and 5 ms of the server for one that is made. The
-last line compares a request for a screen of tiles with one request for each of them, where all are made. That batches
-are faster than one by one is measured by bench.explore.
+last line compares a request for a screen of tiles with one request for each of them, where all are made.
+That batches are faster than one by one is measured by bench.explore.
 """
 
 import argparse
