@@ -91,16 +91,20 @@ def balance_of(user: User) -> Balance:
         account=OuterRef("pk"), remaining__gt=F("held"), expires_at__lte=timezone.now()
     )
     lapsed = past.order_by().values("account").annotate(total=Sum(F("remaining") - F("held"))).values("total")
-    account = (
-        CreditAccount.objects.filter(user=user).annotate(lapsed=Coalesce(Subquery(lapsed), Value(0))).first()
-    )
-    if account is None:
-        return Balance(available=Plan.objects.get(slug=FREE_PLAN).credits, held=0, debt=0, is_paused=False)
+    usable = F("available") - Coalesce(Subquery(lapsed), Value(0))
+    account = CreditAccount.objects.filter(user=user).annotate(usable=usable)
+    own = {
+        f"own_{name}": Subquery(account.values(name)) for name in ("usable", "held", "debt", "billing_hold")
+    }
+    first = Subquery(Plan.objects.filter(slug=FREE_PLAN).values("credits"))
+    found = User.objects.filter(pk=user.pk).annotate(first=first, **own).values("first", *own).get()
+    if found["own_usable"] is None:
+        return Balance(available=found["first"], held=0, debt=0, is_paused=False)
     return Balance(
-        available=account.available - account.lapsed,
-        held=account.held,
-        debt=account.debt,
-        is_paused=account.billing_hold,
+        available=found["own_usable"],
+        held=found["own_held"],
+        debt=found["own_debt"],
+        is_paused=found["own_billing_hold"],
     )
 
 

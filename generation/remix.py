@@ -58,7 +58,7 @@ def remix_values(order: Generation) -> dict[str, Any]:
         "negative_prompt": told["negative_prompt"],
         "style": told["style"],
         "ratio": told["ratio"],
-        "resolution": told["resolution"],
+        "resolution": told["resolution"] or "",  # none was chosen where the size came from elsewhere
         "count": order.count,
         "steps": told["steps"],
         "guidance": told["guidance"],

@@ -41,6 +41,7 @@ def record_of(file: IO[bytes]) -> Provenance:
 
 def _read(file: IO[bytes]) -> ReadPicture:
     limits = replace(PictureLimits.current(), min_side=MIN_SIDE)
+    file.seek(0)  # its pixels are read, and then what it says of itself
     try:
         if isinstance(file, UploadedFile) and (file.size or 0) > limits.max_picture_bytes:
             raise too_many_bytes(limits)

@@ -326,6 +326,8 @@ def _address(name: str, world: World) -> str:
     }
     if name == "generation:map_beside":
         return f"{reverse(name)}?a={network}&b={network}"
+    if name == "catalog:run_sent":
+        return f"{reverse(name)}?source=result:{world.run_result.pk}"
     if name in special:
         return reverse(name, kwargs=special[name])
     if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):

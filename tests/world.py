@@ -10,6 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import User
+from catalog.generators import version_key
 from catalog.model_pictures import new_key
 from catalog.models import (
     Chain,
@@ -31,7 +32,7 @@ from catalog.services import publish_version
 from catalog.services.exports import onnx_key
 from catalog.services.seed import seed_licences
 from generation.explore.cache import storage_key
-from generation.models import Generation, Picture, Projection, SavedPoint, Walk
+from generation.models import Generation, LookPicture, Picture, Projection, SavedPoint, Walk
 from jobs.models import Job, Queue, State
 from tests.catalog.folders import make_base_folder, make_folder
 from training.models import (
@@ -161,6 +162,13 @@ def build_world(owner: User, folder: Path) -> World:
         provenance={},
     )
     _store(storage_key(version.weights_sha256, LOOK_KEY))
+    LookPicture.objects.create(
+        key=LOOK_KEY,
+        sha256=version.weights_sha256,
+        network=version_key(version.pk),
+        size_bytes=1,
+        used_at=timezone.now(),
+    )
     run, chain = _run(owner), _chain(owner, version, ai_training.base)
     return World(
         owner=owner,

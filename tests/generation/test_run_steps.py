@@ -144,7 +144,7 @@ def test_results_of_runs_are_sent_to_text_to_image(owner_client, owner, base, tm
     sent = reverse("catalog:run_sent")
     picture = owner_client.get(sent, {"source": source})
     assert picture["Content-Type"] == "image/png"
-    picture.close()
+    picture.getvalue()  # closes the file
     order = {"base": base.model.address, "prompt": "a cat", "count": 1, "steps": 2, "sent": source}
     assert owner_client.post(reverse("generation:generation_create"), order).status_code == 302
     (job,) = run_pending("generate")
