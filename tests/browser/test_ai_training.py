@@ -73,7 +73,7 @@ def test_from_the_type_to_a_started_training(page: Page, owner: User) -> None:
     page.get_by_label("Name").fill("Rex")
     page.get_by_label("What it shows").fill("mug")
     # The captions follow what is typed, and the base is asked about the keyword.
-    expect(page.get_by_text("a picture of customrexmodel mug")).to_be_visible()
+    expect(page.get_by_text("the customrexmodel mug")).to_be_visible()
     page.get_by_label("Keyword").focus()
     expect(page.get_by_text("Asking the base what it knows by this name")).to_be_visible()
     page.get_by_role("button", name="Go on to the start").click()

