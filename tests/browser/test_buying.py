@@ -112,8 +112,8 @@ def train_for_free(watched: Watched) -> None:
     page.get_by_label("What it shows").fill("mug")
     # The tiny one, and not for long: other tests wait for this studio's one train worker.
     page.get_by_role("radio", name="Words").check()
-    page.locator("details.fold > summary").click()
-    page.get_by_label("Steps", exact=True).fill("50")
+    page.get_by_text("Advanced", exact=True).click()
+    page.locator("input[name=steps]").fill("50")
     page.get_by_role("button", name="Go on to the start").click()
     expect(page.get_by_text("the free training comes back to you")).to_be_visible()
     watched.look("36-free-training")
