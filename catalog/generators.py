@@ -138,6 +138,7 @@ def version_key(number: uuid.UUID) -> str:
 def info_of(manifest: dict[str, object]) -> ModelInfo:
     """Read the content of a model.json that was checked when it was stored."""
     known = {item.name for item in fields(ModelInfo)}
+    # JSON of any shape to mypy; a manifest was checked when it was published.
     return ModelInfo(**{name: value for name, value in manifest.items() if name in known})  # type: ignore[arg-type]
 
 

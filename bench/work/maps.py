@@ -43,7 +43,6 @@ def measure(rounds: int) -> list[str]:
                 times["first picture"].append(first)
                 times["whole screen"].append(whole)
     show_times(times, title=f"{COLUMNS} x {ROWS} tiles of 64 px that nobody has seen, in ms")
-    screen = _screen(0)
     hit = _time_hits(browser, {**asked, "tiles": screen})
     together = statistics.median(
         _time_asking(browser, [{**asked, "tiles": screen}]) for _repeat in range(rounds)
