@@ -118,6 +118,16 @@ def browser(chromium_path: str) -> Iterator[Browser]:
         browser.close()
 
 
+def _belongs(message: str) -> bool:
+    """Whether a page that works may say this.
+
+    A refused form is answered with 422, which Chromium reports as a failed resource. A poll under way
+    when the visitor goes on to another page is aborted, which htmx reports as these two events; a
+    request that truly failed says `htmx:sendError` or `htmx:responseError`, which does not belong.
+    """
+    return "422" in message or message.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+
+
 @pytest.fixture
 def watched(browser: Browser, studio: RunningStudio) -> Iterator[Watched]:
     """A fresh visitor on a desktop; the test fails on any console message or foreign request."""
@@ -128,8 +138,7 @@ def watched(browser: Browser, studio: RunningStudio) -> Iterator[Watched]:
     watched = Watched(context.new_page())
 
     def complain(message: ConsoleMessage) -> None:
-        # A refused form is answered with 422, which Chromium reports as a failed resource.
-        if message.type in {"error", "warning"} and "422" not in message.text:
+        if message.type in {"error", "warning"} and not _belongs(message.text):
             watched.complaints.append(message.text)
 
     def inspect(url: str) -> None:
