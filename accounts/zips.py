@@ -5,8 +5,9 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from django.http import StreamingHttpResponse
-from django.utils.http import content_disposition_header
+from django.http import HttpResponseBase
+
+from accounts.files import serve_content
 
 # Every file of an archive needs a time; this one makes the same contents the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -33,13 +34,10 @@ def stream_zip(entries: Iterable[tuple[str, Iterable[bytes]]], *, is_large: bool
 
 def zip_response(
     entries: Iterable[tuple[str, Iterable[bytes]]], filename: str, *, is_large: bool = False
-) -> StreamingHttpResponse:
+) -> HttpResponseBase:
     """Return a download of private contents as a ZIP, made while it is sent."""
-    response = StreamingHttpResponse(stream_zip(entries, is_large=is_large), content_type="application/zip")
-    response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    return response
+    pieces = stream_zip(entries, is_large=is_large)
+    return serve_content(pieces, content_type="application/zip", filename=filename)
 
 
 class _Pipe(io.RawIOBase, IO[bytes]):

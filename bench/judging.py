@@ -6,9 +6,10 @@ python -m bench.judging score --key DIR/captions-key.json --answers DIR/captions
 
 `captions` makes the fifty judging prompts of the starter and writes pages on which each picture has four
 captions. `subjects` trains a LoRA for each of six photographed subjects, a drawn mascot and a style, and
-writes pages on which each sample has six candidates; it prints which samples count as copies of a training
-picture, and how far each LoRA moves what its base makes of twenty prompts without the keyword. Trainings can
-be interrupted; the next call goes on. Pages hold no names. See docs/diffusion.md.
+writes pages on which each sample has six candidates. It prints which samples count as copies of a training
+picture, how many of the base's own pictures of the same prompts would (by chance: the base never saw the
+training pictures), and how far each LoRA moves what its base makes of twenty prompts without the keyword.
+Trainings can be interrupted; the next call goes on. Pages hold no names. See docs/diffusion.md.
 """
 
 import argparse
@@ -69,10 +70,14 @@ def _subjects(options: argparse.Namespace) -> None:
     questions, figures = [], {}
     for subject, learned in zip(subjects, trained, strict=True):
         samples = maker.make(subject.prompts, learned.file)
-        copies = find_copies(samples, squares(subject.pictures, maker.side))
+        training = squares(subject.pictures, maker.side)
+        copies = find_copies(samples, training)
+        by_chance = find_copies(maker.make(subject.plain_prompts), training)
         drift = levels_apart(plain, maker.make(plain_prompts, learned.file))
         questions += _questions(subject, samples, copies, options.seed)
-        figures[subject.name] = Figures(minutes=learned.minutes, copies=copies, drift=drift)
+        figures[subject.name] = Figures(
+            minutes=learned.minutes, copies=copies, by_chance=by_chance, drift=drift
+        )
     print("\n".join(table(figures, plain=levels_apart(plain, plain[1:] + plain[:1]).mean())))
     write_sheets(questions, options.out, title="subjects", seed=options.seed)
     (options.out / "subjects-figures.json").write_text(as_json(figures), encoding="utf-8")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -201,8 +201,6 @@ def discard_mix(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
 def serve_preview(request: AccountHttpRequest, pk: UUID) -> HttpResponseBase:
     """Serve the pictures of a preview: first model, mix and second model, one under the other."""
     mix = _own_mix(request, pk)
-    if not mix.preview:
-        raise Http404
     is_this = request.GET.get("of") == mix.preview
     return serve_file(request, mix.preview, content_type="image/webp", immutable=is_this)
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.files import serve_file
+from accounts.files import serve_content, serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from accounts.receiving import UploadTooLarge, receive_files
@@ -202,12 +202,7 @@ def download_run(request: AccountHttpRequest, pk: UUID, layout: str) -> HttpResp
         return zip_response(zip_entries(run), f"{title}.zip")
     content = as_csv(run) if layout == "csv" else as_json(run)
     content_type = "text/csv; charset=utf-8" if layout == "csv" else "application/json"
-    headers = {
-        "Content-Disposition": f'attachment; filename="{title}.{layout}"',
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "private, no-store",
-    }
-    return HttpResponse(content, content_type=content_type, headers=headers)
+    return serve_content(content, content_type=content_type, filename=f"{title}.{layout}")
 
 
 @require_safe
@@ -230,10 +225,7 @@ def serve_given(request: AccountHttpRequest, pk: UUID, position: int) -> HttpRes
 
 
 def _picture(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
-    download = "download" in request.GET
-    return serve_file(
-        request, key, content_type="image/png", filename=filename, download=download, immutable=True
-    )
+    return serve_file(request, key, content_type="image/png", filename=filename, immutable=True)
 
 
 @require_safe
@@ -255,9 +247,7 @@ def send_on(request: AccountHttpRequest) -> HttpResponse:
 def serve_sent(request: AccountHttpRequest) -> HttpResponseBase:
     """Serve the picture that a link sends on, so that it can be seen where it arrives."""
     key = find_source(_user(request), request.GET.get("source", "")[:80])
-    if key is None:
-        raise Http404
-    return serve_file(request, key, content_type="image/png", filename="sent.png", immutable=True)
+    return serve_file(request, key or "", content_type="image/png", filename="sent.png", immutable=True)
 
 
 def _usable(request: AccountHttpRequest, handle: str, name: str) -> ModelVersion:

@@ -12,11 +12,10 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.files import serve_file
+from accounts.files import serve_content, serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from accounts.zips import zip_response
@@ -139,31 +138,16 @@ def compare_pictures(request: AccountHttpRequest, pk: UUID, other: UUID) -> Http
 def serve_picture(request: AccountHttpRequest, pk: UUID, ending: str) -> HttpResponseBase:
     """Serve a picture's file, as PNG as it was made or encoded anew; `?download=1` saves it."""
     picture = _own_picture(request, pk)
-    download = "download" in request.GET
     name = file_name(picture, ending)
     content_type = FORMATS[ending][1]
     if ending == "png":
-        return serve_file(
-            request,
-            picture.file,
-            content_type=content_type,
-            filename=name,
-            download=download,
-            immutable=True,
-        )
+        return serve_file(request, picture.file, content_type=content_type, filename=name, immutable=True)
     try:
         content = convert(picture, ending)
     except FileNotFoundError as error:
         raise Http404 from error
-    return HttpResponse(
-        content,
-        content_type=content_type,
-        headers={
-            "Content-Disposition": content_disposition_header(download, name) or "inline",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox",
-            "Cache-Control": "private, no-store",
-        },
+    return serve_content(
+        content, content_type=content_type, filename=name, download="download" in request.GET
     )
 
 

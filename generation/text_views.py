@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -240,8 +240,6 @@ def serve_start(request: AccountHttpRequest, pk: UUID, part: str) -> HttpRespons
     """Serve the picture that an order started from, or its mask."""
     generation: Generation = get_object_or_404(Generation.objects.owned_by(request.user), pk=pk)
     key = generation.source_file if part == "source" else generation.mask_file
-    if not key:
-        raise Http404
     return serve_file(request, key, content_type="image/png", filename=f"{part}.png", immutable=True)
 
 

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.http import Http404
 from django.test import RequestFactory
 
-from accounts.files import serve_file
+from accounts.files import serve_content, serve_file
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,31 @@ def test_a_download_has_its_name_whatever_the_language(request_, key):
     response = serve_file(request_, key, content_type="image/png", filename='kočka "1".png', download=True)
     assert response["Content-Disposition"] == "attachment; filename*=utf-8''ko%C4%8Dka%20%221%22.png"
     response.close()
+
+
+def test_whether_it_is_saved_is_the_address_own_question(rf, key):
+    asked = serve_file(rf.get("/?download"), key, content_type="image/png")
+    assert asked["Content-Disposition"] == 'attachment; filename="one two.png"'
+    asked.getvalue()
+    fixed = serve_file(rf.get("/?download"), key, content_type="image/png", download=False)
+    assert fixed["Content-Disposition"] == 'inline; filename="one two.png"'
+    fixed.getvalue()
+
+
+def test_a_row_without_a_file_has_nothing_to_serve(request_):
+    with pytest.raises(Http404):
+        serve_file(request_, "", content_type="image/png")
+
+
+@pytest.mark.parametrize("content", ["a;b", b"a;b", iter([b"a", b";b"])])
+def test_made_contents_are_as_harmless_as_stored_ones(content):
+    response = serve_content(content, content_type="text/csv", filename="kočka.csv")
+    assert response.getvalue() == b"a;b"
+    assert response["Content-Type"] == "text/csv"
+    assert response["Content-Disposition"] == "attachment; filename*=utf-8''ko%C4%8Dka.csv"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"] == "sandbox"
+    assert response["Cache-Control"] == "private, no-store"
 
 
 def test_an_immutable_address_is_kept_privately(rf, key):

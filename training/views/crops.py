@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
 from django.db.models import Q
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.files import serve_content
 from training import crops, previews, selectors, services
 from training.crop_forms import BatchCropForm, CutForm, DatasetCropForm, PictureCropForm
 from training.exceptions import PicturesMissing
@@ -24,7 +26,6 @@ from training.views.access import own_dataset
 from training.views.requests import StudioRequest
 
 _FORM_METHODS = ["GET", "HEAD", "POST"]
-_A_YEAR = 31_536_000
 _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
@@ -178,7 +179,7 @@ def _neighbours(picture: DatasetImage) -> tuple[UUID | None, UUID | None]:
 
 @require_safe
 @login_required
-def show_squares(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpResponse:
+def show_squares(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpResponseBase:
     """What training would see of a picture, as things stand or by `?crop=`: its squares side by side."""
     dataset = own_dataset(request, pk)
     picture = get_object_or_404(DatasetImage, pk=image_pk, dataset=dataset)
@@ -191,10 +192,11 @@ def show_squares(request: StudioRequest, pk: UUID, image_pk: UUID) -> HttpRespon
         squares = crops.squares(picture, boxes, form.cleaned_data["resolution"])
     except FileNotFoundError as error:
         raise Http404 from error
-    response = HttpResponse(crops.png_strip(squares), content_type="image/png")
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "sandbox"
-    if way:
-        # The address says all that the pixels depend on, and a stored picture never changes.
-        response["Cache-Control"] = f"private, max-age={_A_YEAR}, immutable"
-    return response
+    # With a way, the address says all that the pixels depend on, and a stored picture never changes.
+    return serve_content(
+        crops.png_strip(squares),
+        content_type="image/png",
+        filename="squares.png",
+        download=False,
+        immutable=bool(way),
+    )

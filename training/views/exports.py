@@ -3,12 +3,11 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
+from accounts.files import serve_content
 from accounts.zips import zip_response
 from training.caption_files import Layout
 from training.exports import dataset_files, metadata_file, text_files
@@ -35,13 +34,11 @@ def export_captions(request: StudioRequest, pk: UUID, layout: Layout) -> HttpRes
     name = f"{_file_name(dataset)}-captions"
     if layout == "txt":
         return zip_response(text_files(dataset), f"{name}.zip")
-    response = StreamingHttpResponse(
-        metadata_file(dataset, layout), content_type=f"{_TYPES[layout]}; charset=utf-8"
+    return serve_content(
+        metadata_file(dataset, layout),
+        content_type=f"{_TYPES[layout]}; charset=utf-8",
+        filename=f"{name}.{layout}",
     )
-    response["Content-Disposition"] = content_disposition_header(True, f"{name}.{layout}") or "attachment"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 def _file_name(dataset: Dataset) -> str:

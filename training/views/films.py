@@ -55,7 +55,7 @@ def serve_film(request: StudioRequest, pk: UUID) -> HttpResponseBase:
     """Serve the film; with `?download` to be saved."""
     experiment = own_experiment(request, pk)
     film = _film_of(experiment)
-    if film is None or not film.file:
+    if film is None:
         raise Http404
     name = f"{slugify(experiment.name) or 'film'}-{film.last_step}.mp4"
     # The step in the address makes a new film another one.
@@ -64,7 +64,6 @@ def serve_film(request: StudioRequest, pk: UUID) -> HttpResponseBase:
         film.file,
         content_type="video/mp4",
         filename=name,
-        download="download" in request.GET,
         immutable="step" in request.GET,
     )
 

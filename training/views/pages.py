@@ -129,7 +129,6 @@ def serve_grid(request: StudioRequest, snapshot: Snapshot | AISnapshot, name: st
         snapshot.grid,
         content_type="image/png",
         filename=f"{slugify(name) or 'samples'}-{snapshot.step:06d}.png",
-        download="download" in request.GET,
         immutable="attempt" in request.GET,
     )
 

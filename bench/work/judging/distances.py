@@ -25,10 +25,15 @@ class Copies:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What is measured of one LoRA. `drift`: for each prompt without its keyword, in levels of 255."""
+    """What is measured of one LoRA.
+
+    `by_chance`: the same of what the base alone makes of the prompts; it never saw the training pictures, so
+    what counts as a copy there is chance. `drift`: for each prompt without its keyword, in levels of 255.
+    """
 
     minutes: float
     copies: Copies
+    by_chance: Copies
     drift: FloatArray
 
 
@@ -53,12 +58,17 @@ def levels_apart(ours: Sequence[UInt8Array], theirs: Sequence[UInt8Array]) -> Fl
 
 def table(figures: Mapping[str, Figures], *, plain: float) -> Iterator[str]:
     """Yield a line for each LoRA. `plain`: how far the base's pictures of different prompts are apart."""
-    yield f"{'':10} {'minutes':>7} {'copies':>8} {'nearest':>8} {'spacing':>8} {'drift':>6} {'most':>6}"
+    yield (
+        f"{'':10} {'minutes':>7} {'copies':>8} {'by chance':>9} {'nearest':>8} {'spacing':>8}"
+        f" {'drift':>6} {'most':>6}"
+    )
     for name, one in figures.items():
-        copies = f"{int(one.copies.is_copy.sum())} of {len(one.copies.is_copy)}"
+        copies, by_chance = (
+            f"{each.is_copy.sum()} of {len(each.is_copy)}" for each in (one.copies, one.by_chance)
+        )
         nearest, spacing = np.median(one.copies.distance), np.median(one.copies.spacing)
         yield (
-            f"{name:10} {one.minutes:7.1f} {copies:>8} {nearest:8.2f} {spacing:8.2f}"
+            f"{name:10} {one.minutes:7.1f} {copies:>8} {by_chance:>9} {nearest:8.2f} {spacing:8.2f}"
             f" {one.drift.mean():6.1f} {one.drift.max():6.1f}"
         )
     yield f"Distances are medians. Drift in levels of 255: different prompts are {plain:.1f} apart."
@@ -72,6 +82,7 @@ def as_json(figures: Mapping[str, Figures]) -> str:
             "nearest": one.copies.distance.tolist(),
             "spacing": one.copies.spacing.tolist(),
             "is_copy": one.copies.is_copy.tolist(),
+            "is_copy_by_chance": one.by_chance.is_copy.tolist(),
             "drift": one.drift.tolist(),
         }
         for name, one in figures.items()

@@ -62,6 +62,13 @@ class Subject:
             return [f"{thing} in the style of {self.keyword}" for thing in _THINGS]
         return [f"{self.keyword} {self.class_word} {place}" for place in _PLACES]
 
+    @property
+    def plain_prompts(self) -> list[str]:
+        """The same without its keyword."""
+        if self.kind == "style":
+            return list(_THINGS)
+        return [f"a {self.class_word} {place}" for place in _PLACES]
+
     def candidates(self, chance: random.Random) -> list[UInt8Array]:
         """Six pictures to choose from, the right one first: photographs, or sheets of styles."""
         if self.kind == "style":
