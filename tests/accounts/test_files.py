@@ -44,10 +44,10 @@ def test_a_download_has_its_name_whatever_the_language(request_, key):
 def test_whether_it_is_saved_is_the_address_own_question(rf, key):
     asked = serve_file(rf.get("/?download"), key, content_type="image/png")
     assert asked["Content-Disposition"] == 'attachment; filename="one two.png"'
-    asked.getvalue()
+    asked.close()
     fixed = serve_file(rf.get("/?download"), key, content_type="image/png", download=False)
     assert fixed["Content-Disposition"] == 'inline; filename="one two.png"'
-    fixed.getvalue()
+    fixed.close()
 
 
 def test_a_row_without_a_file_has_nothing_to_serve(request_):
