@@ -221,6 +221,16 @@ def required_attribution(version: ModelVersion) -> list[str]:
     return list(effective_terms(version).attributions)
 
 
+def required_credits(versions: Sequence[ModelVersion]) -> list[tuple[list[str], Licence]]:
+    """Each version's `required_attribution` with the licence that holds for it.
+
+    Three queries for all of them.
+    """
+    lines, nobody = lines_of([version.source_id for version in versions]), AnonymousUser()
+    own = [lines[version.source_id] for version in versions]
+    return [(list(terms_of_line(line, viewer=nobody).attributions), line.nodes[0].licence) for line in own]
+
+
 def _origins(node: LineNode, viewer: User | AnonymousUser, licence: Licence | None) -> Iterator[Origin]:
     """A node under the licence that it is given, and under the one it came with, which goes on to count.
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from catalog.models import ModelVersion
-from catalog.terms import required_attribution
+from catalog.terms import required_attribution, required_credits
 from engines.diffusion.manifests import LORA_FILE
 from engines.provenance import COMPOSITE, Provenance, Scalar
 from generation.models import Generation
@@ -47,9 +47,9 @@ class TextRecorder:
     def __init__(self, order: Generation, *, base: ModelVersion, adapter: ModelVersion | None) -> None:
         self._order, self._base, self._adapter = order, base, adapter
         self._creator = order.owner.public_name
-        models = [base] if adapter is None else [adapter, base]
-        credit = [line for version in models for line in required_attribution(version)]
-        in_force = [version.licence_in_force for version in models]
+        owed = required_credits([base] if adapter is None else [adapter, base])
+        credit = [line for lines, _licence in owed for line in lines]
+        in_force = [licence for _lines, licence in owed]
         licences = [licence.spdx_id or licence.name for licence in in_force]
         if order.source_picture is not None:  # what it owes to others, this one owes to them too
             earlier = from_json(order.source_picture.provenance)

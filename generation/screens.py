@@ -38,6 +38,11 @@ class Screen:
         self._done = 0
         self._newest: dict[int, UInt8Array] = {}
 
+    @property
+    def is_due(self) -> bool:
+        """Whether pictures would be shown now."""
+        return time.monotonic() >= self._next
+
     def begin(self, done: int) -> bool:
         """Say how many pictures are done before the next ones begin. Return whether to go on.
 
@@ -55,9 +60,8 @@ class Screen:
         """
         self._newest |= pictures
         try:
-            now = time.monotonic()
-            if pictures and now >= self._next:
-                self._next = now + INTERVAL_SECONDS
+            if pictures and self.is_due:
+                self._next = time.monotonic() + INTERVAL_SECONDS
                 if self._has_previews:
                     self._store(count)
                 self._report(step, steps, count)

@@ -176,9 +176,14 @@ class _Making:
                 self._hand_over(order, self._result(order, steps))
 
     def _watch(self, places: Sequence[_Place], preview: Preview) -> None:
-        """Show how far the pictures are, and let go whoever is to stop. Raises _NobodyLeftError."""
+        """Show how far the pictures are, and let go whoever is to stop. Raises _NobodyLeftError.
+
+        They are decoded for whoever has not seen any for a while, and not where the last step is done.
+        """
         shown: dict[int, dict[int, UInt8Array]] = {order: {} for order in range(len(self._wanted))}
-        for index, pixels in zip(preview.indices, preview.pictures, strict=True):
+        is_due = any(self._wanted[place.order].screen.is_due for place in places)
+        pictures = preview.pictures() if is_due and preview.step < preview.total else []
+        for index, pixels in zip(preview.indices if pictures else (), pictures, strict=True):
             order = places[index].order
             earlier = sum(place.order == order for place in places[:index])
             shown[order][len(self._made[order]) + earlier] = pixels

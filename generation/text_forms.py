@@ -105,7 +105,8 @@ class TextForm(StartForm):
         side = self.chosen_base.resolution if self.chosen_base else None
         sides = resolutions(side) if side else []
         self._choices("resolution", [(str(one), f"{one} px") for one in sides])
-        self._choices("style", [("", _("None")), *((style.slug, style.title) for style in self.styles)])
+        # Asked for when the form is shown or a style was chosen.
+        self._choices("style", lambda: [("", _("None")), *((one.slug, one.title) for one in self.styles)])
 
     def _limit(self, name: str, most: int) -> None:
         field = self.fields[name]
@@ -120,7 +121,9 @@ class TextForm(StartForm):
             error_messages=sentence(_("Choose a whole number from 1 to {max}."), max=most),
         )
 
-    def _choices(self, name: str, choices: list[tuple[str, Any]]) -> None:
+    def _choices(
+        self, name: str, choices: list[tuple[str, Any]] | Callable[[], list[tuple[str, Any]]]
+    ) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
@@ -177,7 +180,8 @@ class TextForm(StartForm):
     @property
     def chosen_style(self) -> PromptStyle | None:
         """The style that is asked for, if it is offered."""
-        return next((style for style in self.styles if style.slug == self.said("style")), None)
+        slug = self.said("style")
+        return next((style for style in self.styles if style.slug == slug), None) if slug else None
 
     @property
     def size_shown(self) -> tuple[int, int] | None:

@@ -172,9 +172,8 @@ class _Work:
 def _order(context: JobContext) -> Generation:
     """Return the order with its models, in two queries: one with all tables takes longer to plan."""
     order: Generation = Generation.objects.select_related("owner").get(job_id=context.job_id)
-    versions = ModelVersion.objects.select_related("model__owner", "licence", "source").in_bulk(
-        [key for key in (order.model_version_id, order.adapter_id) if key is not None]
-    )
+    keys = [key for key in (order.model_version_id, order.adapter_id) if key is not None]
+    versions = ModelVersion.objects.select_related("model__owner").in_bulk(keys)
     if order.model_version_id is not None:
         order.model_version = versions.get(order.model_version_id)
     if order.adapter_id is not None:

@@ -70,7 +70,12 @@ _TAKE = """
     INSERT INTO jobs_jobevent (job_id, at, from_state, to_state, attempt, cause, worker)
     SELECT id, %(claimed_at)s, %(queued)s, %(running)s, attempt, %(cause)s, worker FROM taken
 )
-SELECT * FROM taken ORDER BY turn, queued_at, id
+SELECT taken.*, EXISTS (
+    SELECT FROM jobs_job AS other
+    WHERE other.batch_key = taken.batch_key AND other.batch_key <> '' AND other.id <> taken.id
+        AND other.state = %(queued)s AND NOT other.is_held_back
+) AS has_company
+FROM taken ORDER BY turn, queued_at, id
 """
 
 
@@ -122,7 +127,8 @@ def claim_batch(**by: Unpack[Claimant]) -> list[Job]:
     if first is None:
         return []
     room = registry.get(first.kind).batch_size - max(first.total, 1)
-    if not first.batch_key or first.failures or room < 1:
+    # Most jobs wait alone, and whoever clicked is spared the second statement.
+    if not first.has_company or first.failures or room < 1:
         return [first]
     riders = _values(by) | {
         "kinds": [first.kind],

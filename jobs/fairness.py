@@ -47,10 +47,9 @@ def stride_of(owner_id: uuid.UUID, *, is_relaxed: bool = False) -> int:
 def next_turn(*, owner_id: uuid.UUID, queue: str, is_relaxed: bool = False) -> int:
     """Return the turn of a job that begins to wait now.
 
-    Effect: takes the lock on the owner's line until the transaction ends, so that two jobs that are submitted
-    at once do not get the same turn.
+    The caller holds the lock on the owner's line (`lock_line`), so that two jobs that are submitted at once
+    do not get the same turn.
     """
-    lock_line(owner_id)
     now, previous = _newest_turns(owner_id, queue, is_relaxed=is_relaxed)
     stride = stride_of(owner_id, is_relaxed=is_relaxed)
     if is_relaxed:

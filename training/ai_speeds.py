@@ -1,8 +1,9 @@
 """How fast this studio's machines train LoRAs: probed, and learned from the trainings made on them.
 
 A row of `TrainingSpeed` holds for a machine, its number of threads, a base and what is learned ("character",
-...). Its steps are those of the plain preset; a larger batch takes longer in proportion. Until a training of
-that sort has been made on the base, those of the others stand in.
+...). Its steps are those of the plain preset; a larger batch takes longer in proportion. Its start is that of
+a style: what others do besides before their first step depends on their pictures. Until a training of that
+sort has been made on the base, those of the others stand in.
 """
 
 from dataclasses import replace
@@ -25,6 +26,10 @@ from training.speeds import is_telling, learned, store_speed
 
 # A step with generated pictures of the class shows half as many again (engines.diffusion.updates.Prior).
 _WITH_PRIOR = 1.5
+# What comes before the first step, as measured on the starter. Cutting one subject out takes a processor as
+# long as preparing so many megapixels; encoding one view of it takes this share of a plain step, counted for
+# each of the step's pictures, and so does one step of making a picture of the class.
+_CUTTING_OUT, _ENCODING, _MAKING = 75.0, 0.45, 0.36
 
 
 def speed_of(training: AITraining) -> Speed | None:
@@ -67,6 +72,7 @@ def refine(training: AITraining, *, machine: Machine, threads: int, taken: Taken
     is_own = TrainingSpeed.objects.filter(machine=machine, threads=threads, preset=key).exists()
     now = learned(before, taken, is_own=is_own)
     plain = replace(now, step=now.step / _ratio(training))
+    plain = replace(plain, start=max(0.0, plain.start - _preparation(plain, training)))
     store_speed(machine=machine, preset=key, threads=threads, speed=plain)
 
 
@@ -105,24 +111,42 @@ def _misfit(row: TrainingSpeed, training: AITraining) -> tuple[bool, int]:
 
 
 def _scaled(row: TrainingSpeed, training: AITraining) -> Speed:
-    return Speed(
+    plain = Speed(
         start=row.start_seconds,
-        step=row.step_seconds * _ratio(training),
+        step=row.step_seconds,
         snapshot=row.snapshot_seconds,
         picture=row.picture_seconds,
     )
+    start = plain.start + _preparation(plain, training)
+    return replace(plain, start=start, step=plain.step * _ratio(training))
+
+
+def _preparation(plain: Speed, training: AITraining) -> float:
+    """How many seconds longer than a style's this training takes before its first step.
+
+    It cuts subjects out and sets them into other surroundings, and makes pictures of the class.
+    """
+    config = config_of(training)
+    cut_out = len(config.pictures) if config.surroundings else 0
+    encoded = _ENCODING * cut_out * config.surroundings
+    made = _MAKING * config.prior_pictures * config.prior_steps
+    return cut_out * _CUTTING_OUT * plain.picture + (encoded + made) * plain.step / _plain(training).batch
 
 
 def _ratio(training: AITraining) -> float:
     """How much longer a step of this training takes than one of the plain preset of a style."""
-    plain = preset_of(Purpose.STYLE, training.base).config(
+    return _shown(config_of(training)) / _shown(_plain(training))
+
+
+def _plain(training: AITraining) -> TrainConfig:
+    """The preset of a style on the training's base."""
+    return preset_of(Purpose.STYLE, training.base).config(
         base=Path(),
         run_dir=Path(),
         pictures=(TrainPicture(path=Path()),) * 5,
         keyword="keyword",
         class_word="picture",
     )
-    return _shown(config_of(training)) / _shown(plain)
 
 
 def _shown(config: TrainConfig) -> float:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +17,7 @@ from bench.work.processes import running, show_times, wait_for_end, wait_until
 from catalog.models import Licence
 from catalog.services import publish_base
 from catalog.services.seed import seed_licences
-from generation.models import Generation, Picture
+from generation.models import Generation
 
 MOST_MS = 50  # what the studio may add, in the median
 STEPS = 2
@@ -46,7 +47,7 @@ def measure(data_dir: Path, rounds: int) -> list[str]:
             answered = (time.perf_counter() - begun) * 1000
             assert response.status_code == 200, (response.status_code, response.content[:2000])
             order = Generation.objects.latest("created_at")
-            wait_until(Picture.objects.filter(generation=order).exists)
+            _wait_for_picture(order)
             whole = (time.perf_counter() - begun) * 1000
             wait_for_end(order.job)
             order.job.refresh_from_db()
@@ -63,3 +64,16 @@ def measure(data_dir: Path, rounds: int) -> list[str]:
         ratio("click_to_picture", median["click to picture"], median["the model"], "ms"),
         ratio("click_overhead", median["added"], MOST_MS, "ms, of at most"),
     ]
+
+
+def _wait_for_picture(order: Generation) -> None:
+    """Wait until a picture's row can be read, asking in the cheapest way: the worker needs the processor."""
+    with connection.cursor() as cursor:
+
+        def is_there() -> bool:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM generation_picture WHERE generation_id = %s)", [order.pk]
+            )
+            return bool(cursor.fetchone()[0])
+
+        wait_until(is_there)

@@ -60,16 +60,19 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """The state after one step of one batch: what the pictures would be by now.
-
-    `pictures` are uint8 `[H/f, W/f, 3]`, or whole ones where the autoencoder is quick; `indices` say which
-    samples of the call they belong to.
-    """
+    """The state after one step of one batch; `indices` say which samples of the call it belongs to."""
 
     step: int
     total: int
     indices: tuple[int, ...]
-    pictures: tuple[UInt8Array, ...]
+    _decoded: Callable[[], list[UInt8Array]]
+
+    def pictures(self) -> list[UInt8Array]:
+        """What the pictures would be by now: uint8 `[H/f, W/f, 3]`, or whole ones where decoding is quick.
+
+        They are decoded when asked for: that takes as long as a step or two.
+        """
+        return self._decoded()
 
 
 Watcher = Callable[[Preview], None]
@@ -88,7 +91,8 @@ def generate(
 ) -> list[UInt8Array]:
     """Pictures uint8 `[height, width, 3]` in the samples' order, at most `batch` of them at once.
 
-    `watcher` is called every `preview_every` steps; it may raise, which ends the call. Where memory runs out,
+    `watcher` is called every `preview_every` steps; it may raise, which ends the call, and costs next to
+    nothing unless it looks at the pictures. Where memory runs out,
     batches are halved once. Raises ConfigError for sizes and settings that cannot be, and with what would
     fit where not even halves do.
     """
@@ -102,8 +106,8 @@ def generate(
     def made(indices: tuple[int, ...]) -> list[UInt8Array]:
         def shown(step: int, clean: Tensor) -> None:
             if watcher and step % preview_every == 0:
-                previews = tuple(preview(base, clean))
-                watcher(Preview(step=step, total=steps, indices=indices, pictures=previews))
+                decoded = partial(preview, base, clean)
+                watcher(Preview(step=step, total=steps, indices=indices, _decoded=decoded))
 
         return _Batch(base, [samples[index] for index in indices], width, height, steps).pictures(shown)
 

@@ -163,7 +163,7 @@ def test_previews_come_on_the_way_and_are_gone_at_the_end(text_order, monkeypatc
 
     monkeypatch.setattr(screens.Screen, "_report", noting)
     run_pending("generate")
-    assert seen == [((96, 32), "WEBP")] * 3
+    assert seen == [((96, 32), "WEBP")] * 2  # after the third step the images themselves come
     assert sorted(list_keys("jobs")) == sorted(picture.file for picture in generation.pictures.all())
 
 

@@ -17,7 +17,8 @@ from jobs.claims import claim_job
 from jobs.models import Machine
 from jobs.testing import run_pending
 from training import pace, probes, services
-from training.ai_speeds import missing_bases
+from training.ai_speeds import missing_bases, probe_key
+from training.ai_speeds import refine as refine_ai
 from training.ai_speeds import speed_of as ai_speed_of
 from training.estimates import estimate_rest, estimate_training, usual_times
 from training.models import AITraining, DatasetVersion, Experiment, Purpose, TrainingSpeed
@@ -348,6 +349,37 @@ class TestProbing:
         assert ai_speed_of(training).step == 0.25
         training.purpose = Purpose.OBJECT  # has generated pictures beside its own
         assert ai_speed_of(training).step == pytest.approx(1.5 * 0.25)
+
+    def test_cutting_subjects_out_and_making_their_class_take_time(self, machine, weightless_base):
+        training = AITraining(
+            base=weightless_base, purpose=Purpose.STYLE, keyword="rex", subject="dog", steps=300
+        )
+        training.dataset_version = DatasetVersion(count=10)
+        store_probe(
+            machine=machine, preset=probe_key(weightless_base), threads=threads_of(machine), speed=PLAIN
+        )
+        assert ai_speed_of(training).start == PLAIN.start
+        training.purpose = Purpose.OBJECT
+        ten = ai_speed_of(training).start
+        training.dataset_version = DatasetVersion(count=20)
+        twenty = ai_speed_of(training).start
+        # A picture is cut out, in the time of 75 megapixels, and encoded 13 times; a step has 8 pictures.
+        assert twenty - ten == pytest.approx(10 * (75 * 0.02 + 13 * 0.45 * 0.25 / 8))
+        assert 2 * ten - twenty - PLAIN.start == pytest.approx(24 * 20 * 0.36 * 0.25 / 8)
+        training.settings = {"surroundings": 0, "prior_pictures": 0}
+        assert ai_speed_of(training).start == PLAIN.start
+
+    def test_what_was_learned_counts_for_other_numbers_of_pictures(self, machine, weightless_base):
+        training = AITraining(
+            base=weightless_base, purpose=Purpose.OBJECT, keyword="rex", subject="dog", steps=300
+        )
+        training.dataset_version = DatasetVersion(count=5)
+        taken = Taken(steps=100, start=40.0, step=0.3, snapshot=1.0, picture=0.01)
+        refine_ai(training, machine=machine, threads=threads_of(machine), taken=taken)
+        learned = ai_speed_of(training)
+        assert (learned.start, learned.step) == (pytest.approx(40.0), pytest.approx(0.3))
+        training.dataset_version = DatasetVersion(count=20)
+        assert ai_speed_of(training).start > 40.0 + 15 * 75 * 0.01
 
     @pytest.mark.django_db(transaction=True)
     def test_large_bases_are_for_cards(self, machine, weightless_base, monkeypatch):

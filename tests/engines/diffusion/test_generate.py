@@ -149,7 +149,7 @@ def test_previews_come_on_the_way_and_can_end_the_call(open_base, family):
         (4, 4, (2,)),
     ]
     side = (32, 24, 3) if family == "starter" else (16, 12, 3)
-    assert seen[0].pictures[0].shape == side
+    assert seen[0].pictures()[0].shape == side
 
     def give_up(shown):
         raise InterruptedError
