@@ -34,6 +34,7 @@ class Network:
         version: of which it is the generator; None for what is no model yet.
         owner_id: whose it is.
         is_public: whether somebody who is not signed in may look at it.
+        training: the training that it is a snapshot of, or was saved from (`CatalogModel.saved_from`).
         relatives: generators whose points it takes besides those of its lineage.
         home: address of the page of its model or training.
     """
@@ -46,6 +47,7 @@ class Network:
     version: ModelVersion | None
     owner_id: uuid.UUID
     is_public: bool
+    training: uuid.UUID | None = None
     relatives: frozenset[str] = field(default_factory=frozenset)
     home: str = ""
 
@@ -126,6 +128,7 @@ def network_of(version: ModelVersion) -> Network:
         version=version,
         owner_id=model.owner_id,
         is_public=model.visibility != Visibility.PRIVATE and model.withdrawn_at is None,
+        training=model.saved_from,
         home=reverse("catalog:model_detail", args=[model.owner.handle, model.name]),
     )
 

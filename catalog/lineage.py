@@ -87,15 +87,24 @@ class LineageEntry:
 
 def ancestors(source: Source) -> list[Ancestor]:
     """Everything `source` was made from, nearest first, each node once. Two queries."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ANCESTORS, [source.pk, MAX_DEPTH])
-        edges = cursor.fetchall()
+    edges = _edges_above(source.pk)
     nodes = _nodes({key for parent, child, _role, _depth in edges for key in (parent, child)})
     found = [
         Ancestor(source=nodes[parent], child=nodes[child], role=role, depth=depth)
         for parent, child, role, depth in edges
     ]
     return sorted(found, key=lambda ancestor: (ancestor.depth, ancestor.source.created_at))
+
+
+def ancestor_keys(source: UUID) -> list[UUID]:
+    """The keys of everything a source was made from. One query."""
+    return [parent for parent, _child, _role, _depth in _edges_above(source)]
+
+
+def _edges_above(source: UUID) -> list[tuple[UUID, UUID, str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ANCESTORS, [source, MAX_DEPTH])
+        return cursor.fetchall()
 
 
 def descendants(sources: Iterable[UUID]) -> list[Descendant]:

@@ -102,8 +102,8 @@ class TrainingPictures:
     """Somebody who knows what versions were trained on.
 
     Attributes:
-        indexes: returns the storage keys of the private files in which the pictures of a version are
-            searched (`engines.metrics.nearest`), the largest first; none where they are gone.
+        indexes: returns the storage keys of the private files in which the pictures of a version, and
+            of what it was made from, are searched (`engines.metrics.nearest`); none where they are gone.
         nearest: returns the picture nearest to one of uint8 `[R, R, 3]`; None where the user does not own
             the pictures, or they are gone.
     """

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import User
-from catalog.models import Derivation, ModelVersion
+from catalog.lineage import ancestor_keys
+from catalog.models import ModelVersion
 from catalog.registry import NearestPicture
 from engines.errors import DatasetError
 from engines.images import UInt8Array
@@ -19,8 +19,11 @@ from training.neighbours import in_words
 
 
 def index_keys(version: ModelVersion) -> list[str]:
-    """Return the storage keys of the indexes of a version's pictures, the largest first. One query."""
-    return list(_indexes(version).values_list("file", flat=True))
+    """Return the storage keys of the indexes of a version's pictures, the largest first. Two queries.
+
+    One for each dataset of its lineage: what the model that it began with was trained on counts too.
+    """
+    return [row.file for row in _indexes(version)]
 
 
 def nearest_of(version: ModelVersion, user: User, pixels: UInt8Array) -> NearestPicture | None:
@@ -28,7 +31,7 @@ def nearest_of(version: ModelVersion, user: User, pixels: UInt8Array) -> Nearest
 
     None where none of the datasets is the user's, or can be searched any more.
     """
-    own = _indexes(version).filter(version__dataset__owner=user).select_related("version")
+    own = [row for row in _indexes(version) if row.version.dataset.owner_id == user.pk]
     found = [(values, row) for row in own for values in _search(row.file, pixels)]
     if not found:
         return None
@@ -49,14 +52,16 @@ def nearest_of(version: ModelVersion, user: User, pixels: UInt8Array) -> Nearest
     )
 
 
-def _indexes(version: ModelVersion) -> QuerySet[NearestIndex]:
-    """The indexes of what a version was trained on, as far as the datasets are still there."""
-    made_of = {
-        "version__source__made_into__child": version.source_id,
-        "version__source__made_into__role": Derivation.Role.DATASET,
-    }
-    found = NearestIndex.objects.filter(**made_of, resolution=version.resolution or 0)
-    return found.filter(version__dataset__isnull=False).order_by("-version__count")
+def _indexes(version: ModelVersion) -> list[NearestIndex]:
+    """An index of each dataset that a version and its origins were trained on, if the studio holds it."""
+    found = NearestIndex.objects.filter(version__source__in=ancestor_keys(version.source_id))
+    found = found.filter(version__dataset__isnull=False).select_related("version__dataset")
+    # Pictures are compared at 16 x 16 pixels, so the index of another size will do.
+    by_size = sorted(found.order_by("resolution"), key=lambda row: row.resolution != version.resolution)
+    by_dataset: dict[object, NearestIndex] = {}
+    for row in by_size:
+        by_dataset.setdefault(row.version_id, row)
+    return sorted(by_dataset.values(), key=lambda row: -row.version.count)
 
 
 def _search(key: str, pixels: UInt8Array) -> Iterator[dict[str, Any]]:

@@ -88,6 +88,7 @@ def _network_of(snapshot: Snapshot) -> Network:
         version=None,
         owner_id=experiment.owner_id,
         is_public=False,
+        training=experiment.job_id,
         # Snapshots of one training do not descend from each other; the same values mean similar things.
         relatives=frozenset(filter(None, map(_sha256_of, folders))),
         home=experiment.get_absolute_url(),

@@ -6,7 +6,7 @@ than photographs do. So the index also holds how far training images are from th
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -69,6 +69,14 @@ class NearestIndex:
         except (OSError, SafetensorError, TypeError, KeyError) as error:
             message = f"The index of training pictures {path.name} cannot be read. Build it again."
             raise DatasetError(message) from error
+
+    @classmethod
+    def of_all(cls, indexes: Sequence[Self]) -> Self:
+        """One index of the pictures of several: spacings are measured anew, among all of them."""
+        if len(indexes) == 1:
+            return indexes[0]
+        small = np.concatenate([index.thumbnails for index in indexes])
+        return cls(small, _spacings(small), tuple(name for index in indexes for name in index.names))
 
     def search(self, images: UInt8Array) -> Nearest:
         """The nearest training image of each of uint8 `[N, R, R, 3]`, R a multiple of 16."""

@@ -1,6 +1,7 @@
-"""The network at a model's address."""
+"""The network at a model's address, and the addresses of networks."""
 
 from django.http import Http404, HttpRequest
+from django.urls import reverse
 
 from catalog.generators import Network, network_of
 from catalog.models import CatalogModel, ModelVersion
@@ -23,3 +24,20 @@ def network_at(request: HttpRequest, handle: str, name: str) -> Network:
         return network_of(version)
     except ValueError as error:  # no generator
         raise Http404 from error
+
+
+def map_url(network: Network) -> str:
+    """Return the address of a network's map."""
+    if network.version is None:
+        return reverse("generation:network_map", args=[network.key])
+    model = network.version.model
+    whole = reverse("generation:map_detail", args=[model.owner.handle, model.name])
+    return f"{whole}?v={network.version.number}"
+
+
+def pin_url(network: Network) -> str:
+    """Return the address to which points are sent that are pinned in a network."""
+    if network.version is None:
+        return reverse("generation:network_point_create", args=[network.key])
+    model = network.version.model
+    return reverse("generation:point_create", args=[model.owner.handle, model.name])

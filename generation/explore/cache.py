@@ -1,12 +1,14 @@
-"""The pictures of looks that were made: files in storage, and a row for each that says when it was last used.
+"""What of looks was made: files in storage, and a row for each that says when it was last used.
 
 Keys are SHA-256 hashes of all that decides a picture, the generator's own hash first, so a picture never
 changes, and nobody reaches one of a network that they may not see.
 """
 
 import io
+import json
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -17,6 +19,8 @@ from PIL import Image
 
 from catalog.generators import Network, find_network
 from engines.images import UInt8Array
+from engines.stylegan.points import Vector
+from generation.explore.wanted import VALUES
 from generation.models import LookPicture
 
 PREFIX = "looks"
@@ -34,8 +38,9 @@ def max_bytes() -> int:
 
 
 def storage_key(sha256: str, key: str) -> str:
-    """Return where the picture with this key lies, made by the generator with this SHA-256."""
-    return f"{PREFIX}/{sha256[:16]}/{key[:2]}/{key}.webp"
+    """Return where the picture, or values, of this key lie, made by the generator with this SHA-256."""
+    ending = "json" if key.startswith(VALUES) else "webp"
+    return f"{PREFIX}/{sha256[:16]}/{key[:2]}/{key}.{ending}"
 
 
 def find_made(sha256: str, keys: Collection[str]) -> set[str]:
@@ -49,31 +54,55 @@ def find_made(sha256: str, keys: Collection[str]) -> set[str]:
 
 def store_pictures(network: Network, keys: Sequence[str], pictures: UInt8Array) -> None:
     """Store pictures, uint8 `[N, H, W, 3]`, under their keys; one that was stored meanwhile stays."""
+    _store(network, [(key, _webp(pixels)) for key, pixels in zip(keys, pictures, strict=True)])
+
+
+def store_values(network: Network, keys: Sequence[str], points: Sequence[Vector]) -> None:
+    """Store values of w under their keys; what was stored meanwhile stays."""
+    texts = [json.dumps(point.as_json()).encode() for point in points]
+    _store(network, list(zip(keys, texts, strict=True)))
+
+
+def read_values(sha256: str, key: str) -> Vector | None:
+    """Return the values with this key; None where they are not there, or no longer."""
+    try:
+        with default_storage.open(storage_key(sha256, key)) as stored:
+            return Vector.from_json(json.loads(stored.read()), 0)
+    except FileNotFoundError:
+        forget_picture(key)
+        return None
+
+
+def _store(network: Network, contents: Sequence[tuple[str, bytes]]) -> None:
     rows = []
-    for key, pixels in zip(keys, pictures, strict=True):
-        encoded = io.BytesIO()
-        Image.fromarray(pixels).save(encoded, format="WEBP", quality=_QUALITY, method=2)
-        _put(storage_key(network.sha256, key), encoded.getvalue())
+    for key, content in contents:
+        _put(storage_key(network.sha256, key), content)
         rows.append(
             LookPicture(
                 key=key,
                 sha256=network.sha256,
                 network=network.key,
-                size_bytes=encoded.tell(),
+                size_bytes=len(content),
                 used_at=timezone.now(),
             )
         )
     LookPicture.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def _webp(pixels: UInt8Array) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, format="WEBP", quality=_QUALITY, method=2)
+    return encoded.getvalue()
+
+
 def forget_picture(key: str) -> None:
-    """Forget a picture whose file is gone, so that it is made again."""
+    """Forget a picture, or values, whose file is gone, so that it is made again."""
     LookPicture.objects.filter(pk=key).delete()
 
 
 def keys_in_use(keys: Collection[str]) -> set[str]:
     """Return those of the keys below `looks/` that have a row."""
-    named = {key.rsplit("/", 1)[-1].removesuffix(".webp"): key for key in keys}
+    named = {PurePosixPath(key).stem: key for key in keys}
     found = LookPicture.objects.filter(pk__in=named).values_list("key", "sha256")
     return {storage_key(sha256, key) for key, sha256 in found}
 

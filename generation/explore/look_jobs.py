@@ -1,10 +1,14 @@
 """Making the pictures of looks, in a generate worker. Imports torch, so no web process may import it."""
 
+import logging
 import time
+from collections import Counter
 from dataclasses import dataclass
+from uuid import UUID
 
 import torch
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import BrokenModelError
@@ -14,15 +18,18 @@ from engines.images import UInt8Array
 from engines.progress import Control
 from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace
-from engines.stylegan.points import Tile, parse_map, parse_point
+from engines.stylegan.points import Tile, Vector, parse_map, parse_point
 from engines.stylegan.walk import walk_latents
 from engines.stylegan.walking import Walk
-from generation.explore.cache import find_made, store_pictures
+from generation.explore.cache import find_made, store_pictures, store_values
 from generation.explore.wanted import Sheet
 from generation.models import Look
 from jobs import warm
 from jobs.context import JobContext, Outcome
 from jobs.exceptions import JobError
+from jobs.models import State
+
+logger = logging.getLogger(__name__)
 
 # The first ones come alone, so that something is seen soon; then as many as make full use of the processor.
 FIRST_BATCH, BATCH = 4, 16
@@ -66,11 +73,51 @@ def _take(context: JobContext, count: int) -> Sheet | None:
         if not look.wanted:
             look.delete()  # under the lock: whoever asks from now on submits another job
             return None
-        sheet, *others = map(Sheet.from_json, look.wanted)
-        rest = sheet.part(sheet.items[count:])
-        look.wanted = [one.as_json() for one in (*others, rest) if one.items]
-        look.save(update_fields=["wanted"])
+        return _cut(look, count)
+
+
+def _cut(look: Look, count: int) -> Sheet:
+    """Take the first pictures out of what a look, which is locked, wants."""
+    sheet, *others = map(Sheet.from_json, look.wanted)
+    rest = sheet.part(sheet.items[count:])
+    look.wanted = [one.as_json() for one in (*others, rest) if one.items]
+    look.save(update_fields=["wanted"])
     return sheet.part(sheet.items[:count])
+
+
+class Between:
+    """Lets the looks that wait have their pictures while the same worker is busy with long work.
+
+    Their jobs keep waiting for a worker; they find nothing left to do then.
+    """
+
+    def __init__(self) -> None:
+        self._turns: Counter[UUID] = Counter()
+
+    def serve(self) -> None:
+        """Make one batch of what a look wants, if any waits: call it after each step of the long work.
+
+        So that goes on however much is looked at. What cannot be made is left to the look's own job, which
+        says why. Costs a query where none waits.
+        """
+        sheet = self._take()
+        if sheet is None:
+            return
+        try:
+            _make(sheet)
+        except Exception:  # the long work goes on, whatever becomes of a map
+            logger.warning("pictures of %s could not be made between steps", sheet.network, exc_info=True)
+
+    @transaction.atomic
+    def _take(self) -> Sheet | None:
+        """Take a batch of the look that had the fewest so far, of these the oldest; None where none waits."""
+        waiting = Look.objects.filter(job__state=State.QUEUED).exclude(wanted=[]).order_by("created_at")
+        number = min(waiting.values_list("pk", flat=True), key=self._turns.__getitem__, default=None)
+        look = waiting.select_for_update(of=("self",), skip_locked=True).filter(pk=number).first()
+        if look is None:
+            return None
+        self._turns[look.pk] += 1
+        return _cut(look, BATCH if self._turns[look.pk] > 1 else FIRST_BATCH)
 
 
 def _make(sheet: Sheet) -> None:
@@ -82,13 +129,16 @@ def _make(sheet: Sheet) -> None:
     sheet = sheet.part([item for item in sheet.items if item[0] not in made])
     if sheet.items and network.sha256 == sheet.sha256:
         try:
-            pictures = render(_space(network).latent, sheet)
+            latent = _space(network).latent
+            if sheet.kind == "values":
+                store_values(network, sheet.keys, _values(latent, sheet))
+            else:
+                store_pictures(network, sheet.keys, render(latent, sheet))
         except (BrokenModelError, EngineError) as error:
             raise JobError(str(error)) from error
         except FileNotFoundError as error:
             told = _("The weights are not there any more. Choose another model or another snapshot.")
             raise JobError(told) from error
-        store_pictures(network, sheet.keys, pictures)
 
 
 def render(latent: LatentSpace, sheet: Sheet) -> UInt8Array:
@@ -104,6 +154,15 @@ def render(latent: LatentSpace, sheet: Sheet) -> UInt8Array:
         points = tuple(parse_point(point) for point in shared.pop("points"))
         ws = walk_latents(latent, Walk(points=points, **shared))(whats)
     return latent.generator.images_of(ws, batch_size=BATCH)
+
+
+def _values(latent: LatentSpace, sheet: Sheet) -> list[Vector]:
+    """The w of a sheet's points, in order: one row for all layers where they have the same."""
+    found = []
+    for ws in latent.ws([parse_point(what) for _key, what in sheet.items]):
+        is_one = bool((ws == ws[0]).all())
+        found.append(Vector.of(ws[: 1 if is_one else None].numpy(), model=latent.generator.info.sha256))
+    return found
 
 
 def _space(network: Network) -> Space:

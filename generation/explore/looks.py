@@ -19,11 +19,17 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from catalog.generators import Network
 from catalog.services.seed import PUBLISHER_HANDLE, ensure_publisher
-from engines.stylegan.points import LatentMap, Point, Tile
+from engines.stylegan.points import LatentMap, Point, Tile, Vector
 from generation.exceptions import LookRefusedError, LooksBusyError
-from generation.explore.cache import find_made
+from generation.explore.cache import find_made, read_values
 from generation.explore.points import why_not_shown
-from generation.explore.wanted import Sheet, sheet_of_frames, sheet_of_points, sheet_of_tiles
+from generation.explore.wanted import (
+    Sheet,
+    sheet_of_frames,
+    sheet_of_points,
+    sheet_of_tiles,
+    sheet_of_values,
+)
 from generation.models import Look
 from jobs.fairness import lock_line
 from jobs.models import Job, State
@@ -76,6 +82,25 @@ def ask_walk_looks(
     """
     sheet = sheet_of_frames(network.key, network.sha256, walk, frames)
     return ask_sheets(owner=owner, slot=slot, sheets=[sheet]).keys
+
+
+def ask_values(
+    *, owner: User, networks: Sequence[Network], point: Point, slot: str, admit: Callable[[], bool]
+) -> tuple[Vector | None, Answer]:
+    """Have the values of w at a point told soon; they are returned as soon as they are there.
+
+    They are of that one of the networks whose values all of them take. Effect and errors as `ask_sheets`;
+    raises LookRefusedError where there is none such, too.
+    """
+    for network in networks:
+        check_shown(network, point)
+    shared = [one for one in networks if all(one.sha256 in other.accepted for other in networks)]
+    if not shared:
+        raise LookRefusedError(_("The two are not relatives: a place of one means nothing in the other."))
+    sheet = sheet_of_values(shared[0].key, shared[0].sha256, [point])
+    answer = ask_sheets(owner=owner, slot=slot, sheets=[sheet], admit=admit)
+    (key,) = answer.keys
+    return (read_values(shared[0].sha256, key) if answer.made else None), answer
 
 
 def tiles_of(network: Network, latent_map: LatentMap, tiles: Sequence[Tile]) -> Sheet:
@@ -136,7 +161,9 @@ def visitors_account() -> User:
     Raises LooksBusyError where as many of them look on as are served at once.
     """
     house = User.objects.filter(handle=PUBLISHER_HANDLE).first() or ensure_publisher()
-    if Look.objects.filter(owner=house, job__state__in=(State.QUEUED, State.RUNNING)).count() >= MAX_VISITORS:
+    # One that wants nothing any more only waits to be cleared away.
+    looks = Look.objects.filter(owner=house, job__state__in=(State.QUEUED, State.RUNNING)).exclude(wanted=[])
+    if looks.count() >= MAX_VISITORS:
         raise LooksBusyError(_("Many people look at maps just now. The pictures come in a moment."))
     return house
 

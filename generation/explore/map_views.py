@@ -16,6 +16,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.files import serve_file
@@ -26,9 +27,10 @@ from catalog.generators import Network, find_network, network_of, siblings_of
 from catalog.models import CatalogModel, ModelFile, Visibility
 from engines.errors import ConfigError
 from engines.manifest import FAMILIES, GENERATOR_FILE
-from engines.stylegan.points import Tile
+from engines.stylegan.points import Tile, parse_point
 from generation.exceptions import LookRefusedError, LooksBusyError
 from generation.explore import looks, maps, points
+from generation.explore.addressed import pin_url
 from generation.explore.admission import admission
 from generation.explore.cache import CONTENT_TYPE, forget_picture, storage_key
 from generation.explore.tray import tray_context
@@ -39,6 +41,9 @@ from jobs.models import Queue
 # What a request for pictures may weigh: a map whose centre has values for each of 18 layers has a fifth.
 MAX_ASKED_BYTES = 300_000
 MAX_NETWORKS = 2
+_NOT_SHOWN = gettext_noop(
+    "The page has asked for something that cannot be shown. Reload the page, then go on."
+)
 
 
 @require_safe
@@ -75,8 +80,7 @@ def ask_tiles(request: AccountHttpRequest) -> HttpResponse:
     except (ConfigError, LookRefusedError) as error:
         return _refused(str(error), HTTPStatus.UNPROCESSABLE_ENTITY)
     except (ValueError, KeyError, TypeError, RecursionError):
-        told = _("The page has asked for something that cannot be shown. Reload the page, then go on.")
-        return _refused(told, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _refused(_(_NOT_SHOWN), HTTPStatus.UNPROCESSABLE_ENTITY)
     return JsonResponse(
         {
             "networks": [
@@ -88,6 +92,36 @@ def ask_tiles(request: AccountHttpRequest) -> HttpResponse:
             "waits": answer.waits,
             "away": answer.waits and not is_served(Queue.GENERATE),
         },
+        headers={"Cache-Control": "private, no-store"},
+    )
+
+
+@require_POST
+def find_centre(request: AccountHttpRequest) -> HttpResponse:
+    """Say what w is at a place of a map, so that it can be the middle of another one: JSON in, JSON out.
+
+    In: `networks` as for `ask_tiles`, and `point`. Out: `centre`, a point that holds nothing but values; it
+    is null, with 202, until a worker has found it. 422 and 429 as for `ask_tiles`.
+    """
+    try:
+        asked = json.loads(_read_body(request))
+        networks = [_network(request, str(key)) for key in asked["networks"][:MAX_NETWORKS]]
+        point = parse_point(asked["point"])
+        owner, slot = _looker(request)
+        centre, answer = looks.ask_values(
+            owner=owner, networks=networks, point=point, slot=f"{slot} centre", admit=admission(request)
+        )
+    except LooksBusyError as error:
+        return _refused(str(error), HTTPStatus.TOO_MANY_REQUESTS, retry_after=error.retry_after)
+    except (ConfigError, LookRefusedError) as error:
+        return _refused(str(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _refused(_(_NOT_SHOWN), HTTPStatus.UNPROCESSABLE_ENTITY)
+    if answer.problem:
+        return _refused(answer.problem, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return JsonResponse(
+        {"centre": centre.as_json() if centre else None},
+        status=HTTPStatus.OK if centre else HTTPStatus.ACCEPTED,
         headers={"Cache-Control": "private, no-store"},
     )
 
@@ -168,6 +202,7 @@ def map_config(
     x, y, zoom = view.place
     return {
         "ask": reverse("generation:tiles_ask"),
+        "centre": reverse("generation:centre_find"),
         "token": get_token(request),
         "networks": [network.key for network in networks],
         "resolution": networks[0].resolution,
@@ -199,6 +234,7 @@ def map_settings(network: Network, view: maps.View, fixed: Mapping[str, str]) ->
         ],
         "form": {"t": shown.truncation, "d": shown.distance, "ax": right, "ay": down, "seed": shown.seed},
         "hidden": hidden,
+        "pin_url": pin_url(network),
     }
 
 
@@ -254,18 +290,27 @@ def _to(view: maps.View, fixed: Mapping[str, str]) -> str:
 
 def _ask(request: HttpRequest, sheets: list[Sheet], *, again: bool = False) -> looks.Answer:
     """Ask in the name of whoever looks, or of the studio for somebody who is not signed in."""
-    admit = admission(request)
+    owner, slot = _looker(request)
+    again = again and isinstance(request.user, User)
+    return looks.ask_sheets(owner=owner, slot=slot, sheets=sheets, again=again, admit=admission(request))
+
+
+def _looker(request: HttpRequest) -> tuple[User, str]:
+    """In whose name pictures are made for a request, and for which of their pages. Raises LooksBusyError."""
     if isinstance(request.user, User):
-        return looks.ask_sheets(owner=request.user, slot="map", sheets=sheets, again=again, admit=admit)
+        return request.user, "map"
     address = hashlib.sha256(get_ip(request).encode()).hexdigest()[:32]
-    owner = looks.visitors_account()
-    return looks.ask_sheets(owner=owner, slot=f"visitor {address}", sheets=sheets, admit=admit)
+    return looks.visitors_account(), f"visitor {address}"
+
+
+def _read_body(request: HttpRequest) -> bytes:
+    if int(request.headers.get("Content-Length") or 0) > MAX_ASKED_BYTES:
+        raise ValueError("too long")
+    return request.body
 
 
 def _read_asked(request: HttpRequest) -> dict[str, Any]:
-    if int(request.headers.get("Content-Length") or 0) > MAX_ASKED_BYTES:
-        raise ValueError("too long")
-    asked = json.loads(request.body)
+    asked = json.loads(_read_body(request))
     if not 1 <= len(asked["networks"]) <= MAX_NETWORKS or not isinstance(asked["networks"], list):
         raise ValueError("one network, or two")
     if not 1 <= len(asked["tiles"]) * len(asked["networks"]) <= looks.MAX_WANTED:

@@ -22,6 +22,7 @@ from engines.metrics.memorisation import memorisation
 from engines.metrics.nearest import SIDE, NearestIndex, thumbnails
 from engines.progress import Control
 from engines.stylegan.generate import Generator
+from generation.explore.look_jobs import Between
 from generation.explore.memorising import GONE
 from generation.models import Memorisation
 from jobs import warm
@@ -42,7 +43,7 @@ def measure(context: JobContext) -> Outcome:
         raise JobError(_("The model was deleted before it was measured."))
     torch.set_num_threads(context.threads)
     try:
-        index = _index(row.version, context.workdir / "nearest.safetensors")
+        index = _index(row.version, context.workdir)
         small = _samples(context, row.version)
         if small is None:
             return Outcome(state="stopped")
@@ -54,17 +55,20 @@ def measure(context: JobContext) -> Outcome:
     return Outcome(apply=partial(_write, row.pk, found))
 
 
-def _index(version: ModelVersion, path: Path) -> NearestIndex:
-    """The index of the largest dataset. Raises JobError where there is none any more."""
-    keys = training_indexes(version)
-    if not keys:
+def _index(version: ModelVersion, folder: Path) -> NearestIndex:
+    """One index of all datasets of the version's lineage. Raises JobError where there is none any more."""
+    indexes = []
+    for number, key in enumerate(training_indexes(version)):
+        path = folder / f"nearest-{number}.safetensors"
+        try:
+            with default_storage.open(key) as stored, path.open("wb") as copy:
+                shutil.copyfileobj(stored, copy)
+        except FileNotFoundError:  # its dataset was deleted meanwhile
+            continue
+        indexes.append(NearestIndex.read(path))
+    if not indexes:
         raise JobError(_(GONE))
-    try:
-        with default_storage.open(keys[0]) as stored, path.open("wb") as copy:
-            shutil.copyfileobj(stored, copy)
-    except FileNotFoundError as error:
-        raise JobError(_(GONE)) from error
-    return NearestIndex.read(path)
+    return NearestIndex.of_all(indexes)
 
 
 def _samples(context: JobContext, version: ModelVersion) -> UInt8Array | None:
@@ -72,13 +76,14 @@ def _samples(context: JobContext, version: ModelVersion) -> UInt8Array | None:
     folder = materialise(version)
     generator = warm.get(version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes)
     count = SAMPLES if generator.resolution < LARGE else SAMPLES_OF_LARGE
-    small = []
+    small, looks = [], Between()
     for done in range(0, count, BATCH):
         if context.report(step=done, total=count) is Control.STOP:
             return None
         seeds = range(FIRST_SEED + done, FIRST_SEED + min(done + BATCH, count))
         images = generator.images(list(seeds), truncation_psi=1.0, batch_size=BATCH)
         small.append(thumbnails(images).reshape(-1, SIDE, SIDE, 3))
+        looks.serve()
     context.report(step=count, total=count)
     return np.concatenate(small)
 

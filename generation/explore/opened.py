@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from catalog.generators import Network, find_network, version_key
+from catalog.generators import Network, find_network
 from engines.stylegan.points import Point
 from generation.exceptions import PointRefusedError
 from generation.explore import points
@@ -74,7 +74,9 @@ def open_point(viewer: User | AnonymousUser, pk: UUID, query: Mapping[str, str])
     `in` names another network than that in which it was pinned; the rest is `ShapeForm`'s.
     """
     saved: SavedPoint = get_object_or_404(points.points_shown_to(viewer), pk=pk)
-    own = _network(version_key(saved.version_id), viewer)
+    own = points.network_where_found(saved, viewer)
+    if own is None:  # also where its model was withdrawn, or is not shown any more
+        raise Http404
     network, problem = _network(query.get("in") or own.key, viewer), ""
     if refusal := points.why_not_shown(points.parse(saved), network):
         network, problem = own, refusal
@@ -99,7 +101,7 @@ def open_point(viewer: User | AnonymousUser, pk: UUID, query: Mapping[str, str])
 
 def _network(key: str, viewer: User | AnonymousUser) -> Network:
     network = find_network(key, viewer)
-    if network is None:  # also where its model was withdrawn, or is not shown any more
+    if network is None:
         raise Http404
     return network
 

@@ -14,6 +14,7 @@ from catalog.models import CatalogModel, ModelVersion
 from engines.manifest import FAMILIES
 from generation.explore import maps
 from generation.explore.map_views import map_config, map_settings
+from generation.explore.tray import tray_context
 
 # Of each group; the catalog has the others.
 _SHOWN = 24
@@ -50,6 +51,7 @@ def show_beside(request: AccountHttpRequest) -> HttpResponse:
         "problem": problem,
         "config": map_config(request, networks, view, fixed=fixed),
         **map_settings(first, view, fixed),
+        **tray_context(request.user, first),
     }
     return render(request, "generation/map_beside.html", context, status=422 if problem else 200)
 

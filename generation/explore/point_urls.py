@@ -10,6 +10,7 @@ urlpatterns = [
         "catalog/<slug:handle>/<slug:name>/directions/", point_views.name_directions, name="direction_names"
     ),
     path("explore/<str:key>/made/", point_views.tell_made, name="looks_made"),
+    path("explore/<str:key>/points/", point_views.create_network_point, name="network_point_create"),
     path("points/<uuid:pk>/", point_views.show_point, name="point_detail"),
     path("points/<uuid:pk>/change/", point_views.change_point, name="point_change"),
     path("points/<uuid:pk>/delete/", point_views.delete_point, name="point_delete"),

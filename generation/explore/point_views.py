@@ -16,11 +16,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
-from catalog.generators import Network, find_network, version_key
+from billing.views.requests import lead_to_credits
+from catalog.generators import Network, find_network
 from catalog.registry import training_indexes
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import points
-from generation.explore.addressed import network_at
+from generation.explore.addressed import map_url, network_at, pin_url
 from generation.explore.cache import find_made
 from generation.explore.opened import open_point, see_shape, see_whole
 from generation.explore.point_orders import order_picture
@@ -57,7 +58,8 @@ def show_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         return response
     context |= {
         **see_whole(request, opened),
-        "model": opened.saved.version.model,
+        "map_url": map_url(opened.network),
+        "pin_url": pin_url(opened.network),
         "is_own": opened.saved.owner_id == request.user.pk,
         "credits": quote_generation(1).credits,
         "relatives": points.relatives_of(opened.own, request.user),
@@ -81,7 +83,20 @@ def tell_made(request: HttpRequest, key: str) -> JsonResponse:
 @login_required
 def create_point(request: AccountHttpRequest, handle: str, name: str) -> HttpResponse:
     """Pin a point (`point`, JSON) in one's own tray of a model; htmx gets the tray."""
-    network = network_at(request, handle, name)
+    return _pin(request, network_at(request, handle, name))
+
+
+@require_POST
+@login_required
+def create_network_point(request: AccountHttpRequest, key: str) -> HttpResponse:
+    """Pin a point (`point`, JSON) in one's own tray of a training, or of any network by its key."""
+    network = find_network(key, request.user)
+    if network is None:
+        raise Http404
+    return _pin(request, network)
+
+
+def _pin(request: AccountHttpRequest, network: Network) -> HttpResponse:
     try:
         saved = points.save_point(
             owner=_user(request),
@@ -133,7 +148,8 @@ def delete_point(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     saved = _own_point(request, pk)
     if request.method != "POST":
         return render(request, "generation/point_delete.html", {"saved": saved})
-    home = reverse("catalog:model_detail", args=[saved.version.model.owner.handle, saved.version.model.name])
+    network = points.network_where_found(saved, request.user)
+    home = network.home if network else reverse("generation:map_list")
     saved.delete()
     if request.htmx:
         network = find_network(request.POST.get("in", ""), request.user)
@@ -164,13 +180,16 @@ def name_directions(request: AccountHttpRequest, handle: str, name: str) -> Http
 def keep_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     """Order the picture of a point (`point`, JSON) as the network `in` shows it, for the gallery."""
     saved = get_object_or_404(points.points_shown_to(request.user), pk=pk)
-    network = find_network(request.POST.get("in") or version_key(saved.version_id), request.user)
+    key = request.POST.get("in", "")
+    network = find_network(key, request.user) if key else points.network_where_found(saved, request.user)
     if network is None or network.version is None:
         raise Http404
     try:
         point = points.read_point(request.POST.get("point", ""))
         order = order_picture(owner=_user(request), network=network, point=point, saved=saved)
-    except (PointRefusedError, TooManyWaitingError, CreditsShort, AccountBlocked) as error:
+    except (CreditsShort, AccountBlocked) as error:
+        return lead_to_credits(request, error, back=saved.get_absolute_url())
+    except (PointRefusedError, TooManyWaitingError) as error:
         messages.error(request, str(error))
         return redirect(saved)
     return redirect("generation:generation_detail", pk=order.pk)

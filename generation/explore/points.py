@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from catalog.generators import Network, version_key
+from catalog.generators import Network, find_network, version_key
 from catalog.models import CatalogModel, ModelVersion
 from engines.errors import ConfigError
 from engines.manifest import GENERATOR_FILE, ModelInfo
@@ -79,17 +79,17 @@ def bands_of(info: ModelInfo) -> Bands:
 
 @transaction.atomic
 def save_point(*, owner: User, network: Network, point: Point, title: str = "") -> SavedPoint:
-    """Keep a point in its owner's tray of a version; one that is there already is returned as it is.
+    """Keep a point in its owner's tray of a version, or of a training for one of its snapshots.
 
-    Raises PointRefusedError where the version cannot show it, or the owner keeps as many as one person may,
-    and ValueError for a network that is no version's.
+    One that is there already is returned as it is. Raises PointRefusedError where the network cannot show it,
+    or the owner keeps as many as one person may.
     """
-    if network.version is None:
-        raise ValueError("points are kept with a version")
     if refusal := why_not_shown(point, network):
         raise PointRefusedError(refusal)
     lock_line(owner.pk)  # two pins at once are counted one after the other
     kept = SavedPoint.objects.filter(owner=owner, version=network.version)
+    if network.version is None:
+        kept = kept.filter(training=network.training)
     known: SavedPoint | None = kept.filter(point=point.as_json()).first()
     if known is not None:
         return known
@@ -101,6 +101,8 @@ def save_point(*, owner: User, network: Network, point: Point, title: str = "") 
     saved: SavedPoint = SavedPoint.objects.create(
         owner=owner,
         version=network.version,
+        network="" if network.version else network.key,
+        training=None if network.version else network.training,
         title=title.replace("\0", "").strip()[:80] or describe(point),
         point=point.as_json(),
     )
@@ -139,12 +141,14 @@ def share_point(*, point: SavedPoint, is_shared: bool) -> None:
 def tray_of(user: User | AnonymousUser, network: Network) -> list[SavedPoint]:
     """Return the user's points that a network can show, the newest first. One query.
 
-    They were pinned in it, in another version of its model or in a model that it was made from; of very many
-    the newest.
+    They were pinned in it, in another version of its model, in a model that it was made from, or in a
+    snapshot of its training; of very many the newest.
     """
     lines = Q(version__files__path=GENERATOR_FILE, version__files__sha256__in=network.accepted)
     if network.version is not None:
         lines |= Q(version__model=network.version.model_id)
+    if network.training is not None:
+        lines |= Q(training=network.training) | Q(version__model__saved_from=network.training)
     found = SavedPoint.objects.owned_by(user).filter(lines).distinct()
     fitting = [
         one for one in found.select_related("version__model") if not why_not_shown(parse(one), network)
@@ -161,6 +165,8 @@ def relatives_of(network: Network, viewer: User | AnonymousUser) -> list[tuple[s
     kin = Q(manifest__lineage__contains=[{"kind": "model", "sha256": network.sha256}])
     if network.version is not None:
         kin |= Q(model=network.version.model_id)
+    elif network.training is not None:
+        kin |= Q(model__saved_from=network.training)
     open_to = CatalogModel.objects.reachable_by(viewer).values("pk")
     found = (
         ModelVersion.objects.filter(kin, model__in=open_to).select_related("model").order_by("-created_at")
@@ -171,6 +177,21 @@ def relatives_of(network: Network, viewer: User | AnonymousUser) -> list[tuple[s
         for one in found[:_RELATIVES]
         if version_key(one.pk) != network.key
     ]
+
+
+def network_where_found(saved: SavedPoint, viewer: User | AnonymousUser) -> Network | None:
+    """Return the network in which a point was pinned, as far as the viewer may see it.
+
+    Where that was a snapshot that is gone, the model that was saved from its training.
+    """
+    if saved.version_id is not None:
+        return find_network(version_key(saved.version_id), viewer)
+    network = find_network(saved.network, viewer)
+    if network is None:
+        versions = ModelVersion.objects.filter(model__saved_from=saved.training).order_by("-number")
+        number = versions.values_list("pk", flat=True).first()
+        network = find_network(version_key(number), viewer) if number else None
+    return network
 
 
 def parse(saved: SavedPoint) -> Point:

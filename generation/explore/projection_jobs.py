@@ -30,6 +30,7 @@ from engines.stylegan.points import Seed
 from engines.stylegan.project import FLOOR_SEED, Projector
 from engines.stylegan.project import Outcome as Ended
 from engines.stylegan.project import Projection as Found
+from generation.explore.look_jobs import Between
 from generation.explore.projections import config_of, known_floor
 from generation.models import Projection, SavedPoint
 from jobs import warm
@@ -79,12 +80,14 @@ class _Work:
         context.report(step=context.job.step, total=self._config.steps, message=_("Choosing where to begin"))
         self._projector = Projector(self._generator, folder)
         self._floor = known_floor(version, projection.settings)
+        self._state_bytes = 0  # of what is stored of the search, to go on from
 
     def run(self) -> Outcome:
         """Search, then measure the floor unless it is known. Raises EngineError, LeaseLost."""
         state = self._context.workdir / "state"
         if self._projection.state_file:
             fetch_folder(self._projection.state_file, state)
+            self._state_bytes = _bytes_in(state)
         found, is_stopped = self._search(_target(self._projection), state)
         if is_stopped and found.outcome is Ended.STOPPED:
             return Outcome(state="stopped", apply=partial(self._pin, found))
@@ -118,18 +121,19 @@ class _Work:
     def _keep(self, found: Found, state: Path) -> None:
         """Store where the search stands, in place of where it stood, with the picture of this step."""
         prefix = attempt_prefix(self._context.job)
-        picture = default_storage.save(
-            f"{prefix}step-{found.step:04d}.webp", ContentFile(_webp(found.picture))
-        )
+        pixels = _webp(found.picture)
+        picture = default_storage.save(f"{prefix}step-{found.step:04d}.webp", ContentFile(pixels))
         folder = f"{prefix}state-{found.step:04d}"
         store_folder(state, folder)
-        before = self._projection.state_file
+        before, state_bytes = self._projection.state_file, _bytes_in(state)
+        self._projection.size_bytes += len(pixels) + state_bytes - self._state_bytes
+        self._state_bytes = state_bytes
         step = {"step": found.step, "file": picture, "distance": round(found.reached.distance, 4)}
         self._projection.steps.append(step)
         self._projection.picture, self._projection.state_file = picture, folder
         self._projection.figures = self._figures(found)
         with self._context.fenced():
-            self._projection.save(update_fields=["picture", "state_file", "steps", "figures"])
+            self._projection.save(update_fields=["picture", "state_file", "steps", "figures", "size_bytes"])
             self._context.deliver(found.step)
             self._context.touch()
             if before and before != folder:
@@ -163,6 +167,7 @@ class _Leg:
         self.steps, self.is_stopped = 0, False
         self._context, self._message, self._total = context, message, total
         self._before, self._legs_end = before, legs_end
+        self._looks = Between()
         self._clock, self._last = StepClock(), time.monotonic()
 
     def progress(self, progress: Progress) -> Control:
@@ -181,11 +186,16 @@ class _Leg:
             values=progress.losses,
         )
         self.is_stopped = control is Control.STOP
+        self._looks.serve()
         ends = self._legs_end and progress.step % LEG == 0
         return Control.STOP if self.is_stopped or ends else Control.CONTINUE
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """A projection writes none."""
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _target(projection: Projection) -> UInt8Array:

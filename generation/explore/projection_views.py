@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,6 +17,7 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
+from billing.views.requests import lead_to_credits
 from catalog.generators import Network
 from generation.exceptions import PointRefusedError, TooManyWaitingError
 from generation.explore import projections
@@ -135,7 +137,9 @@ def resume_projection(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
     """Let a search that was stopped or has failed go on from where it stood."""
     try:
         resume_job(job=_own_projection(request, pk).job)
-    except (MoveRefusedError, CreditsShort, AccountBlocked) as error:
+    except (CreditsShort, AccountBlocked) as error:
+        return lead_to_credits(request, error, back=reverse("generation:projection_detail", args=[pk]))
+    except MoveRefusedError as error:
         messages.error(request, str(error))
     return redirect("generation:projection_detail", pk=pk)
 
@@ -165,10 +169,8 @@ def serve_projection_picture(request: AccountHttpRequest, pk: UUID, step: int) -
     projection = _own_projection(request, pk)
     if step == 0:
         return serve_file(request, projection.target, content_type="image/png", immutable=True)
-    for one in projection.steps:
-        if one["step"] == step:
-            return serve_file(request, one["file"], content_type="image/webp", immutable=True)
-    raise Http404
+    key = next((one["file"] for one in projection.steps if one["step"] == step), "")
+    return serve_file(request, key, content_type="image/webp", immutable=True)
 
 
 def _own_projection(request: AccountHttpRequest, pk: UUID) -> Projection:

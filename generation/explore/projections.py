@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -108,6 +109,7 @@ def _insert(owner: User, network: Network, stored: str, title: str, config: Proj
         title=title[:80],
         target=stored,
         settings=asdict(config),
+        size_bytes=default_storage.size(stored),
     )
     return projection
 
@@ -168,6 +170,12 @@ def delete_projection(*, projection: Projection) -> None:
     projection.delete()
     for key in files:
         transaction.on_commit(partial(default_storage.delete, key))
+
+
+def bytes_of(user: User) -> int:
+    """Return how much room the user's projections take. One query."""
+    total = Projection.objects.owned_by(user).aggregate(total=Sum("size_bytes", default=0))["total"]
+    return int(total)
 
 
 def _files(projection: Projection) -> Iterator[str]:

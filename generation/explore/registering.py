@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from catalog.registry import Dependents, register_dependents
+from catalog.registry import Dependents, register_dependents, register_stored
 from generation.dependents import describe_points
 from generation.explore import memorising, projections
 from generation.services import POINT_JOB_KIND
@@ -40,6 +40,7 @@ def register_points() -> None:
             title=_("Measuring what was learnt by heart"),
         )
     )
+    register_stored("projections", projections.bytes_of)
     register_dependents(Dependents(name="points", describe=describe_points))
     for prefix in (projections.PREFIX, "jobs"):
         register_files(

@@ -12,7 +12,11 @@ from engines.stylegan.points import Point
 from generation.exceptions import LooksBusyError
 from generation.explore import points
 from generation.explore.looks import ask_sheets, look_url, made_of, visitors_account
+from generation.explore.walks import way_of
 from generation.explore.wanted import sheet_of_points
+
+# Of more points than these the newest: a walk through all of them would take minutes.
+_MOST_ON_THE_WAY = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,4 +57,9 @@ def tray_context(viewer: User | AnonymousUser, network: Network) -> dict[str, An
     """Return what `generation/point_tray.html` shows: the viewer's points that fit a network."""
     tray = points.tray_of(viewer, network)
     seen = see(viewer, network, map(points.parse, tray), slot=f"tray {network.key}")
-    return {"network": network, "tray": list(zip(tray, seen, strict=True))}
+    return {
+        "network": network,
+        "tray": list(zip(tray, seen, strict=True)),
+        # In the order in which they were pinned.
+        "way": way_of(reversed(tray[:_MOST_ON_THE_WAY])),
+    }

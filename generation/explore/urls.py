@@ -32,6 +32,7 @@ urlpatterns = [
     path("explore/", place_views.list_maps, name="map_list"),
     path("explore/beside/", place_views.show_beside, name="map_beside"),
     path("explore/tiles/", map_views.ask_tiles, name="tiles_ask"),
+    path("explore/centre/", map_views.find_centre, name="centre_find"),
     path("explore/<network_key:key>/map/", map_views.show_network_map, name="network_map"),
     path(
         "explore/<network_key:network>/looks/<look_key:key>.webp",

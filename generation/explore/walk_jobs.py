@@ -25,6 +25,8 @@ from engines.stylegan.generate import Generator
 from engines.stylegan.latent import LatentSpace
 from engines.stylegan.walk import preview, write_walk
 from engines.stylegan.walking import Walk, parse_walk
+from generation.explore.look_jobs import Between
+from generation.explore.walk_frames import StoredFrames
 from generation.models import Walk as WalkRow
 from jobs import warm
 from jobs.context import JobContext, Outcome
@@ -41,8 +43,8 @@ class Stopped(Exception):
 def make_walk(context: JobContext) -> Outcome:
     """Make the file of a walk, which is charged as soon as it is stored. Stopping leaves and costs nothing.
 
-    An attempt makes the whole file, to the same pictures as the one before; one that finds the file of an
-    earlier attempt has nothing left to do.
+    An attempt goes on from the frames that those before it have stored; one that finds the file of an earlier
+    attempt has nothing left to do.
     """
     row = _row(context)
     if row.file:
@@ -54,7 +56,9 @@ def make_walk(context: JobContext) -> Outcome:
     try:
         walk = parse_walk(row.settings)
         space = _space(row.version)
-        write_walk(space, walk, path, marker=_marker(row, row.version, walk), on_batch=_told(context))
+        frames = StoredFrames(context.job)
+        marker = _marker(row, row.version, walk)
+        write_walk(space, walk, path, marker=marker, on_batch=_told(context), kept=frames)
         poster = preview(space, walk, 1)[0]
     except Stopped:
         return Outcome(state="stopped")
@@ -63,6 +67,7 @@ def make_walk(context: JobContext) -> Outcome:
     except EngineError as error:
         raise JobError(str(error)) from error
     _keep(context, row, walk, path, Image.fromarray(poster))
+    frames.forget()
     return Outcome()
 
 
@@ -83,9 +88,12 @@ def _space(version: ModelVersion) -> LatentSpace:
 
 
 def _told(context: JobContext) -> Callable[[int, int], None]:
+    looks = Between()
+
     def on_batch(done: int, total: int) -> None:
         if context.report(step=done, total=total) is Control.STOP:
             raise Stopped
+        looks.serve()
 
     return on_batch
 

@@ -46,7 +46,6 @@ from jobs.services import stop_job
 PAGE_SIZE = 24
 PREVIEW_TARGET = "walk-preview"
 _VALUE_LENGTH = 100
-_BETWEEN = "."  # points in an address
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Plan:
         """Read what a page or a link asks for; points that are not in the user's tray are left out."""
         tray = kept.tray_of(user, network)
         by_id = {one.pk: one for one in tray}
-        told = [*asked.getlist("point"), *asked.get("points", "").split(_BETWEEN)]
+        told = [*asked.getlist("point"), *asked.get("points", "").split(walks.BETWEEN)]
         order = walks.change_order(walks.as_ids(told), asked.get("do", ""))
         way = [by_id[pk] for pk in order if pk in by_id][: MAX_POINTS + 1]
         typed = {name: asked[name][:_VALUE_LENGTH] for name in WalkForm.base_fields if name in asked}
@@ -78,7 +77,7 @@ class Plan:
     @property
     def address(self) -> str:
         """The page as it stands; short enough for a hundred points."""
-        way = {"points": _BETWEEN.join(one.pk.hex for one in self.way)} if self.way else {}
+        way = {"points": walks.way_of(self.way)} if self.way else {}
         query = urlencode({**way, **self.form.told})
         address = _walk_address(self.network)
         return f"{address}?{query}" if query else address
@@ -238,14 +237,13 @@ def _sees(request: HttpRequest, row: WalkRow) -> bool:
 def serve_walk(request: HttpRequest, pk: UUID, ending: str) -> HttpResponseBase:
     """Serve the file of a walk; with `?download` to be saved."""
     row = _shown_walk(request, pk)
-    if not row.file or ending != row.format:
+    if ending != row.format:
         raise Http404
     return serve_file(
         request,
         row.file,
         content_type=walks.CONTENT_TYPES[row.format],
         filename=walks.file_name(row),
-        download="download" in request.GET,
         immutable=True,
     )
 
@@ -254,8 +252,6 @@ def serve_walk(request: HttpRequest, pk: UUID, ending: str) -> HttpResponseBase:
 def serve_poster(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Serve the picture that stands for a walk."""
     row = _shown_walk(request, pk)
-    if not row.poster:
-        raise Http404
     return serve_file(request, row.poster, content_type="image/webp", immutable=True)
 
 

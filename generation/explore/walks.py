@@ -1,7 +1,7 @@
 """Walks from point to point: previewed for nothing, then ordered as a film, an animation or PNG files."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,8 +22,10 @@ from engines.errors import ConfigError
 from engines.stylegan.walking import MAX_GIF_FRAMES, Walk
 from generation.exceptions import TooManyWaitingError, WalkRefusedError
 from generation.explore.points import why_not_shown
+from generation.explore.walk_frames import FOLDER as FRAMES
+from generation.models import SavedPoint
 from generation.models import Walk as WalkRow
-from jobs.models import Queue
+from jobs.models import ACTIVE_STATES, Queue
 from jobs.registry import JobKind, register
 from jobs.selectors import active_jobs
 from jobs.services import submit_job
@@ -34,6 +36,7 @@ JOB_KIND = "generation.walk"
 PRICE_CODE = "walk"
 # Walks of one person that wait or are made at the same time.
 MAX_WAITING = 5
+BETWEEN = "."  # points in an address
 FORMATS: dict[str, str | Promise] = {
     "mp4": gettext_lazy("Film (MP4)"),
     "gif": gettext_lazy("Animation (GIF)"),
@@ -178,6 +181,11 @@ def file_name(walk: WalkRow) -> str:
     return f"walk-{walk.pk.hex[:8]}.{walk.format}"
 
 
+def way_of(points: Iterable[SavedPoint]) -> str:
+    """Return points in their order as an address holds them: short enough for a hundred."""
+    return BETWEEN.join(point.pk.hex for point in points)
+
+
 def change_order(order: Sequence[uuid.UUID], change: str) -> list[uuid.UUID]:
     """Return the order of points after a change that a button asks for; what makes no sense changes nothing.
 
@@ -211,9 +219,14 @@ def as_ids(texts: Sequence[str]) -> list[uuid.UUID]:
 
 
 def keys_in_use(keys: Collection[str]) -> set[str]:
-    """Return those of the keys below `jobs/` that hold a walk or the picture that stands for it."""
+    """Return those of the keys below `jobs/` that hold a walk, its poster, or frames of one under way."""
     rows = WalkRow.objects.filter(Q(file__in=keys) | Q(poster__in=keys))
-    return {key for pair in rows.values_list("file", "poster") for key in pair} & set(keys)
+    used = {key for pair in rows.values_list("file", "poster") for key in pair} & set(keys)
+    frames = [key for key in keys if f"/{FRAMES}/" in key]
+    jobs = set(as_ids([key.split("/")[1] for key in frames]))
+    active = WalkRow.objects.filter(job__in=jobs, job__state__in=ACTIVE_STATES)
+    going_on = set(map(str, active.values_list("job", flat=True)))
+    return used | {key for key in frames if key.split("/")[1] in going_on}
 
 
 def bytes_of(user: User) -> int:

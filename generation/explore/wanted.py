@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from engines.stylegan.points import MAP_VERSION, LatentMap, MapPlace, Point, Tile, tile_key
 
-Kind = Literal["tiles", "points", "frames"]
+Kind = Literal["tiles", "points", "frames", "values"]
+# Keys of values begin with it, so that they are never taken for those of pictures.
+VALUES = "v"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class Sheet:
     Attributes:
         network: its key (`catalog.generators`).
         sha256: of its generator.
-        kind: "tiles" of the map in `shared`, "points", or "frames" of the walk in `shared`.
+        kind: "tiles" of the map in `shared`, "points", "frames" of the walk in `shared`; or "values": the w
+            of points instead of their pictures.
         shared: what all of them have in common: a map or a walk as JSON.
         items: (key, what it is): a tile [x, y, zoom], a point as JSON, the number of a frame.
     """
@@ -69,6 +72,13 @@ def sheet_of_points(network: str, sha256: str, points: Sequence[Point]) -> Sheet
     """The pictures of points."""
     items = [(point_key(sha256, point), point.as_json()) for point in points]
     return Sheet(network=network, sha256=sha256, kind="points", shared=None, items=items)
+
+
+def sheet_of_values(network: str, sha256: str, points: Sequence[Point]) -> Sheet:
+    """The values of w at points."""
+    keys = [VALUES + _hash(["values", sha256, point.as_json()])[1:] for point in points]
+    items = [(key, point.as_json()) for key, point in zip(keys, points, strict=True)]
+    return Sheet(network=network, sha256=sha256, kind="values", shared=None, items=items)
 
 
 def sheet_of_frames(network: str, sha256: str, walk: Mapping[str, Any], frames: Sequence[int]) -> Sheet:

@@ -68,12 +68,18 @@ class LookPicture(models.Model):
 
 
 class SavedPoint(models.Model):
-    """A point that somebody keeps in the tray of a model."""
+    """A point that somebody keeps in the tray of a model, or of a training that is no model yet."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="points")
     # Where it was found. It is offered for the relatives of that version as well, as far as it fits them.
-    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="points")
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.CASCADE, null=True, blank=True, related_name="points"
+    )
+    # Where that was a snapshot: its network's key, and the training that the model is known by which is saved
+    # from it (`CatalogModel.saved_from`).
+    network = models.CharField(max_length=60, blank=True)
+    training = models.UUIDField(null=True, blank=True)
     title = models.CharField(_("name"), max_length=80)
     # A value of `engines.stylegan.points.parse_point`.
     point = models.JSONField()
@@ -86,6 +92,12 @@ class SavedPoint(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         indexes = [models.Index(fields=["owner", "version", "-created_at"], name="generation_tray")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(version__isnull=False) | (Q(training__isnull=False) & ~Q(network="")),
+                name="generation_point_found_somewhere",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -173,6 +185,8 @@ class Projection(models.Model):
     settings = models.JSONField()
     # The pictures on the way: [{"step", "file", "distance"}], the oldest first.
     steps = models.JSONField(default=list, blank=True)
+    # Of all that is stored of it.
+    size_bytes = models.PositiveBigIntegerField(default=0)
     # How near it came, and what to compare that with, by name: {"distance", "grey_levels"}.
     figures = models.JSONField(default=dict, blank=True)
     # What was found, pinned; the owner may have deleted it since.

@@ -5,6 +5,7 @@ const LEVELS = [-6, 20];
 const MOST = 240; // tiles on the screen, of all panes together: what one request may ask for
 const GAP = 3; // between panes
 const FIRST_POLL = 150;
+const LONGEST = 4000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const apart = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
@@ -160,7 +161,7 @@ class LatentMap {
     const [right, down] = place.map((one, i) => half[i] - (one - this.anchor[i]) * side * scale);
     for (const { plane } of this.panes) plane.style.transform = `translate(${right}px, ${down}px) scale(${scale})`;
     clearTimeout(this.writing);
-    if (this.config.follows) this.writing = setTimeout(() => history.replaceState(null, "", this.address()), 250);
+    if (this.config.follows) this.writing = setTimeout(() => this.write(), 250);
   }
 
   // Going there: at once under a hand, gliding otherwise.
@@ -276,6 +277,12 @@ class LatentMap {
     this.go({ x: this.at.x * scale, y: this.at.y * scale }, true);
     if (this.tile) this.choose(this.tile.x, this.tile.y, this.tile.zoom);
     this.ask();
+  }
+
+  // Servers take no longer ones; then the address stays at where one was before.
+  write() {
+    const address = this.address();
+    if (address.length < LONGEST) history.replaceState(null, "", address);
   }
 
   address() {
@@ -406,8 +413,10 @@ class LatentMap {
   }
 
   // What is chosen becomes the middle of a map of its own; where that is refused, everything stays.
-  centre() {
-    const { map, at: { x, y }, config: { point }, tile } = this;
+  async centre() {
+    const { map, at: { x, y }, config: { point }, tile: { ...tile } } = this;
+    const centre = map.centre ? await this.values(tile) : tile;
+    if (!centre || map !== this.map) return;
     const open = (shown, saved, place) => {
       this.config.point = saved;
       Object.assign(this.at, place);
@@ -415,7 +424,22 @@ class LatentMap {
     };
     this.refuse = () => open(map, point, { x, y });
     this.choose();
-    open({ ...map, centre: tile }, "", { x: 0, y: 0 });
+    open({ ...map, centre }, "", { x: 0, y: 0 });
+  }
+
+  // A place of a map that has a centre already, as values of its own: so one can go on without end.
+  async values(point) {
+    const { config: { centre, token, networks }, root: { dataset } } = this;
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": token };
+    const body = JSON.stringify({ networks, point });
+    for (let tries = 0; tries < 100; tries++) {
+      const response = await fetch(centre, { method: "POST", headers, body }).catch(() => undefined);
+      const answer = await response?.json().catch(() => undefined);
+      if (answer?.centre) return answer.centre;
+      if (response?.status !== 202) return this.say(answer?.problem ?? dataset.textAway);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    return this.say(dataset.textBusy);
   }
 }
 
@@ -452,4 +476,10 @@ for (const root of document.querySelectorAll("[data-map]")) {
   const map = new LatentMap(root, JSON.parse(document.getElementById(root.dataset.map).textContent));
   const form = root.querySelector("[data-settings]");
   if (form) follow(form, map);
+  // Whoever looks at other networks stays at the same place.
+  document.querySelector("form[data-other]")?.addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of new URL(map.address(), location).searchParams) {
+      if (!formData.has(name)) formData.set(name, value);
+    }
+  });
 }

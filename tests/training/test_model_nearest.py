@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from catalog.generators import network_of
-from catalog.models import ModelVersion, Visibility
+from catalog.models import Derivation, ModelVersion, Visibility
 from catalog.registry import nearest_picture, training_indexes
 from engines.images import load_rgb
 from engines.stylegan.points import Seed
@@ -15,6 +15,7 @@ from generation.explore import memorising_jobs, points
 from generation.explore.memorising import start_memorisation
 from generation.models import Memorisation
 from jobs.testing import run_pending
+from tests.training.conftest import TINY, publish_tiny
 from training import services
 from training.models import NearestIndex
 
@@ -80,6 +81,18 @@ def test_what_was_learnt_by_heart_is_measured_and_told(
     text = stranger_client.get(page).content.decode()
     assert "Learnt by heart" in text
     assert "Measure" not in text
+
+
+def test_what_its_origins_were_trained_on_counts_too(version, owner, licence, dataset, tmp_path):
+    """What was mixed of this model, or trained on from it, may repeat these pictures as well."""
+    child = publish_tiny(owner, licence, tmp_path / "child", TINY, name="child")
+    assert training_indexes(child) == []
+    Derivation.objects.create(child=child.source, parent=version.source, role=Derivation.Role.STARTING_POINT)
+    assert training_indexes(child) == training_indexes(version)
+    image = dataset.images.order_by("name")[3]
+    with default_storage.open(image.file) as stored:
+        pixels = np.asarray(load_rgb(stored).resize((16, 16)))
+    assert nearest_picture(child, owner, pixels).title == image.name
 
 
 def test_without_its_pictures_nothing_is_measured(version, owner, owner_client):

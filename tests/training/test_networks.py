@@ -1,11 +1,16 @@
 """Snapshots as networks: who finds them, what they take, where their files come to lie."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
-from catalog.generators import find_network, network_folder, siblings_of
+from catalog.generators import find_network, network_folder, network_of, siblings_of
 from engines.manifest import read_model_info
+from engines.stylegan.points import LatentMap, MapPlace, Tile
+from generation.explore import points
+from generation.models import SavedPoint
 from jobs.files import store_folder
 from tests.catalog.folders import make_folder
 from tests.world import build_world
@@ -83,3 +88,37 @@ def test_pages_of_the_training_lead_to_its_maps(world, keys, owner_client):
     beside = owner_client.get(reverse("generation:map_beside"), dict(zip("ab", keys, strict=True)))
     assert beside.status_code == 200
     assert owner_client.get(newest).status_code == 200
+
+
+def test_points_are_pinned_in_snapshots_and_carry_over_to_the_model(world, keys, owner, owner_client, client):
+    first, second = (find_network(key, owner) for key in keys)
+    pin = reverse("generation:network_point_create", args=[first.key])
+    place = json.dumps(MapPlace(map=LatentMap(), tile=Tile(x=3, y=1)).as_json())
+    tray = owner_client.post(pin, {"point": place}, headers={"HX-Request": "true"})
+    assert "Pinned: Place 3, 1" in tray.content.decode()
+    saved = SavedPoint.objects.get(version=None)
+    assert owner_client.post(pin, {"point": place})["Location"] == saved.get_absolute_url()
+    assert all(saved in points.tray_of(owner, network) for network in (first, second))
+    for address in (
+        reverse("generation:network_map", args=[second.key]),
+        saved.get_absolute_url(),
+        f"{saved.get_absolute_url()}?in={second.key}",
+    ):
+        page = owner_client.get(address)
+        assert page.status_code == 200
+        assert str(saved.pk) in page.content.decode()
+    shown = owner_client.get(f"/explore/{first.key}/map/", {"point": saved.pk})
+    assert shown.context["config"]["map"]["centre"] == json.loads(place)
+
+    model = world.version.model
+    model.saved_from = world.experiment.job_id
+    model.save(update_fields=["saved_from"])
+    world.version.refresh_from_db()
+    assert saved in points.tray_of(owner, network_of(world.version))
+    world.experiment.snapshots.all().delete()
+    assert owner_client.get(saved.get_absolute_url()).context["network"].version == world.version
+    model.saved_from = None
+    model.save(update_fields=["saved_from"])
+    assert owner_client.get(saved.get_absolute_url()).status_code == 404
+    delete = reverse("generation:point_delete", args=[saved.pk])
+    assert owner_client.post(delete)["Location"] == reverse("generation:map_list")

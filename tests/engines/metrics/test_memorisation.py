@@ -29,6 +29,17 @@ def index():
     return index_of(pictures(300, seed=0))
 
 
+def test_several_datasets_count_as_one(index):
+    first, second = (index_of(pictures(300, seed=0)[part]) for part in (slice(150), slice(150, 300)))
+    whole = NearestIndex.of_all([first, second])
+    assert (whole.thumbnails == index.thumbnails).all()
+    assert whole.names == (*first.names, *second.names)
+    assert memorisation(whole, noisy(pictures(300, seed=0), 20)) == memorisation(
+        index, noisy(pictures(300, seed=0), 20)
+    )
+    assert NearestIndex.of_all([first]) is first
+
+
 def test_fresh_pictures_are_at_the_floor(index):
     found = memorisation(index, pictures(300, seed=1))
     assert found.samples == 300

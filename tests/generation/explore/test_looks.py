@@ -68,6 +68,31 @@ def test_frames_of_a_walk_come_too(owner, network):
     assert LookPicture.objects.filter(pk__in=keys).count() == 3
 
 
+def test_long_work_lets_looks_have_their_pictures_between_its_steps(owner, stranger, network, public_version):
+    mine, theirs = ask(owner, network), ask(stranger, network_of(public_version), TILES[:2])
+    between = look_jobs.Between()
+    between.serve()
+    assert LookPicture.objects.count() == look_jobs.FIRST_BATCH
+    between.serve()  # in turns: the other one first
+    assert set(theirs.keys) <= set(LookPicture.objects.values_list("key", flat=True))
+    between.serve()
+    assert set(mine.keys) <= set(LookPicture.objects.values_list("key", flat=True))
+    between.serve()
+    assert not run_pending()  # their jobs had nothing left to do, and are gone
+    assert not Look.objects.exists()
+
+
+def test_what_cannot_be_made_between_steps_is_left_to_the_looks_own_job(owner, network, monkeypatch):
+    ask(owner, network)
+
+    def fail(latent, sheet):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(look_jobs, "render", fail)
+    look_jobs.Between().serve()
+    assert Look.objects.get().job.state == State.QUEUED
+
+
 def test_who_looks_on_replaces_what_waits(owner, network):
     ask(owner, network)
     job = Look.objects.get().job

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import torch
 from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
@@ -14,7 +15,9 @@ from django.utils import timezone
 from catalog.generators import network_of
 from catalog.models import Licence, Visibility
 from catalog.services import publish_version
-from engines.stylegan.points import LatentMap, MapPlace, Seed, Tile, Vector
+from engines.stylegan.generate import Generator
+from engines.stylegan.latent import LatentSpace
+from engines.stylegan.points import LatentMap, MapPlace, Seed, Tile, Vector, parse_point
 from generation.explore import cache, looks
 from generation.explore.maps import View
 from generation.models import Look, LookPicture
@@ -235,6 +238,42 @@ def test_a_middle_within_middles_is_refused_when_it_is_too_deep(owner_client, ve
     response = ask(owner_client, version, latent_map={"centre": deeper})
     assert response.status_code == 422
     assert "deep" in response.json()["problem"]
+
+
+def find_centre(client, networks, point):
+    body = {"networks": networks, "point": point.as_json()}
+    return client.post(reverse("generation:centre_find"), json.dumps(body), content_type="application/json")
+
+
+def test_one_goes_on_from_middle_to_middle_without_end(owner_client, version, model_folder):
+    """A place of a map that has a centre becomes plain values, of the same picture."""
+    space, key = LatentSpace(Generator.load(model_folder)), network_of(version).key
+    latent_map = LatentMap(centre=Seed(seed=3))
+    for row in range(12):
+        place = MapPlace(map=latent_map, tile=Tile(x=1, y=row))
+        first = find_centre(owner_client, [key], place)
+        assert (first.status_code, first.json()) == (202, {"centre": None})
+        run_pending()
+        centre = parse_point(find_centre(owner_client, [key], place).json()["centre"])
+        assert isinstance(centre, Vector)
+        assert centre.rows == 1
+        assert torch.allclose(space.ws([centre]), space.ws([place]), atol=1e-5)
+        latent_map = LatentMap(centre=centre)
+    assert ask(owner_client, version, latent_map=latent_map).status_code == 200
+    assert LookPicture.objects.filter(key__startswith="v").count() == 12
+    kept = [cache.storage_key(one.sha256, one.key) for one in LookPicture.objects.all()]
+    assert cache.keys_in_use([*kept, "looks/odd/aa/aa.json"]) == set(kept)
+
+
+def test_a_middle_of_strangers_or_of_nonsense_is_refused_in_words(owner_client, version, public_version):
+    keys = [network_of(one).key for one in (version, public_version)]
+    place = MapPlace(map=LatentMap(centre=FOREIGN), tile=Tile(x=1, y=1))
+    refused = find_centre(owner_client, keys[:1], place)
+    assert (refused.status_code, "another model" in refused.json()["problem"]) == (422, True)
+    for body in ("", "{}", "[" * 9000, json.dumps({"networks": keys[:1], "point": {"kind": "seed"}})):
+        answer = owner_client.post(reverse("generation:centre_find"), body, content_type="application/json")
+        assert answer.status_code == 422
+    assert not Look.objects.exists()
 
 
 def test_the_cache_keeps_to_its_size_and_forgets_what_is_gone(owner_client, version, settings):

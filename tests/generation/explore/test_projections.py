@@ -12,11 +12,12 @@ from PIL import Image
 
 from billing.selectors import balance_of
 from catalog.generators import network_of
-from engines.stylegan.points import Vector, parse_point
+from catalog.registry import stored_above
+from engines.stylegan.points import LatentMap, Tile, Vector, parse_point
 from engines.stylegan.project import Projector
 from engines.stylegan.projecting import ProjectConfig
-from generation.explore import projection_jobs, projections
-from generation.models import Projection, SavedPoint
+from generation.explore import looks, projection_jobs, projections
+from generation.models import LookPicture, Projection, SavedPoint
 from jobs.files import list_keys
 from jobs.services import resume_job, stop_job
 from jobs.sweeps import sweep_files
@@ -156,6 +157,39 @@ def stop_after_a_leg(monkeypatch: pytest.MonkeyPatch, projection: Projection) ->
             stop_job(job=projection.job)
 
     monkeypatch.setattr(projection_jobs._Work, "_keep", keep)
+
+
+def test_maps_are_looked_at_while_it_goes_on(order, owner, network, monkeypatch):
+    projection, seen = order(), []
+    real = projection_jobs._Work._keep
+
+    def keep(work, found, state):
+        real(work, found, state)
+        seen.append(LookPicture.objects.count())
+        if found.step == 25:
+            tiles = [Tile(x=x, y=0) for x in range(20)]
+            sheet = looks.tiles_of(network, LatentMap(), tiles)
+            looks.ask_sheets(owner=owner, slot="map", sheets=[sheet])
+
+    monkeypatch.setattr(projection_jobs._Work, "_keep", keep)
+    run_pending("generate")
+    assert seen == [0, 20]
+    projection.refresh_from_db()
+    assert projection.job.state == "succeeded"
+
+
+def test_what_is_stored_counts_towards_the_owners_storage(order, owner, stranger):
+    projection = order()
+    assert projections.bytes_of(owner) == len(photograph((16, 16)))
+    run_pending("generate")
+    projection.refresh_from_db()
+    keys = [projection.target, *(step["file"] for step in projection.steps)]
+    keys += list_keys(projection.state_file)
+    assert projections.bytes_of(owner) == sum(default_storage.size(key) for key in keys)
+    assert stored_above(owner) == projections.bytes_of(owner)
+    assert projections.bytes_of(stranger) == 0
+    projections.delete_projection(projection=projection)
+    assert projections.bytes_of(owner) == 0
 
 
 def test_a_fault_loses_one_leg_at_most(order, monkeypatch):

@@ -3,7 +3,10 @@
 import io
 import json
 import uuid
+import zipfile
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
@@ -24,7 +27,9 @@ from engines.stylegan.points import Seed, Vector, parse_point
 from engines.stylegan.walking import Walk
 from generation.exceptions import TooManyWaitingError, WalkRefusedError
 from generation.explore import walks
+from generation.explore.walk_frames import StoredFrames
 from generation.models import Walk as WalkRow
+from jobs.files import list_keys
 from jobs.models import Job, State
 from jobs.services import stop_job
 from jobs.testing import run_pending
@@ -114,6 +119,55 @@ def test_an_attempt_after_one_that_was_killed_makes_nothing_twice(order):
     row.refresh_from_db()
     assert (row.file, job.price_charged) == (made, 1)
     assert charged in (0, 1)
+
+
+@pytest.mark.parametrize("file_format", ["mp4", "zip"])
+def test_an_attempt_goes_on_from_the_frames_that_are_there(order, monkeypatch, file_format):
+    """The first attempt dies after two parts, while it writes the third: those two are not made again."""
+    walk = Walk(points=WALK.points, seconds=3.0, fps=24)  # 145 frames: three parts and one frame
+    straight, killed = order(file_format, walk), order(file_format, walk)
+    real_store, real_images = StoredFrames.store, Generator.images_of
+    made: list[int] = []
+
+    def store(self, part, pictures):
+        real_store(self, part, pictures)
+        if self.keys[-1].startswith(f"jobs/{killed.job_id}/1/") and part == 2:
+            torn = default_storage.path(self.keys[-1])
+            Path(torn).write_bytes(Path(torn).read_bytes()[:100])
+            raise RuntimeError("the lights went out")
+
+    def images(self, ws, **options):
+        made.append(len(ws))
+        return real_images(self, ws, **options)
+
+    monkeypatch.setattr(StoredFrames, "store", store)
+    monkeypatch.setattr(Generator, "images_of", images)
+    run_pending()
+    for row in (straight, killed):
+        row.refresh_from_db()
+        assert row.job.state == State.SUCCEEDED, row.job.error
+    assert sorted(made) == sorted([48, 48, 48, 1, 1, *[48, 48, 48], *[48, 1, 1]])
+    assert frames_of(killed) == frames_of(straight)
+    assert not any("/frames/" in key for key in list_keys("jobs"))
+
+
+def frames_of(row) -> list[bytes]:
+    """The pictures of a walk, whatever else its file says."""
+    content = content_of(row)
+    if row.format == "zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            names = sorted(name for name in packed.namelist() if name.endswith(".png"))
+            return [Image.open(io.BytesIO(packed.read(name))).tobytes() for name in names]
+    with av.open(io.BytesIO(content)) as film:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in film.decode(video=0)]
+
+
+def test_frames_stay_while_their_walk_goes_on(order):
+    row = order()
+    key = f"jobs/{row.job_id}/1/frames/0000.png"
+    assert walks.keys_in_use([key, "jobs/odd/1/frames/0000.png"]) == {key}
+    Job.objects.filter(pk=row.job_id).update(state=State.FAILED)
+    assert walks.keys_in_use([key]) == set()
 
 
 def test_what_cannot_be_walked_is_refused_in_words(owner, network, order):
