@@ -10,3 +10,10 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have the account itself taken along with what is in it."""
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from accounts.own_data import ACCOUNT  # noqa: PLC0415 - as above
+
+        register_part(ACCOUNT)

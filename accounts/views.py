@@ -3,19 +3,24 @@
 from http import HTTPStatus
 
 from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.belongings import everything_of, parts
 from accounts.erasure import request_erasure
 from accounts.exceptions import EraseRefusedError
 from accounts.forms import MailForm
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
+from accounts.zips import zip_response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,6 +35,47 @@ def change_mail(request: AccountHttpRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("mail_settings")
     return render(request, "account/mail.html", {"form": form})
+
+
+@require_safe
+@login_required
+def show_belongings(request: AccountHttpRequest) -> HttpResponse:
+    """Show what of one's own is in the studio, and where it can be downloaded."""
+    assert isinstance(request.user, User)
+    shown = [{"part": part, "lines": part.describe(request.user)} for part in parts()]
+    may_download = not is_reauthentication_required(request, app="")
+    return render(request, "account/belongings.html", {"parts": shown, "may_download": may_download})
+
+
+@require_safe
+@login_required
+def confirm_belongings(request: AccountHttpRequest) -> HttpResponse:
+    """Ask for the password once more, where it was not given lately, and go back to what is one's own."""
+    response: HttpResponse = _show_confirmed(request)
+    return response
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
+def _show_confirmed(_request: AccountHttpRequest) -> HttpResponse:
+    return redirect("account_data")
+
+
+@require_safe
+@login_required
+def download_belongings(request: AccountHttpRequest, name: str = "") -> HttpResponseBase:
+    """Send one part of what is one's own, or all of it, after the password was asked for once more."""
+    if name not in ("", *(part.name for part in parts())):
+        raise Http404
+    response: HttpResponseBase = _send_belongings(request, name)
+    return response
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
+def _send_belongings(request: AccountHttpRequest, name: str) -> HttpResponseBase:
+    assert isinstance(request.user, User)
+    user = request.user
+    filename = "-".join(filter(None, [user.handle, name, timezone.localdate().isoformat()]))
+    return zip_response(everything_of(user, [name] if name else ()), f"{filename}.zip", is_large=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

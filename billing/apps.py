@@ -13,7 +13,10 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have nobody erased who still pays."""
-        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - as above
         from billing.closing import end_purchases  # noqa: PLC0415 - as above
+        from billing.own_data import BILLING  # noqa: PLC0415 - as above
 
         call_before_erasure("billing", end_purchases)
+        register_part(BILLING)

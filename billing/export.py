@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 
-from billing.models import CreditEntry
+from billing.models import CreditAccount, CreditEntry
 
 _COLUMNS = ("at", "account", "kind", "key", "bucket", "credits", "grant", "actor", "reason")
 # A spreadsheet would take what begins with one of these for a formula.
@@ -17,11 +17,15 @@ class _Echo:
         return line
 
 
-def ledger_rows() -> Iterator[str]:
-    """Yield the ledger as lines of CSV, oldest first, without reading it all into memory."""
+def ledger_rows(account: CreditAccount | None = None) -> Iterator[str]:
+    """Yield the ledger, or one account's part of it, as lines of CSV, without reading it all into memory.
+
+    The oldest come first.
+    """
     writer = csv.writer(_Echo())
     yield str(writer.writerow(_COLUMNS))
-    entries = CreditEntry.objects.order_by("txn_id", "id").values_list(
+    chosen = CreditEntry.objects.filter(txn__account=account) if account else CreditEntry.objects.all()
+    entries = chosen.order_by("txn_id", "id").values_list(
         "txn__created_at",
         "txn__account_id",
         "txn__kind",

@@ -13,7 +13,8 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which stored files are the catalog's, and that trained models need their base."""
-        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - as above
         from catalog import mixes, runs  # noqa: PLC0415 - as above
         from catalog.bundle_parts import tell_bundle  # noqa: PLC0415 - as above
         from catalog.dependents import describe_trained  # noqa: PLC0415 - apps must be loaded
@@ -21,6 +22,7 @@ class CatalogConfig(AppConfig):
         from catalog.letters import LETTER  # noqa: PLC0415 - as above
         from catalog.model_pictures import PREFIX as PICTURES  # noqa: PLC0415 - as above
         from catalog.model_pictures import keys_in_use as pictures_in_use  # noqa: PLC0415 - as above
+        from catalog.own_data import CATALOG  # noqa: PLC0415 - as above
         from catalog.registry import (  # noqa: PLC0415 - as above
             Dependents,
             PagePart,
@@ -99,3 +101,4 @@ class CatalogConfig(AppConfig):
         register_files(StoredFiles(name="model pictures", prefix=PICTURES, in_use=pictures_in_use))
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))
         register_dependents(Dependents(name="trained models", describe=describe_trained, blocks=True))
+        register_part(CATALOG)

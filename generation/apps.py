@@ -13,7 +13,8 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
-        from catalog.registry import (  # noqa: PLC0415 - apps must be loaded
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from catalog.registry import (  # noqa: PLC0415 - as above
             Dependents,
             PagePart,
             register_dependents,
@@ -30,6 +31,7 @@ class GenerationConfig(AppConfig):
         from generation.explore.memorising import tell_memorisation  # noqa: PLC0415 - as above
         from generation.explore.registering import register_points  # noqa: PLC0415 - as above
         from generation.explore.walks import register_walks  # noqa: PLC0415 - as above
+        from generation.own_data import GENERATION  # noqa: PLC0415 - as above
         from generation.run_family import register_families  # noqa: PLC0415 - as above
         from generation.selectors import (  # noqa: PLC0415 - as above
             count_uses,
@@ -107,3 +109,4 @@ class GenerationConfig(AppConfig):
         register_pictures("picture", find_picture_file)
         register_files(StoredFiles(name="generation", prefix="jobs", in_use=keys_in_use))
         register_files(StoredFiles(name="starts", prefix=STARTS, in_use=starts_in_use))
+        register_part(GENERATION)

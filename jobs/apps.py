@@ -13,12 +13,14 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have idle workers that compute measure their machine; register e-mails and what Stripe tells."""
-        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - apps must be loaded
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from accounts.erasure import call_before_erasure  # noqa: PLC0415 - as above
         from billing.inbox import call_on_arrival  # noqa: PLC0415 - as above
         from jobs.billing_inbox import BILLING_INBOX, wake_for_event  # noqa: PLC0415 - as above
         from jobs.idle import register_idle_work  # noqa: PLC0415 - apps must be loaded
         from jobs.mail import END_MAIL  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
+        from jobs.own_data import JOBS  # noqa: PLC0415 - as above
         from jobs.registry import register  # noqa: PLC0415 - as above
         from jobs.services import stop_all_jobs  # noqa: PLC0415 - as above
         from jobs.speed import Measurement  # noqa: PLC0415 - as above
@@ -29,3 +31,4 @@ class JobsConfig(AppConfig):
         register(BILLING_INBOX)
         call_on_arrival(wake_for_event)
         call_before_erasure("jobs", stop_all_jobs)
+        register_part(JOBS)

@@ -26,6 +26,7 @@ class Whose(Enum):
 
     EVERYBODYS = "no sign-in needed"
     ONES_OWN = "a page about whoever asks"
+    ONES_OWN_ONCE_MORE = "the same, after the password was asked for once more"
     THE_OWNERS = "one thing of somebody's, which for others does not exist"
     THE_OWNERS_UNLESS_SHOWN = "the same, and found without a sign-in once it is published"
     STRIPES = "for Stripe, which signs what it sends; tested in tests/billing"
@@ -40,6 +41,10 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "guide_list": (Whose.EVERYBODYS, SAFE),
     "guide_detail": (Whose.EVERYBODYS, SAFE),
     "mail_settings": (Whose.ONES_OWN, FORM),
+    "account_data": (Whose.ONES_OWN, SAFE),
+    "account_data_confirm": (Whose.ONES_OWN_ONCE_MORE, SAFE),
+    "account_download": (Whose.ONES_OWN_ONCE_MORE, SAFE),
+    "account_download_part": (Whose.ONES_OWN_ONCE_MORE, SAFE),
     "account_erase": (Whose.ONES_OWN, FORM),
     "billing:account_detail": (Whose.ONES_OWN, SAFE),
     "billing:receipt_list": (Whose.ONES_OWN, SAFE),
@@ -281,6 +286,7 @@ def _address(name: str, world: World) -> str:
     }
     network = version_key(world.version.pk)
     special = {
+        "account_download_part": {"name": "account"},
         "guide_detail": {"slug": "machine-learning-models"},
         "catalog:import_detail": {"pk": world.imported.pk},
         "catalog:import_discard": {"pk": world.imported.pk},
@@ -333,7 +339,7 @@ def _address(name: str, world: World) -> str:
         return f"{reverse(name)}?source=result:{world.run_result.pk}"
     if name in special:
         return reverse(name, kwargs=special[name])
-    if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.STRIPES):
+    if _whose(name) in (Whose.EVERYBODYS, Whose.ONES_OWN, Whose.ONES_OWN_ONCE_MORE, Whose.STRIPES):
         return reverse(name)
     thing = name.partition(":")[2]
     is_of_a_model = thing == "run_create" or not thing.startswith(("run_", "workspace_", "chain_", "mix_"))
@@ -363,11 +369,13 @@ def test_every_address_says_whose_it_is():
 
 
 def test_the_owner_is_answered(world, owner_client):
-    for name, (_kind, allowed) in APP_URLS.items():
+    for name, (kind, allowed) in APP_URLS.items():
         for method in METHODS:
             status = _ask(owner_client, method, _address(name, world)).status_code
             if method not in allowed:
                 assert status == 405, (name, method)
+            elif kind is Whose.ONES_OWN_ONCE_MORE:
+                assert status == 302, (name, method)
             elif method in SAFE:
                 assert status == 200, (name, method)
             else:
@@ -410,7 +418,7 @@ def test_somebody_unknown_is_sent_to_sign_in(world, client):
 def test_a_fragment_of_somebody_unknown_moves_the_whole_page(world, client):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/datasets/"}
     for name, (kind, allowed) in APP_URLS.items():
-        if "GET" in allowed and kind in (Whose.ONES_OWN, Whose.THE_OWNERS):
+        if "GET" in allowed and kind in (Whose.ONES_OWN, Whose.ONES_OWN_ONCE_MORE, Whose.THE_OWNERS):
             response = client.get(_address(name, world), {"rev": "1"}, headers=headers)
             assert response["HX-Redirect"] == "/account/login/?next=/datasets/", name
 

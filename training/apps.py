@@ -13,7 +13,8 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the floors below what they cannot know."""
-        from catalog.generators import register_networks  # noqa: PLC0415 - apps must be loaded
+        from accounts.belongings import register_part  # noqa: PLC0415 - apps must be loaded
+        from catalog.generators import register_networks  # noqa: PLC0415 - as above
         from catalog.registry import (  # noqa: PLC0415 - as above
             Dependents,
             PagePart,
@@ -33,6 +34,7 @@ class TrainingConfig(AppConfig):
         from training.model_nearest import index_keys, nearest_of  # noqa: PLC0415 - as above
         from training.networks import KIND as SNAPSHOT  # noqa: PLC0415 - as above
         from training.networks import SNAPSHOTS, sweep_fetched  # noqa: PLC0415 - as above
+        from training.own_data import TRAINING  # noqa: PLC0415 - as above
         from training.probes import Probing  # noqa: PLC0415 - as above
         from training.quotas import room_refusal  # noqa: PLC0415 - as above
         from training.stored import dataset_keys_in_use, job_keys_in_use  # noqa: PLC0415 - as above
@@ -51,3 +53,4 @@ class TrainingConfig(AppConfig):
         register_training_pictures("datasets", TrainingPictures(indexes=index_keys, nearest=nearest_of))
         register_files(StoredFiles(name="datasets", prefix="datasets", in_use=dataset_keys_in_use))
         register_files(StoredFiles(name="trainings", prefix="jobs", in_use=job_keys_in_use))
+        register_part(TRAINING)
