@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self, order: Generation, *, version: ModelVersion) -> None:
         self._order, self._version = order, version
         self._creator = order.owner.public_name
-        self._credit = _AND.join(required_attribution(version))
+        self._credit = _each_once(_parts(required_attribution(version)))
 
     def record(self, *, seed: int, width: int, height: int) -> Provenance:
         """Return the record of one picture; its settings suffice to make the picture again."""
@@ -48,7 +48,7 @@ class TextRecorder:
         self._order, self._base, self._adapter = order, base, adapter
         self._creator = order.owner.public_name
         owed = required_credits([base] if adapter is None else [adapter, base])
-        credit = [line for lines, _licence in owed for line in lines]
+        credit = [part for lines, _licence in owed for part in _parts(lines)]
         in_force = [licence for _lines, licence in owed]
         licences = [licence.spdx_id or licence.name for licence in in_force]
         if order.source_picture is not None:  # what it owes to others, this one owes to them too
@@ -109,7 +109,7 @@ def record_of_larger(order: Generation, version: ModelVersion, *, width: int, he
     names it by its hash.
     """
     licence = version.licence_in_force
-    credit = [part for line in required_attribution(version) for part in line.split(_AND)]
+    credit = _parts(required_attribution(version))
     made_larger: dict[str, Scalar] = {
         "Postprocess upscale by": order.settings["factor"],
         "Postprocess upscaler": f"{version.model.address} v{version.number}",
@@ -140,6 +140,11 @@ def record_of_larger(order: Generation, version: ModelVersion, *, width: int, he
         key="",
         signature="",
     )
+
+
+def _parts(lines: Iterable[str]) -> list[str]:
+    """Those whom lines of credit name, one by one: several models often owe the same."""
+    return [part for line in lines for part in line.split(_AND)]
 
 
 def _each_once(parts: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """Which words of a prompt a base never saw in its captions, and the nearest that it knows. No torch here.
 
 A base tells what it knows in words.json: {"format": 1, "words": {word: how often it stood in captions},
-"meanings": {another word: known words that mean about the same}}. Bases that learnt from captions without end
-have no such file, and nothing is said about their prompts.
+"meanings": {another word: known words that mean about the same, or none}}. Bases that learnt from captions
+without end have no such file, and nothing is said about their prompts.
 """
 
 import difflib
@@ -21,7 +21,8 @@ FORMAT = 1
 WORDS_FILE = "words.json"
 MAX_SUGGESTIONS = 3
 MAX_LENGTH = 40  # of a word that is worth comparing with others
-_SIMILAR = 0.72  # difflib's ratio: one letter off in short words, two in longer ones
+# difflib's ratio: one letter off in short words, two in longer ones. Of fewer letters everything is similar.
+_SIMILAR, _SHORTEST = 0.8, 4
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 # Words that carry no picture: a base that never saw them misses nothing.
 _SILENT_WORDS = """
@@ -54,14 +55,22 @@ class Words:
         """Known words instead of an unknown one: first by meaning, then by inflection, then by spelling."""
         if len(word) > MAX_LENGTH:
             return ()
+        stems = _stems(word)
         found = [
             *self.meanings.get(word, ()),
-            *(stem for stem in _stems(word) if stem in self.counts),
-            *(known for stem in _stems(word) for known in self.meanings.get(stem, ())),
+            *(stem for stem in stems if stem in self.counts),
+            *(known for stem in stems for known in self.meanings.get(stem, ())),
         ]
-        if len(found) < MAX_SUGGESTIONS:
-            found += difflib.get_close_matches(word, self.counts, n=MAX_SUGGESTIONS, cutoff=_SIMILAR)
+        if not found and self.meanings.keys().isdisjoint((word, *stems)):
+            found = self._spelt_alike(word)
         return tuple(dict.fromkeys(found))[:MAX_SUGGESTIONS]
+
+    def _spelt_alike(self, word: str) -> list[str]:
+        """What somebody may have meant who mistyped: the first letter is seldom wrong."""
+        if len(word) < _SHORTEST:
+            return []
+        alike = [known for known in self.counts if known[0] == word[0] and known not in _SILENT]
+        return difflib.get_close_matches(word, alike, n=MAX_SUGGESTIONS, cutoff=_SIMILAR)
 
 
 def unknown_words(prompt: str, words: Words, also_known: Collection[str] = ()) -> list[Unknown]:
@@ -86,12 +95,15 @@ def count_words(captions: Iterable[str]) -> Counter[str]:
 
 
 def write_words(path: Path, words: Words) -> None:
-    """Write words.json, the most frequent words first; meanings that no caption held are left out."""
+    """Write words.json, the most frequent words first; of meanings, those that no caption held are left out.
+
+    A word of which none is left stays: it is a word of its own, and no other one that was mistyped.
+    """
     known = dict(Counter(words.counts).most_common())
     meanings = {
-        name: kept
+        name: [other for other in others if known.keys() >= set(split(other))]
         for name, others in sorted(words.meanings.items())
-        if name not in known and (kept := [other for other in others if known.keys() >= set(split(other))])
+        if name not in known
     }
     content = {"format": FORMAT, "words": known, "meanings": meanings}
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -79,12 +79,13 @@ def known_words(run: Run) -> Words:
 
 @functools.cache
 def synonyms() -> Mapping[str, tuple[str, ...]]:
-    """The table of `synonyms.txt`: what may be said for a word, best first."""
+    """The table of `synonyms.txt`: what may be said for a word, best first; of several lines all, in turn."""
     table: dict[str, tuple[str, ...]] = {}
     for line in _SYNONYMS.read_text(encoding="utf-8").splitlines():
-        others, sign, known = line.partition(" = ")
-        if sign:
-            table |= dict.fromkeys(others.split(), tuple(known.split(", ")))
+        others, sign, known = line.partition(" =")
+        if sign and not line.startswith("#"):
+            instead = tuple(known.strip().split(", ")) if known.strip() else ()
+            table |= {other: table.get(other, ()) + instead for other in others.split()}
     return table
 
 

@@ -48,6 +48,13 @@ def test_the_nearest_known_word_is_offered_first(words, word, nearest):
     assert suggestions[0] == nearest
 
 
+@pytest.mark.parametrize("word", ["thee", "cab", "ascot", "sketches"])
+def test_what_only_sounds_alike_is_not_offered(words, word):
+    """A word that carries no picture, a short one, another first letter; and one whose meaning is known."""
+    suggestions = marked(f"a {word}", words).get(word, ())
+    assert suggestions == (("line drawing",) if word == "sketches" else ())
+
+
 def test_what_nothing_is_near_to_gets_no_suggestion(words):
     assert marked("a xylophone of zzzz" + "z" * 60, words) == {"xylophone": (), "zzzz" + "z" * 60: ()}
 
@@ -65,7 +72,9 @@ def test_the_file_comes_back_and_offers_only_what_is_known(words, tmp_path):
     extra = Words(words.counts, {**words.meanings, "tiger": ("lion",), "cat": ("pony",)})
     write_words(tmp_path / "words.json", extra)
     read = read_words((tmp_path / "words.json").read_bytes())
-    assert read == words
+    # No caption had a lion: a tiger is then no other word mistyped.
+    assert read == Words(words.counts, {**words.meanings, "tiger": ()})
+    assert read.nearest("tiger") == ()
     assert next(iter(read.counts)) == "a"
 
 
