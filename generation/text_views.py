@@ -20,6 +20,7 @@ from accounts.files import serve_file
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
 from billing.exceptions import AccountBlocked, CreditsShort
+from billing.views.requests import lead_to_credits
 from generation.exceptions import CannotUpscaleError, StartRefusedError, TooManyWaitingError
 from generation.hints import hints_for
 from generation.models import Generation, Picture
@@ -161,6 +162,7 @@ def _answer(
     `problem`: why it cannot be paid for; `refused`: why a file's settings cannot be taken over.
     """
     context = {**form_context(form), "problem": problem, "settings_refused": refused}
+    context["form_page"] = reverse("generation:generation_create")
     if request.htmx:
         response = render(request, FORM, context, status=status)
         response["HX-Retarget"], response["HX-Reswap"] = "#order", "outerHTML"
@@ -228,7 +230,9 @@ def upscale_picture(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         raise BadRequest("factor")
     try:
         generation = start_upscale(owner=_user(request), picture=picture, factor=int(factor))
-    except (CannotUpscaleError, TooManyWaitingError, CreditsShort, AccountBlocked) as error:
+    except (CreditsShort, AccountBlocked) as error:
+        return lead_to_credits(request, error, back=reverse("generation:picture_detail", args=[pk]))
+    except (CannotUpscaleError, TooManyWaitingError) as error:
         messages.error(request, str(error))
         return redirect("generation:picture_detail", pk=pk)
     return redirect("generation:generation_detail", pk=generation.pk)

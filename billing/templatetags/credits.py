@@ -53,12 +53,15 @@ def payments_mode() -> str:
 
 @register.simple_tag(takes_context=True)
 def what_fits(context: dict[str, Any], problem: CreditsShort) -> dict[str, Any]:
-    """Return the plan and the pack that bring what is missing, and where to come back to afterwards."""
+    """Return the plan and the pack that bring what is missing, and where to come back to afterwards.
+
+    That is the page itself, or the one that its view names in `form_page`.
+    """
     request = context.get("request")
     if settings.PAYMENTS == "off" or request is None or not request.user.is_authenticated:
         return {"offers": []}
     offers = offers_that_fit(request.user, problem.missing)
-    return {"offers": offers, "return_to": here_and_filled(request)}
+    return {"offers": offers, "return_to": here_and_filled(request, context.get("form_page", ""))}
 
 
 @register.filter

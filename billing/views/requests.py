@@ -6,7 +6,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.middleware import AccountHttpRequest
@@ -55,8 +58,17 @@ def safe_return(address: str) -> str:
     return address if is_ours and len(address) <= _LONGEST_RETURN else ""
 
 
-def here_and_filled(request: AccountHttpRequest) -> str:
-    """Return the address of this page with what was typed into its form, so that one can come back to it."""
+def lead_to_credits(request: AccountHttpRequest, problem: Exception, *, back: str) -> HttpResponse:
+    """Say what is missing where credits are to be had; what is bought there leads back to the page `back`."""
+    messages.error(request, str(problem))
+    return redirect(f"{reverse('billing:account_detail')}?{urlencode({'return_to': back})}#packs")
+
+
+def here_and_filled(request: AccountHttpRequest, page: str = "") -> str:
+    """Return the address of this page with what was typed into its form, so that one can come back to it.
+
+    `page`: the page that the form is on, where its button leads to an address that cannot be looked at.
+    """
     typed: list[tuple[str, Any]] = [
         (name, value)
         for name, values in request.POST.lists()
@@ -65,5 +77,6 @@ def here_and_filled(request: AccountHttpRequest) -> str:
         if isinstance(value, str)
     ]
     query = urlencode(typed) or request.META.get("QUERY_STRING", "")
-    filled = f"{request.path}?{query}" if query else request.path
-    return safe_return(filled) or request.path
+    page = page or request.path
+    filled = f"{page}?{query}" if query else page
+    return safe_return(filled) or page

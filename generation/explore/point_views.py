@@ -106,7 +106,7 @@ def _pin(request: AccountHttpRequest, network: Network) -> HttpResponse:
         )
     except PointRefusedError as error:
         if request.htmx:
-            return _tray(request, network, problem=str(error))
+            return _tray(request, network, not_pinned=str(error))
         messages.error(request, str(error))
         return _back(request, network)
     if request.htmx:
@@ -118,7 +118,7 @@ def _pin(request: AccountHttpRequest, network: Network) -> HttpResponse:
 def _tray(request: AccountHttpRequest, network: Network, **told: Any) -> HttpResponse:
     """Return the tray; the page puts it where it stands."""
     context = {**tray_context(request.user, network), **told}
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if told.get("problem") else HTTPStatus.OK
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if told.get("not_pinned") else HTTPStatus.OK
     return render(request, "generation/point_tray.html", context, status=status)
 
 

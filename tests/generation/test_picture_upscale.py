@@ -1,5 +1,7 @@
 """/gallery/<id>/upscale/: a picture at twice its size."""
 
+from urllib.parse import quote
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -88,6 +90,8 @@ def test_without_credits_it_says_what_is_missing(owner_client, owner, text_pictu
     set_credits(owner, 2)
     page = owner_client.post(url_of(text_picture), {"factor": "2"}, follow=True).content.decode()
     assert "This takes 5 credits and you have 2." in page
+    back = reverse("generation:picture_detail", args=[text_picture.pk])
+    assert f"offer=pack:small&amp;return_to={quote(back, safe='')}" in page
 
 
 def test_access(owner_client, stranger_client, client, text_picture):

@@ -1,5 +1,7 @@
 """What a training costs: estimated before, held and charged from snapshot to snapshot, out of credits."""
 
+from urllib.parse import quote
+
 import pytest
 from django.db.models import Sum
 from django.urls import reverse
@@ -78,6 +80,8 @@ def test_out_of_credits_it_stops_saves_itself_and_resumes_after_a_grant(start, o
     refused = owner_client.post(resume)
     assert refused.status_code == 402
     assert "This takes 4 credits and you have 1. Add 3, then try again." in refused.content.decode()
+    # What is bought leads back to the page that can be looked at, not to the button's address.
+    assert f"return_to={quote(experiment.get_absolute_url(), safe='')}" in refused.content.decode()
     fragment = owner_client.post(resume, headers=HTMX)
     assert fragment.status_code == 402
     assert "<html" not in fragment.content.decode()

@@ -160,7 +160,9 @@ def steer(
             messages.info(request, _("The snapshot comes after the step that is running."))
     if problem is None and not request.htmx:
         return redirect(training)
-    context = detail(find()) | {"is_live": request.htmx, "problem": problem}
+    training = find()
+    context = detail(training) | {"is_live": request.htmx, "problem": problem}
+    context["form_page"] = training.get_absolute_url()
     status = HTTPStatus.OK if problem is None else HTTPStatus.PAYMENT_REQUIRED
     return render(request, f"{template}#live" if request.htmx else template, context, status=status)
 
