@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.ledger import Bucket, Kind, Leg
-from billing.models import CreditAccount, CreditGrant, CreditTxn, Payment, RefundRequest
+from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditTxn, Payment, RefundRequest
 
 # Refunds in these states give no money back.
 FAILED_REFUNDS = ("failed", "canceled")
@@ -56,7 +56,8 @@ def set_clawed(
     """Bring what is taken back of a grant to `target` credits; the caller has locked the account.
 
     Effect: what is free of the grant goes, the rest becomes a debt, which other free credits settle at once.
-    In the other direction a debt goes first, then the grant is filled up again.
+    In the other direction a debt goes first, then what had paid one comes back as credits that last (what was
+    let off does not), then the grant is filled up again.
     """
     if target == grant.clawed:
         return
@@ -86,28 +87,47 @@ def _restore(
     account: CreditAccount, grant: CreditGrant, amount: int, *, key: str, reason: str, now: datetime
 ) -> None:
     owed = min(amount, account.debt)
-    has_expired = grant.expires_at is not None and grant.expires_at <= now
-    # What was owed may have been settled from elsewhere: then more comes back than the grant has room for.
-    fits = 0 if has_expired else min(amount - owed, grant.amount - grant.remaining)
-    surplus = amount - owed - fits
-    legs = _between(Bucket.CLAWED, Bucket.DEBT, grant, owed)
-    legs += _between(Bucket.CLAWED, Bucket.AVAILABLE, grant, fits)
-    legs += _between(Bucket.CLAWED, Bucket.ISSUED, grant, surplus)
-    grant.remaining += fits
+    # Taken as a debt, and owed no more: it was let off, which stays so, or paid with other credits.
+    past = max(0, min(amount, _taken_as_debt(grant)) - owed)
+    waived = min(past, _let_off(account))
+    # The rest was there when it was taken; where the grant has expired since, it comes back as another.
+    back = amount - owed - past
+    late = back if grant.expires_at is not None and grant.expires_at <= now else 0
+    legs = _between(Bucket.CLAWED, Bucket.DEBT, grant, owed + past)
+    legs += _between(Bucket.CLAWED, Bucket.AVAILABLE, grant, back - late)
+    legs += _between(Bucket.CLAWED, Bucket.ISSUED, grant, late)
+    undone = ((Bucket.DEBT, -past), (Bucket.WAIVED, waived), (Bucket.ISSUED, past - waived))
+    legs += [Leg(bucket=bucket, amount=part) for bucket, part in undone if part]
+    grant.remaining += back - late
     grant.clawed -= amount
     grant.save(update_fields=["remaining", "clawed"])
     reason = reason or _("The payment came back")
     ledger.record(account, key=key, kind=Kind.RESTORE, legs=legs, reason=reason)
-    if surplus:
-        ledger.add_grant(
-            account,
-            source=CreditGrant.Source.GOODWILL if has_expired else grant.source,
-            source_ref=f"restored:{key}",
-            amount=surplus,
-            expires_at=now + USABLE_AFTER_EXPIRY if has_expired else grant.expires_at,
-            now=now,
-            reason=reason,
-        )
+    # Other credits may have been such that last: what comes back for them lasts.
+    again = (("paid", past - waived, None), ("restored", late, now + USABLE_AFTER_EXPIRY))
+    for name, part, expires_at in again:
+        if part:
+            ledger.add_grant(
+                account,
+                source=CreditGrant.Source.GOODWILL,
+                source_ref=f"{name}:{key}",
+                amount=part,
+                expires_at=expires_at,
+                now=now,
+                reason=reason,
+            )
+
+
+def _taken_as_debt(grant: CreditGrant) -> int:
+    """Return how much of what is taken back of a grant was not there any more and became a debt."""
+    entries = CreditEntry.objects.filter(grant=grant, bucket=Bucket.DEBT)
+    return -int(entries.aggregate(total=Sum("amount"))["total"] or 0)
+
+
+def _let_off(account: CreditAccount) -> int:
+    """Return how much an account was let off of what it owed."""
+    entries = CreditEntry.objects.filter(txn__account=account, bucket=Bucket.WAIVED)
+    return -int(entries.aggregate(total=Sum("amount"))["total"] or 0)
 
 
 def _between(origin: str, target: str, grant: CreditGrant, amount: int) -> list[Leg]:

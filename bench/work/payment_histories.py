@@ -248,7 +248,6 @@ class History:
         account = CreditAccount.objects.get(pk=self.account.pk)
         wrong = [f"the books: {name} by {by}" for name, by in ledger_differences(account).items()]
         bought = account.grants.exclude(source__in=("free", "goodwill"))
-        bought = bought.exclude(source_ref__startswith="restored:")
         have = sorted(bought.values_list("source_ref", "amount", "clawed"))
         want = sorted(_grants_wanted())
         if have != want:

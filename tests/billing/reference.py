@@ -16,6 +16,7 @@ class Grant:
     free: int
     held: int = 0
     clawed: int = 0
+    owed: int = 0
     amount: int = 0
 
     def __post_init__(self):
@@ -30,6 +31,7 @@ class ReferenceLedger:
     now: datetime
     debt: int = 0
     expired: int = 0
+    let_off: int = 0
     is_paused: bool = False
     charged: Counter = field(default_factory=Counter)
     refunded: set = field(default_factory=set)
@@ -57,6 +59,7 @@ class ReferenceLedger:
         self.pay_debt()
 
     def waive(self):
+        self.let_off += self.debt
         self.debt = 0
 
     def claw(self, index, target):
@@ -66,17 +69,24 @@ class ReferenceLedger:
         if change > 0:
             free = min(change, grant.free)
             grant.free -= free
+            grant.owed += change - free
             self.owe(change - free)
             return
-        owed = min(-change, self.debt)
+        back = -change
+        owed = min(back, self.debt)
+        past = max(0, min(back, grant.owed) - owed)
+        waived = min(past, self.let_off)
+        grant.owed -= owed + past
         self.debt -= owed
+        self.let_off -= waived
+        back -= owed + past
         is_past = grant.expires_at is not None and grant.expires_at <= self.now
-        fits = 0 if is_past else min(-change - owed, grant.amount - grant.free - grant.held)
-        grant.free += fits
-        surplus = -change - owed - fits
-        if surplus:
-            source = "goodwill" if is_past else grant.source
-            self.grant(source, surplus, self.now + timedelta(days=7) if is_past else grant.expires_at)
+        if not is_past:
+            grant.free += back
+        if past - waived:
+            self.grant("goodwill", past - waived, None)
+        if is_past and back:
+            self.grant("goodwill", back, self.now + timedelta(days=7))
 
     def pay_debt(self):
         if self.debt:
