@@ -20,7 +20,7 @@ from billing.services import open_account
 from billing.shop import offer_of, portal_configuration
 from billing.standing import ENDED_STATUSES
 from billing.sync import look_at_checkout, look_at_invoice, look_at_subscription
-from billing.sync.common import apply_look, link_customer
+from billing.sync.common import apply_look, link_customer, name_of
 
 
 class HasPlanAlready(BillingError):
@@ -109,20 +109,22 @@ def upgrade_plan(*, user: User, plan: Plan) -> Subscription:
     if subscription.price_cents >= offer.price_cents or subscription.cancel_at is not None:
         raise NothingSold
     gateway = get_gateway()
-    if subscription.schedule_id:
-        gateway.release_schedule(subscription.schedule_id)
-    period = subscription.period_start.timestamp() if subscription.period_start else 0
-    # The same button pressed twice in one period is one upgrade; after a refused payment it is another try.
-    tries = account.invoices.count()
-    seen = gateway.upgrade(
-        subscription.stripe_id,
-        item=subscription.item_id,
-        price=offer.stripe_id,
-        key=f"upgrade:{subscription.stripe_id}:{offer.stripe_id}:{period:.0f}:{tries}",
-    )
+    seen = gateway.subscription(subscription.stripe_id)
+    # Another tab may have been faster: then there is nothing to be asked for any more.
+    if seen["items"]["data"][0]["price"]["id"] != offer.stripe_id:
+        if seen.get("schedule"):
+            gateway.release_schedule(name_of(seen["schedule"]))
+        # Two presses see the same newest invoice and ask for the same upgrade; after a payment that failed
+        # there is another invoice, and it is another try.
+        seen = gateway.upgrade(
+            subscription.stripe_id,
+            item=subscription.item_id,
+            price=offer.stripe_id,
+            key=f"upgrade:{subscription.stripe_id}:{offer.stripe_id}:{name_of(seen.get('latest_invoice'))}",
+        )
     apply_look(look_at_subscription(subscription.stripe_id))
     if seen.get("latest_invoice"):
-        apply_look(look_at_invoice(seen["latest_invoice"]))
+        apply_look(look_at_invoice(name_of(seen["latest_invoice"])))
     subscription.refresh_from_db()
     return subscription
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import stripe
@@ -348,5 +349,9 @@ class Gateway:
             logger.warning("Stripe failed: %s", error)
             raise PaymentsAway from error
         except stripe.StripeError as error:
+            if error.http_status == HTTPStatus.CONFLICT:
+                # Another of our processes asks for the same at this moment; what comes of it is seen later.
+                logger.warning("Stripe is at it already: %s", error)
+                raise PaymentsAway from error
             logger.exception("Stripe refused")
             raise PaymentRefused(code=error.code or "", detail=str(error)) from error

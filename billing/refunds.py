@@ -22,6 +22,7 @@ from billing.exceptions import PaymentRefused, PaymentsAway, ReasonMissing, Refu
 from billing.gateway import get_gateway
 from billing.models import CreditAccount, Payment, RefundRequest
 from billing.sync import look_at_payment
+from billing.sync.common import apply_look
 
 logger = logging.getLogger(__name__)
 
@@ -120,17 +121,26 @@ def send_refund(request: RefundRequest) -> None:
     except PaymentRefused as error:
         _fail(request, error.detail)
         return
-    apply = look_at_payment(payment.stripe_id)
-    with transaction.atomic():
-        apply()
+    apply_look(look_at_payment(payment.stripe_id))
 
 
 def send_waiting_refunds() -> int:
-    """Send what was decided and not sent; return how many were tried. Called every hour."""
+    """Send what was decided and not sent; return how many were tried. Called every hour.
+
+    Stripe forgets after a day which keys it has seen. So it is asked first whether the refund was made and
+    only the answer got lost: sent again by then, the money would go back twice.
+    """
     unsent = RefundRequest.objects.filter(state=State.SENDING, stripe_refund_id__isnull=True)
     requests = list(unsent.select_related("payment"))
     for request in requests:
-        send_refund(request)
+        try:
+            apply_look(look_at_payment(request.payment.stripe_id))
+        except (PaymentsAway, PaymentRefused):
+            # It stays on its way, and the nightly comparison tells of one that does so for long.
+            continue
+        request.refresh_from_db()
+        if request.state == State.SENDING and request.stripe_refund_id is None:
+            send_refund(request)
     return len(requests)
 
 

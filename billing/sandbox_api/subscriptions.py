@@ -145,6 +145,7 @@ def update(name: str, params: Object) -> Object:
     price = catalogue.price(params["items"][0]["price"])
     card = store.get("customer", subscription.data["customer"]).secret["card"]
     start = store.now()
+    _drop_pending(subscription)
     invoice = write_invoice(subscription, price=price, start=start, reason="subscription_update")
     pending = {"expires_at": start + 23 * 3600, "subscription_items": [{"price": price}]}
     subscription.secret["pending_invoice"] = invoice.pk
@@ -153,6 +154,16 @@ def update(name: str, params: Object) -> Object:
     subscription.refresh_from_db()
     store.emit("customer.subscription.updated", subscription.data)
     return store.shown(subscription)
+
+
+def _drop_pending(subscription: SandboxObject) -> None:
+    """Forget an upgrade that was not paid: its invoice need not be paid any more."""
+    if subscription.data["pending_update"] is None:
+        return
+    store.change(subscription, pending_update=None)
+    invoice = store.get("invoice", subscription.secret["pending_invoice"])
+    store.change(invoice, status="void")
+    store.emit("invoice.voided", invoice.data)
 
 
 def cancel_at_end(name: str, *, is_canceled: bool) -> None:
@@ -210,7 +221,7 @@ def turn_over() -> None:
     for subscription in store.find("subscription"):
         update = subscription.data["pending_update"]
         if update and update["expires_at"] <= store.now():
-            store.change(subscription, pending_update=None)
+            _drop_pending(subscription)
             store.emit("customer.subscription.pending_update_expired", subscription.data)
         if subscription.data["status"] == "past_due":
             _give_up_if_due(subscription)

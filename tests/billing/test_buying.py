@@ -4,7 +4,7 @@ import pytest
 
 from billing import buying, inbox, sandbox
 from billing.exceptions import NothingSold
-from billing.models import Checkout, CreditGrant, Offer, Pack, Payment, Plan, StripeEvent
+from billing.models import Checkout, CreditGrant, Offer, Pack, Payment, Plan, StripeEvent, Subscription
 from billing.sandbox_api import checkouts, subscriptions
 from billing.selectors import free_training_of, ledger_differences
 from tests.billing.journey import account_of, begin, buy, objects, pay
@@ -145,6 +145,37 @@ def test_an_upgrade_whose_card_fails_changes_nothing_until_it_is_paid(owner):
     inbox.drain_inbox()
     account = account_of(owner)
     assert (account.plan_id, account.available) == ("pro", 3000)
+
+
+def test_an_upgrade_asked_for_again_by_a_tab_that_knows_less_is_paid_once(owner):
+    """The invoice's news may be here before the subscription's."""
+    buy(owner, plan="standard")
+    pro = Plan.objects.get(slug="pro")
+    subscription = buying.upgrade_plan(user=owner, plan=pro)
+    inbox.drain_inbox()
+    Subscription.objects.update(plan="standard", price_cents=1500)
+    assert buying.upgrade_plan(user=owner, plan=pro).plan_id == "pro"
+    assert Payment.objects.count() == len(objects("invoice")) == 2
+    subscription.refresh_from_db()
+    assert (subscription.price_cents, account_of(owner).available) == (3500, 125 + 625 + 2250)
+
+
+def test_an_upgrade_that_was_not_paid_is_forgotten_and_so_is_its_invoice(owner):
+    buy(owner, plan="standard")
+    customer = objects("customer")[0]
+    customer.secret["card"] = "declined"
+    customer.save()
+    for _press in range(2):
+        buying.upgrade_plan(user=owner, plan=Plan.objects.get(slug="pro"))
+        inbox.drain_inbox()
+    assert sorted(row.data["status"] for row in objects("invoice")) == ["open", "paid", "void"]
+    assert account_of(owner).invoices.filter(needs_attention=True).count() == 1
+    sandbox.advance(2)
+    inbox.drain_inbox()
+    account = account_of(owner)
+    assert (account.plan_id, account.available) == ("standard", 750)
+    assert not account.subscriptions.get().has_pending_update
+    assert not account.invoices.filter(needs_attention=True).exists()
 
 
 def test_down_and_out_happen_with_the_month(owner):

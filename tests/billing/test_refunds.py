@@ -1,12 +1,13 @@
 """Money that goes back: refunds by staff and at Stripe, disputes, warnings; and the credits with it."""
 
+import json
 import uuid
 
 import pytest
 
 from billing import inbox, refunds, sandbox, services
 from billing.exceptions import AccountBlocked, PaymentsAway, ReasonMissing, RefundRefused
-from billing.models import Alert, Payment, RefundRequest
+from billing.models import Alert, Payment, RefundRequest, SandboxAnswer
 from billing.sandbox_api import money
 from billing.selectors import free_training_of, ledger_differences
 from tests.billing.journey import account_of, buy, objects
@@ -143,6 +144,51 @@ def test_while_stripe_is_away_the_credits_are_gone_and_it_is_sent_later(owner, s
     assert len(objects("refund")) == 1
 
 
+def lose_the_answer(monkeypatch):
+    """Have Stripe make refunds, and the line break before it can say so."""
+    gateway = refunds.get_gateway()
+    create = gateway.create_refund
+
+    def create_and_break(**values):
+        create(**values)
+        raise PaymentsAway
+
+    monkeypatch.setattr(gateway, "create_refund", create_and_break)
+
+
+def test_a_refund_whose_answer_was_lost_is_not_made_again_when_its_key_is_forgotten(
+    owner, staff, payment, monkeypatch
+):
+    monkeypatch.setattr(sandbox, "deliver", lambda: None)
+    lose_the_answer(monkeypatch)
+    request = refund(payment, staff, 600)
+    monkeypatch.undo()
+    # Stripe keeps keys for a day; the studio was away for longer, and has not heard of the refund.
+    SandboxAnswer.objects.all().delete()
+    assert (request.state, refunds.send_waiting_refunds()) == ("sending", 1)
+    request.refresh_from_db()
+    assert (request.state, account_of(owner).available) == ("done", 375)
+    assert len(objects("refund")) == 1
+
+
+def test_a_refund_that_another_process_is_sending_is_not_given_up(owner, staff, payment, monkeypatch):
+    busy = {"error": {"type": "idempotency_error", "code": "idempotency_key_in_use", "message": "In use."}}
+    real = sandbox.FakeStripe.request
+
+    def request_of_two(stripe, method, url, *args, **kwargs):
+        if method == "post" and url.endswith("/v1/refunds"):
+            return json.dumps(busy), 409, {"Stripe-Should-Retry": "false"}
+        return real(stripe, method, url, *args, **kwargs)
+
+    monkeypatch.setattr(sandbox.FakeStripe, "request", request_of_two)
+    request = refund(payment, staff, 1200)
+    assert (request.state, account_of(owner).available) == ("sending", 125)
+    monkeypatch.undo()
+    refunds.send_waiting_refunds()
+    request.refresh_from_db()
+    assert (request.state, account_of(owner).available) == ("done", 125)
+
+
 def test_a_refund_made_at_stripe_counts_too(owner, payment):
     sandbox.act(lambda: money.create_refund({"payment_intent": payment.stripe_id, "amount": "600"}))
     inbox.drain_inbox()
@@ -219,6 +265,38 @@ def test_a_plan_that_is_refunded_whole_takes_its_free_training_along(owner, staf
     sandbox.act(lambda: money.fail_refund(objects("refund")[0].pk))
     inbox.drain_inbox()
     assert free_training_of(owner)
+
+
+def test_what_was_let_off_does_not_come_back_with_a_refund_that_fails(owner, staff, payment):
+    """For 12 USD there are 500 credits, however they go to and fro."""
+    spend(owner, 125 + 300)
+    refund(payment, staff, 1200)
+    assert account_of(owner).debt == 300
+    by = services.Actor.of(staff)
+    services.waive_debt(account=account_of(owner), reason="ours", actor=by, token=uuid.uuid4())
+    sandbox.act(lambda: money.fail_refund(objects("refund")[0].pk))
+    inbox.drain_inbox()
+    account = account_of(owner)
+    assert (account.available, account.debt) == (200, 0)
+    assert ledger_differences(account) == {}
+
+
+def test_who_paid_a_debt_with_a_pack_gets_credits_that_last(owner):
+    """A dispute takes longer than the month whose payment it is about."""
+    buy(owner, plan="standard")
+    spend(owner, 625)
+    dispute = sandbox.act(lambda: money.open_dispute(Payment.objects.get().stripe_id))
+    inbox.drain_inbox()
+    assert (account_of(owner).available, account_of(owner).debt) == (0, 500)
+    buy(owner, pack="medium")
+    assert (account_of(owner).available, account_of(owner).debt) == (1000, 0)
+    sandbox.act(lambda: money.close_dispute(dispute.pk, is_won=True))
+    inbox.drain_inbox()
+    account = account_of(owner)
+    assert account.available == 1000 + 625
+    again = account.grants.get(source="goodwill")
+    assert (again.amount, again.expires_at) == (625, None)
+    assert ledger_differences(account) == {}
 
 
 def test_a_debt_is_let_off_with_a_reason(owner, staff, payment):
