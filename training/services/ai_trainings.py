@@ -65,7 +65,7 @@ def start_ai_training(
         raise DatasetUnfit(message, field="dataset")
     judge_derivation(version=base, actor=owner)
     # Two starts at once with one keyword come one after the other.
-    User.objects.select_for_update().get(pk=owner.pk)
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
     kept = judge_keyword(owner, keyword)
     caption = partial(ai_caption, dataset, keyword=kept, subject=subject)
     version = freeze_version(dataset=dataset, crop=dataset.crop, purpose=dataset.purpose, caption=caption)
