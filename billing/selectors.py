@@ -31,6 +31,8 @@ _LIMITS = """
 SELECT weight, experiments_at_once, hours_at_a_time, relaxed_queue FROM billing_plan
 WHERE slug = coalesce((SELECT plan_id FROM billing_creditaccount WHERE user_id = %s), %s)
 """
+# What a grant was bought as.
+_BOUGHT = ("payment__offer__plan", "payment__offer__pack")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,19 +181,20 @@ def invoices_of(account: CreditAccount) -> QuerySet[Invoice]:
     """Return the account's invoices, the newest first, each with what went back of it in `refunded_cents`."""
     is_made = ~Q(payments__refunds__status__in=("failed", "canceled"))
     refunded = Sum("payments__refunds__amount_cents", filter=is_made, default=0)
-    return account.invoices.exclude(status="draft").annotate(refunded_cents=refunded)
+    rows = account.invoices.exclude(status="draft").annotate(refunded_cents=refunded)
+    # Grouped rows forget the order of their model.
+    return rows.order_by("-issued_at", "-id")
 
 
 def grants_left(account: CreditAccount) -> QuerySet[CreditGrant]:
     """Return the grants of which something is left, in the order in which they are used up."""
     lasts = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()) | Q(held__gt=0)
-    return account.grants.filter(lasts, remaining__gt=0)
+    return account.grants.filter(lasts, remaining__gt=0).select_related(*_BOUGHT)
 
 
 def latest_grants(account: CreditAccount, size: int) -> QuerySet[CreditGrant]:
     """Return what came in last: purchases, plans' months and gifts, each with what is taken back of it."""
-    grants = account.grants.select_related("payment__offer__plan", "payment__offer__pack")
-    return grants.order_by("-created_at", "-id")[:size]
+    return account.grants.select_related(*_BOUGHT).order_by("-created_at", "-id")[:size]
 
 
 def offered_plans() -> QuerySet[Plan]:

@@ -33,6 +33,8 @@ from billing.models import (
 )
 from billing.reports import overview
 from billing.sandbox import advance as advance_sandbox
+from billing.services import expire_grants
+from billing.standing import end_graces
 
 
 class RefundInline(ReadOnly, admin.TabularInline[Refund, Payment]):
@@ -63,7 +65,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     """Money that came in, and the way to give it back."""
 
     list_display = ("paid_at", "account", "offer", "amount_cents", "currency", "taken_back", "stripe_id")
-    list_filter = ("offer__kind", "currency")
+    list_filter = ("offer__kind", "currency", "disputes__is_open")
     list_select_related = ("account__user", "offer", "grant")
     search_fields = ("stripe_id", "account__user__email")
     inlines = (RefundRequestInline, RefundInline, DisputeInline)
@@ -165,6 +167,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         form = ClockForm(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             advance_sandbox(form.cleaned_data["days"])
+            end_graces()
+            expire_grants()
             messages.success(request, _("That many days have passed. What they led to is being worked in."))
             return redirect("admin:billing_payment_clock")
         context = {

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.middleware import AccountHttpRequest
 from billing import buying, selectors
 from billing.exceptions import BillingError, NothingSold
-from billing.models import Checkout, Pack, Plan
+from billing.models import FREE_PLAN, Checkout, Pack, Plan
 from billing.services import open_account
 from billing.shop import find_sold
 from billing.views.requests import (
@@ -29,8 +29,10 @@ from billing.views.requests import (
 @where_credits_are_used
 def show_pricing(request: AccountHttpRequest) -> HttpResponse:
     """Show plans, packs, prices and the money promise to everybody."""
+    plans = list(selectors.offered_plans())
     context = {
-        "plans": selectors.offered_plans(),
+        "plans": plans,
+        "free_credits": next((plan.credits for plan in plans if plan.pk == FREE_PLAN), 0),
         "packs": selectors.offered_packs(),
         "prices": selectors.current_prices(),
     }

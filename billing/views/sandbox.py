@@ -38,6 +38,19 @@ ENDINGS = {
 }
 
 
+# Stripe's words for how a payment and a dispute stand, in ours.
+_STATES = {
+    "succeeded": gettext_lazy("paid"),
+    "processing": gettext_lazy("on its way"),
+    "requires_action": gettext_lazy("waits for 3-D Secure"),
+    "requires_payment_method": gettext_lazy("not paid"),
+    "canceled": gettext_lazy("not paid"),
+    "needs_response": gettext_lazy("disputed"),
+    "won": gettext_lazy("the dispute was won by the studio"),
+    "lost": gettext_lazy("the dispute was lost by the studio"),
+}
+
+
 @require_http_methods(_METHODS)
 @login_required
 @where_payments_are_played
@@ -187,14 +200,25 @@ def _do(request: AccountHttpRequest, act: Callable[[], Any]) -> None:
 
 
 def _payment(row: SandboxObject) -> dict[str, Any]:
+    dispute = next(iter(store.find("dispute", payment_intent=row.pk)), None)
+    refunds = store.find("refund", payment_intent=row.pk)
     return {
         "id": row.pk,
         "amount": row.data["amount"],
         "currency": row.data["currency"],
         "status": row.data["status"],
-        "dispute": next(iter(store.find("dispute", payment_intent=row.pk)), None),
-        "refunds": store.find("refund", payment_intent=row.pk),
+        "dispute": dispute,
+        "refunds": refunds,
+        "words": _in_words(row, dispute, refunds),
     }
+
+
+def _in_words(payment: SandboxObject, dispute: SandboxObject | None, refunds: list[SandboxObject]) -> str:
+    states = [row.data["status"] for row in (payment, dispute) if row is not None]
+    words = [str(_STATES.get(state, state)) for state in states]
+    if any(refund.data["status"] == "succeeded" for refund in refunds):
+        words.append(_("refunded"))
+    return ", ".join(words)
 
 
 def _smaller(subscription: SandboxObject | None) -> list[Offer]:

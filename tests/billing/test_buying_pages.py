@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import inbox, refunds
-from billing.models import Checkout, CreditAccount, CreditGrant, Payment
+from billing.models import Checkout, CreditAccount, CreditGrant, Payment, Plan
 from tests.billing.journey import account_of, buy, objects
 from tests.wallets import set_credits
 
@@ -19,7 +19,8 @@ ACCOUNT = reverse("billing:account_detail")
 BUY = reverse("billing:checkout_create")
 BOUGHT = reverse("billing:checkout_detail")
 PORTAL = reverse("billing:sandbox_portal")
-PAGES = [ACCOUNT, BUY, BOUGHT, PORTAL, reverse("billing:invoice_list"), reverse("billing:pricing")]
+LISTS = [reverse(f"billing:{name}_list") for name in ("receipt", "movement", "invoice")]
+PAGES = [ACCOUNT, BUY, BOUGHT, PORTAL, *LISTS, reverse("billing:pricing")]
 
 
 def text_of(response):
@@ -242,6 +243,16 @@ def test_the_pricing_page_makes_the_promise_to_everybody():
     text = text_of(Client().get(reverse("billing:pricing")))
     assert "Credits are held when a job starts and charged for what was delivered" in text
     assert "1 AI Training free" in text
+    assert "Begin with 125 free credits" in text
+    Plan.objects.filter(slug="free").update(credits=200)
+    assert "Begin with 200 free credits" in text_of(Client().get(reverse("billing:pricing")))
+
+
+def test_the_newest_invoice_stands_first(owner, owner_client):
+    for pack in ("small", "medium"):
+        buy(owner, pack=pack)
+    text = text_of(owner_client.get(reverse("billing:invoice_list")))
+    assert 0 < text.index("SANDBOX-00002") < text.index("SANDBOX-00001")
 
 
 def test_what_came_in_stands_beside_the_receipts(owner, owner_client, staff):
