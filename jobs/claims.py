@@ -109,6 +109,12 @@ def claim_job(**by: Unpack[Claimant]) -> Job | None:
     never wait for each other. Kinds that this worker does not know are left to a newer one. Where the owner's
     plan limits the time of one go, its end is the job's deadline.
     """
+    job: Job | None = _claim_fairest(by)
+    return job
+
+
+def _claim_fairest(by: Claimant) -> Any:
+    """The row that `claim_job` takes; besides its fields it tells `has_company`."""
     return next(iter(Job.objects.raw(_THE_FAIREST + _TAKE, _values(by) | {"cause": "claimed"})), None)
 
 
@@ -123,7 +129,7 @@ def claim_batch(**by: Unpack[Claimant]) -> list[Job]:
     than one job of `batch_size` units. A rider takes the first one's turn: its own, which may lie far ahead,
     would be taken for the queue's "now", behind which newcomers line up (`jobs.fairness`).
     """
-    first = claim_job(**by)
+    first = _claim_fairest(by)
     if first is None:
         return []
     room = registry.get(first.kind).batch_size - max(first.total, 1)

@@ -13,6 +13,7 @@ from PIL import Image
 from catalog.files import materialise
 from catalog.models import ModelVersion
 from catalog.services import delete_model
+from engines.diffusion import generate as engine
 from engines.diffusion.base import Base
 from engines.diffusion.generate import TOLERANCE, Sample, generate
 from engines.provenance import read
@@ -165,6 +166,22 @@ def test_previews_come_on_the_way_and_are_gone_at_the_end(text_order, monkeypatc
     run_pending("generate")
     assert seen == [((96, 32), "WEBP")] * 2  # after the third step the images themselves come
     assert sorted(list_keys("jobs")) == sorted(picture.file for picture in generation.pictures.all())
+
+
+@pytest.mark.parametrize(("interval", "steps", "decoded"), [(0, 4, 3), (3600, 4, 1), (0, 1, 0)])
+def test_previews_are_decoded_only_to_be_shown(text_order, monkeypatch, interval, steps, decoded):
+    """One an interval, and none of the last step, after which the image itself comes."""
+    monkeypatch.setattr(screens, "INTERVAL_SECONDS", interval)
+    calls, plain = [], engine.preview
+
+    def counted(base, latents):
+        calls.append(len(latents))
+        return plain(base, latents)
+
+    monkeypatch.setattr(engine, "preview", counted)
+    text_order(seeds=[1, 2], steps=steps)
+    run_pending("generate")
+    assert calls == [2] * decoded
 
 
 def test_stopping_keeps_what_is_made_and_charges_for_it(text_order, monkeypatch):

@@ -33,6 +33,10 @@ def run():
     return run
 
 
+def claim() -> list[Job]:
+    return claim_batch(queue="generate", worker="worker-1")
+
+
 def states() -> dict[str, str]:
     return dict(Job.objects.values_list("label", "state"))
 
@@ -64,6 +68,16 @@ def test_a_job_alone_goes_the_same_way(submit, run):
 
     assert handlers.rounds == [["alone"]]
     assert states() == {"alone": "succeeded"}
+
+
+def test_only_who_has_company_costs_a_second_statement(submit, submit_all, django_assert_num_queries):
+    submit("together", label="alone", batch_key="other")
+    submit_all("a", "b")
+
+    with django_assert_num_queries(1):
+        assert [job.label for job in claim()] == ["alone"]
+    with django_assert_num_queries(2):
+        assert [job.label for job in claim()] == ["a", "b"]
 
 
 def test_a_batch_that_fails_as_a_whole_is_done_one_by_one(submit_all, run):
