@@ -1,5 +1,10 @@
 """Users in Django admin."""
 
+# Both register pages of their own, which are replaced below.
+import allauth.mfa.admin
+import allauth.usersessions.admin  # noqa: F401
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -10,8 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.erasure import request_erasure
 from accounts.exceptions import EraseRefusedError
-from accounts.models import User
+from accounts.models import LegalPage, User
 from accounts.readonly_admin import staff_of
+from accounts.second_steps import remove_second_steps
+
+# The one would show the secrets of second steps, the other keys of sessions, with which to sign in as others.
+admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)
 
 
 @admin.register(User)
@@ -32,7 +42,7 @@ class UserAdmin(DjangoUserAdmin[User]):
         ),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
-    actions = ("erase",)
+    actions = ("erase", "remove_second_steps")
 
     def has_delete_permission(self, _request: HttpRequest, _obj: User | None = None) -> bool:
         """Refuse: an account is erased, so that its subscription is canceled first."""
@@ -55,4 +65,45 @@ class UserAdmin(DjangoUserAdmin[User]):
             LogEntry.objects.log_actions(staff_of(request).pk, users.filter(pk=user.pk), CHANGE, note)
             messages.success(request, _("Signed out. Everything that is theirs goes within the hour."))
 
+    def has_second_steps_permission(self, request: HttpRequest) -> bool:
+        """Whether this member of staff may help people in who lost their second step."""
+        return request.user.has_perm("accounts.change_user")
+
+    @admin.action(
+        description=_("Remove second steps of signing in (app, passkeys, codes)"),
+        permissions=["second_steps"],
+    )
+    def remove_second_steps(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Let people in with their passwords alone; of staff, only a superuser does so."""
+        staff = staff_of(request)
+        for user in users:
+            if user.is_staff and not staff.is_superuser:
+                messages.error(request, _("%(user)s is staff: ask a superuser.") % {"user": user})
+            elif removed := remove_second_steps(request, user=user):
+                note = f"Removed all {removed} second steps of signing in"
+                LogEntry.objects.log_actions(staff.pk, users.filter(pk=user.pk), CHANGE, note)
+                messages.success(
+                    request, _("%(user)s signs in with the password alone now.") % {"user": user}
+                )
+            else:
+                messages.info(request, _("%(user)s has no second step.") % {"user": user})
+
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+
+@admin.register(LegalPage)
+class LegalPageAdmin(admin.ModelAdmin[LegalPage]):
+    """Terms, privacy, acceptable use, and whatever else the studio has to say."""
+
+    list_display = ("title", "slug", "is_shown", "position", "updated_at")
+    list_editable = ("is_shown", "position")
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: LegalPage | None = None) -> tuple[str, ...]:
+        """Keep the address of a page that is there: others may have linked to it."""
+        return ("slug", "updated_at") if obj else ("updated_at",)
+
+    def get_prepopulated_fields(
+        self, _request: HttpRequest, obj: LegalPage | None = None
+    ) -> dict[str, tuple[str, ...]]:
+        """Propose an address for a new page."""
+        return {} if obj else {"slug": ("title",)}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -71,6 +72,22 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.display_name or self.handle
 
 
+class FormerHandle(models.Model):
+    """A public name that somebody had before; it leads to them, and nobody else can take it."""
+
+    handle = models.SlugField(primary_key=True, max_length=40)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="former_handles")
+    left_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("former public name")
+        verbose_name_plural = _("former public names")
+        ordering = ["left_at"]
+
+    def __str__(self) -> str:
+        return self.handle
+
+
 class Erasure(models.Model):
     """Somebody has asked for their account to be erased; the row goes with it."""
 
@@ -84,3 +101,26 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class LegalPage(models.Model):
+    """What binds whoever uses the studio: a page that staff edit. It comes with a first text."""
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    title = models.CharField(_("title"), max_length=80)
+    text = models.TextField(_("text"), help_text=_("Markdown: headings, lists, links."))
+    is_shown = models.BooleanField(_("shown"), default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    updated_at = models.DateTimeField(_("last changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("legal page")
+        verbose_name_plural = _("legal pages")
+        ordering = ["position", "slug"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        """Where everybody reads it."""
+        return reverse("legal_detail", args=[self.slug])

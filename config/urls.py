@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from config import guides, views
+from config import guides, legal, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -11,8 +11,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", views.ready, name="ready"),
     path("guides/", guides.list_guides, name="guide_list"),
     path("guides/<slug:slug>/", guides.show_guide, name="guide_detail"),
+    path("legal/<slug:slug>/", legal.show_legal, name="legal_detail"),
     path("account/", include("accounts.urls")),
     path("account/", include("allauth.account.urls")),
+    path("account/security/", include("allauth.mfa.urls")),
     path("admin/", admin.site.urls),
     path("billing/", include("billing.urls")),
     path("", include("catalog.urls")),

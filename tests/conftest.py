@@ -58,12 +58,13 @@ def _uses_database(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _price_list(request: pytest.FixtureRequest) -> None:
-    """Put back the plans and prices of the migrations where a transactional test has emptied the tables."""
+def _rows_of_migrations(request: pytest.FixtureRequest) -> None:
+    """Put back the rows that migrations have written where a transactional test has emptied the tables."""
     if not _uses_database(request):
         return
     request.getfixturevalue("_django_db_helper")
     if not Plan.objects.exists():
+        import_module("accounts.migrations.0005_legal_pages").add_pages(apps, None)
         import_module("billing.migrations.0003_price_list").add_rows(apps, None)
         import_module("catalog.migrations.0006_runs").add_prices(apps, None)
         import_module("generation.migrations.0006_points").add_prices(apps, None)

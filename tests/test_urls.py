@@ -40,7 +40,10 @@ APP_URLS: dict[str, tuple[Whose, tuple[str, ...]]] = {
     "ready": (Whose.EVERYBODYS, SAFE),
     "guide_list": (Whose.EVERYBODYS, SAFE),
     "guide_detail": (Whose.EVERYBODYS, SAFE),
+    "legal_detail": (Whose.EVERYBODYS, SAFE),
     "mail_settings": (Whose.ONES_OWN, FORM),
+    "account_profile": (Whose.ONES_OWN, FORM),
+    "usersessions_list": (Whose.ONES_OWN, FORM),
     "account_data": (Whose.ONES_OWN, SAFE),
     "account_data_confirm": (Whose.ONES_OWN_ONCE_MORE, SAFE),
     "account_download": (Whose.ONES_OWN_ONCE_MORE, SAFE),
@@ -252,7 +255,7 @@ def _whose(name: str) -> Whose:
         return APP_URLS[name][0]
     if name.startswith("admin:"):
         return Whose.STAFFS
-    if name.startswith("account_"):
+    if name.startswith(("account_", "mfa_", "usersessions_")):
         return Whose.ALLAUTHS
     pytest.fail(f"{name} is new: say in APP_URLS whose it is, and which methods it takes.")
 
@@ -287,6 +290,7 @@ def _address(name: str, world: World) -> str:
     network = version_key(world.version.pk)
     special = {
         "account_download_part": {"name": "account"},
+        "legal_detail": {"slug": "privacy"},
         "guide_detail": {"slug": "machine-learning-models"},
         "catalog:import_detail": {"pk": world.imported.pk},
         "catalog:import_discard": {"pk": world.imported.pk},
