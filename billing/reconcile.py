@@ -18,7 +18,16 @@ from billing import ledger
 from billing.clawback import credits_for, money_gone, settle_payment
 from billing.gateway import Object, get_gateway
 from billing.letters import tell_differences
-from billing.models import CreditAccount, Invoice, Payment, RefundRequest, StripeEvent, Subscription
+from billing.models import (
+    CreditAccount,
+    Dispute,
+    Invoice,
+    Payment,
+    Refund,
+    RefundRequest,
+    StripeEvent,
+    Subscription,
+)
 from billing.standing import settle_standing
 from billing.sync import (
     Apply,
@@ -169,7 +178,8 @@ def _state(account_id: int | None) -> dict[str, Any]:
     account = CreditAccount.objects.get(pk=account_id)
     subscriptions = Subscription.objects.filter(account=account).order_by("pk")
     invoices = Invoice.objects.filter(account=account).order_by("pk")
-    payments = Payment.objects.filter(account=account).order_by("pk")
+    refunds = Refund.objects.filter(payment__account=account).order_by("pk")
+    disputes = Dispute.objects.filter(payment__account=account).order_by("pk")
     return {
         "balance": (account.available, account.held, account.debt),
         "standing": (account.plan_id, account.billing_hold),
@@ -177,8 +187,8 @@ def _state(account_id: int | None) -> dict[str, Any]:
         "subscriptions": list(subscriptions.values_list("stripe_id", "status", "plan", "period_end")),
         "invoices": list(invoices.values_list("stripe_id", "status", "due_cents")),
         "checkouts": list(account.checkouts.order_by("pk").values_list("pk", "state")),
-        "refunds": list(payments.values_list("stripe_id", "refunds__stripe_id", "refunds__status")),
-        "disputes": list(payments.values_list("stripe_id", "disputes__status", "disputes__withdrawn_cents")),
+        "refunds": list(refunds.values_list("stripe_id", "status")),
+        "disputes": list(disputes.values_list("stripe_id", "status", "withdrawn_cents")),
     }
 
 
