@@ -19,14 +19,19 @@ RUNNABLE_FAMILIES = (STYLEGAN2,)
 
 
 def latest_versions() -> QuerySet[ModelVersion]:
-    """Every model's newest version with its model, owner and licence, `has_grid` and `licence_label`.
+    """Every model's newest version with its model, owner and licence, `has_grid` and `licence_label`."""
+    return _latest_versions().select_related("model__owner", "licence")
+
+
+def _latest_versions() -> QuerySet[ModelVersion]:
+    """Every model's newest version, `has_grid` and `licence_label`.
 
     The label is the short name of the licence that holds: what was granted last, else what it came with.
     """
     newest = ModelVersion.objects.filter(model=OuterRef("model")).order_by("-number").values("pk")[:1]
     grid = ModelFile.objects.filter(version=OuterRef("pk"), path=SAMPLE_GRID)
     grants = LicenceGrant.objects.filter(source=OuterRef("source")).order_by("-granted_at")
-    versions = ModelVersion.objects.filter(pk=Subquery(newest)).annotate(
+    return ModelVersion.objects.filter(pk=Subquery(newest)).annotate(
         has_grid=Exists(grid),
         licence_label=Coalesce(
             Subquery(grants.values(label=_label("licence__"))[:1]),
@@ -34,7 +39,6 @@ def latest_versions() -> QuerySet[ModelVersion]:
             output_field=CharField(),
         ),
     )
-    return versions.select_related("model__owner", "licence")
 
 
 def _label(path: str) -> Coalesce:
@@ -43,9 +47,13 @@ def _label(path: str) -> Coalesce:
 
 
 def with_latest_version(models: QuerySet[CatalogModel]) -> QuerySet[CatalogModel]:
-    """Prefetch owner and newest version: the one item of `model.newest` (empty before there is one)."""
+    """Prefetch owner and newest version: the one item of `model.newest` (empty before there is one).
+
+    Of the version only what tells it apart, no manifest and no licence's text: a page shows many.
+    """
+    versions = _latest_versions().only("model_id", "number", "sha256", "resolution")
     return models.select_related("owner").prefetch_related(
-        Prefetch("versions", queryset=latest_versions(), to_attr="newest")
+        Prefetch("versions", queryset=versions, to_attr="newest")
     )
 
 
