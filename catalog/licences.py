@@ -46,13 +46,56 @@ TITLES: dict[str, Promise] = {
     "undisclosed-machine-output": _("Hiding that a machine made it"),
 }
 
+# What a term means to whoever uses a model, in each list of a licence: what is a permission here may be
+# what is not granted there.
+MEANINGS: dict[str, dict[str, Promise]] = {
+    "permissions": {
+        "commercial-use": _("You may earn money with it."),
+        "modifications": _("You may train it further, mix it and change it."),
+        "distribution": _("You may pass it on to others."),
+        "private-use": _("You may use it for yourself, and tell nobody."),
+        "patent-use": _("The authors let you use the patents that they hold on it."),
+    },
+    "conditions": {
+        "include-copyright": _("Wherever it is passed on, its authors and this licence are named."),
+        "document-changes": _("Whoever changes it says what was changed."),
+        "same-license": _("What is made from it is passed on under this licence, too."),
+        "pass-on-restrictions": _("What is made from it carries the restrictions of use below."),
+    },
+    "limitations": {
+        "commercial-use": _("You may not earn money with it."),
+        "modifications": _("You may not pass on a changed one."),
+        "distribution": _("You may not pass it on."),
+        "trademark-use": _("Names and logos of its authors are not part of the licence."),
+        "patent-use": _("Patents of its authors are not part of the licence."),
+        "liability": _("Its authors do not pay for damage that it does."),
+        "warranty": _("Its authors do not promise that it works."),
+    },
+    "use_restrictions": {
+        OWNER_ONLY: _("Nobody but its owner may use it."),
+        "unlawful-use": _("Not for what the law forbids."),
+        "harming-minors": _("Not for anything that exploits or harms children."),
+        "disinformation": _("Not for false information that is to harm somebody."),
+        "personal-data-harm": _("Not for making or spreading personal data that can harm somebody."),
+        "harassment": _("Not for insulting, threatening or bullying."),
+        "automated-decisions": _("Not for decisions about somebody's rights without a person."),
+        "discrimination": _("Not for treating people worse for what they are or how they behave."),
+        "exploiting-weakness": _("Not for taking advantage of age, disability or need."),
+        "medical-advice": _("Not for medical advice, nor for reading medical results."),
+        "law-enforcement": _("Not for judging people in justice, policing, immigration or asylum."),
+        "impersonation": _("Not for passing for a person who has not agreed."),
+        "undisclosed-machine-output": _("Not for texts or pictures that hide that a machine made them."),
+    },
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One term of a licence as a page shows it."""
+    """One term of a licence as a page shows it; `meaning` is "" for an admin's own."""
 
     slug: str
     title: str | Promise
+    meaning: str | Promise = ""
 
 
 def titles(slugs: Iterable[str]) -> list[str]:
@@ -60,6 +103,13 @@ def titles(slugs: Iterable[str]) -> list[str]:
     return [str(term.title) for term in terms(slugs)]
 
 
-def terms(slugs: Iterable[str]) -> list[Term]:
-    """Give each term its title; an unknown one (an admin's own) is shown as it is written."""
-    return [Term(slug=slug, title=TITLES.get(slug, slug.replace("-", " "))) for slug in slugs]
+def terms(slugs: Iterable[str], of: str = "") -> list[Term]:
+    """Give each term its title; an unknown one (an admin's own) is shown as it is written.
+
+    `of` names the list that they stand in, of which `MEANINGS` knows what they say.
+    """
+    meanings = MEANINGS.get(of, {})
+    return [
+        Term(slug=slug, title=TITLES.get(slug, slug.replace("-", " ")), meaning=meanings.get(slug, ""))
+        for slug in slugs
+    ]

@@ -22,7 +22,7 @@ from catalog.addresses import own_model, reached_model
 from catalog.directory import for_cards, similar
 from catalog.exceptions import ModelInUseError, NameTakenError
 from catalog.forms import RenameForm
-from catalog.licences import terms
+from catalog.licences import MEANINGS, Term, terms
 from catalog.manifests import SAMPLE_GRID
 from catalog.model_page import page_context, versions_of
 from catalog.models import CatalogModel, Licence, ModelFile, PublicationRequest, Visibility
@@ -152,13 +152,8 @@ def show_attribution(request: HttpRequest, model: CatalogModel) -> HttpResponse:
     return render(request, "catalog/model_attribution.html", context)
 
 
-def _terms(licence: Licence) -> dict[str, object]:
-    return {
-        "permissions": terms(licence.permissions),
-        "conditions": terms(licence.conditions),
-        "limitations": terms(licence.limitations),
-        "use_restrictions": terms(licence.use_restrictions),
-    }
+def _terms(licence: Licence) -> dict[str, list[Term]]:
+    return {name: terms(getattr(licence, name), of=name) for name in MEANINGS}
 
 
 @require_safe

@@ -2,35 +2,14 @@
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from catalog.licences import TITLES
+from catalog.admin.licence_form import LicenceForm
 from catalog.models import Attribution, Licence
 from catalog.services.licences import refresh_outputs_commercial
-
-LISTS = ("permissions", "conditions", "limitations", "use_restrictions")
-
-
-class LicenceForm(forms.ModelForm[Licence]):
-    """A licence whose lists may be empty: many a licence asks for nothing."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known = ", ".join(TITLES)
-        for name in LISTS:
-            self.fields[name].required = False
-            self.fields[name].help_text = _("A JSON list of these words, or of your own: %(known)s.") % {
-                "known": known
-            }
-
-    def clean(self) -> dict[str, Any]:
-        """An empty field is an empty list."""
-        values: dict[str, Any] = super().clean() or {}
-        return values | {name: values.get(name) or [] for name in LISTS}
 
 
 @admin.register(Licence)
@@ -42,6 +21,32 @@ class LicenceAdmin(admin.ModelAdmin[Licence]):
     list_filter = ("is_offered", "outputs_commercial", "derivatives", "share_alike")
     search_fields = ("name", "slug", "spdx_id")
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "spdx_id", "url", "summary", "is_offered")}),
+        (
+            _("Terms"),
+            {
+                "fields": (
+                    "permissions",
+                    "conditions",
+                    "limitations",
+                    "use_restrictions",
+                    "further_restrictions",
+                )
+            },
+        ),
+        (
+            _("What the studio computes with"),
+            {
+                "description": _(
+                    "Terms of several licences are put together along a model's line, and what they forbid "
+                    "is refused: publishing, training from it, offering it for money."
+                ),
+                "fields": ("outputs_commercial", "derivatives", "share_alike", "attribution_required"),
+            },
+        ),
+        (_("Text"), {"classes": ("collapse",), "fields": ("full_text",)}),
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Licence | None = None) -> tuple[str, ...]:
         """Keep the name by which versions know a licence."""

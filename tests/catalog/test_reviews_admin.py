@@ -1,4 +1,4 @@
-"""Reviews, reports, licences and models in Django admin: what is offered, asked for twice, and audited."""
+"""Reviews, reports, attributions and models in Django admin: offered, asked for twice, and audited."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from catalog.models import Attribution, CatalogModel, Licence, ModelReport, PublicationRequest, Visibility
+from catalog.models import Attribution, CatalogModel, Licence, ModelReport, PublicationRequest
 from catalog.services.reviews import ask_for_publication, report_model
 
 REQUESTS = "admin:catalog_publicationrequest_changelist"
@@ -129,28 +129,6 @@ def test_looking_is_not_doing(reader_client, asked, public_version):
     asked.refresh_from_db()
     assert asked.state == PublicationRequest.State.WAITING
     assert LogEntry.objects.filter(change_message__startswith="Refused").count() == 3
-
-
-def test_a_licence_that_is_edited_changes_what_may_be_sold(staff_client, publish, owner):
-    model = publish(owner, licence=Licence.objects.get(slug="mit"), visibility=Visibility.PUBLIC).model
-    licence = Licence.objects.get(slug="mit")
-    values = {
-        "name": licence.name,
-        "spdx_id": licence.spdx_id,
-        "permissions": '["private-use"]',
-        "conditions": "[]",
-        "limitations": "[]",
-        "use_restrictions": "[]",
-        "summary": licence.summary,
-        "url": licence.url,
-        "full_text": "",
-        "is_offered": "on",
-    }
-    answer = staff_client.post(reverse("admin:catalog_licence_change", args=["mit"]), values)
-    assert answer.status_code == 302, answer.context["adminform"].errors
-    model.refresh_from_db()
-    assert not model.outputs_commercial
-    assert LogEntry.objects.filter(object_id="mit").exists()
 
 
 def test_attributions_are_edited(staff_client, version):
