@@ -97,8 +97,6 @@ class CatalogModelAdmin(ActingAdmin):
         "address",
         "family",
         "visibility",
-        "outputs_commercial",
-        "created_at",
         "featured_at",
         "withdrawn_at",
     )
@@ -112,6 +110,10 @@ class CatalogModelAdmin(ActingAdmin):
     exclude = ("search",)
     list_select_related = ("owner",)
     search_fields = ("title", "name", "owner__handle", "owner__email")
+
+    def view_on_site(self, obj: CatalogModel) -> str:
+        """Return the address of the model's own page, which staff look at before they decide."""
+        return reverse("catalog:model_detail", args=[obj.owner.handle, obj.name])
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page for bases."""

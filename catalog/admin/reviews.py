@@ -54,6 +54,7 @@ APPROVE = Act(
         "Everybody finds the model from now on, under the licence that was asked for. The publisher gets an "
         "e-mail with what you write here."
     ),
+    asks=_("Your answer to the publisher"),
     suits=_is_waiting,
     do=_approve,
 )
@@ -62,6 +63,7 @@ DECLINE = Act(
     permission="answer_publicationrequest",
     title=_("Decline"),
     explanation=_("The model stays as it is. The publisher gets an e-mail with what you write here."),
+    asks=_("Your answer to the publisher"),
     suits=_is_waiting,
     do=_decline,
 )
@@ -73,6 +75,7 @@ UPHOLD = Act(
         "The model leaves the directory, and nobody but its publisher can use it; what was made with it "
         "stays. What you write here stands on its page, and goes to the publisher and to whoever reported it."
     ),
+    asks=_("What is wrong with it"),
     suits=_is_open,
     do=_uphold,
 )
@@ -81,6 +84,7 @@ DISMISS = Act(
     permission="decide_modelreport",
     title=_("Dismiss"),
     explanation=_("The model stays. Whoever reported it gets what you write here, if they left an address."),
+    asks=_("Your answer to whoever reported it"),
     suits=_is_open,
     do=_dismiss,
 )
@@ -98,7 +102,7 @@ class _Queue(ActingAdmin):
     longest_reason = 500
     key_converter = "int"
     change_form_template = "admin/jobs/change_form.html"
-    list_select_related = ("model__owner",)
+    list_select_related: tuple[str, ...] = ("model__owner",)
 
     @admin.display(description=_("publisher"))
     def publisher(self, row: Any) -> str:
@@ -121,9 +125,10 @@ class PublicationRequestAdmin(_Queue):
     """Models that shall be public: those that wait come first, the oldest of them at the top."""
 
     acts = (APPROVE, DECLINE)
+    list_select_related = ("model__owner", "licence")
     ordering = (_first(state=PublicationRequest.State.WAITING), "created_at")
-    list_display = ("model", "publisher", "licence", "state", "created_at", "reviewer")
-    list_filter = ("state", "licence")
+    list_display = ("model", "model_page", "publisher", "licence", "state", "created_at")
+    list_filter = ("state", ("licence", admin.RelatedOnlyFieldListFilter))
     search_fields = ("model__title", "model__name", "model__owner__email")
     fields = (
         "model_page",
@@ -163,7 +168,7 @@ class ModelReportAdmin(_Queue):
         _first(reason__in=ModelReport.REASONS_THAT_HURRY),
         "created_at",
     )
-    list_display = ("model", "reason", "hurries", "state", "created_at", "publisher", "reviewer")
+    list_display = ("model", "model_page", "reason", "hurries", "state", "created_at")
     list_filter = ("state", "reason")
     search_fields = ("model__title", "model__name", "model__owner__email", "text", "email")
     fields = (

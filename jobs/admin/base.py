@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.readonly_admin import ReadOnlyAdmin
 from billing.exceptions import BillingError
@@ -20,6 +20,7 @@ from jobs.exceptions import LeaseLost, MoveRefusedError
 
 # So many at once; more would outlast a request.
 _AT_ONCE = 500
+_REASON = gettext_lazy("Reason")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Act:
         name: of the admin action and in addresses; `has_<permission>_permission` guards it.
         title: what the button says.
         explanation: what it does, read before it is confirmed.
+        asks: what is to be written, which stays in the audit.
         suits: whether a row's page offers it, as the row stands.
         do: does it with one row, for a reason; returns whether that changed anything, and raises LeaseLost
             or one of the page's `refusals` where it cannot be done.
@@ -39,6 +41,7 @@ class Act:
     permission: str
     title: str | Promise
     explanation: str | Promise
+    asks: str | Promise = _REASON
     suits: Callable[[Any], bool]
     do: Callable[[HttpRequest, Any, str], bool]
 
