@@ -8,10 +8,12 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 from safetensors.numpy import save
 
 from engines.bundles import BUNDLE_FILE, MODEL_FOLDER, BundleCard
 from engines.manifest import MODEL_FILE
+from tests.engines.onnx.networks import write
 
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
@@ -78,3 +80,11 @@ def bundle_of(folder: Path, **values: object) -> bytes:
     entries: dict[str, bytes | str] = {BUNDLE_FILE: card.as_json()}
     entries |= {f"{MODEL_FOLDER}/{name}": (folder / name).read_bytes() for name in files}
     return zip_of(entries)
+
+
+def onnx_zip(tmp_path: Path, model: onnx.ModelProto, **changes: object) -> bytes:
+    """A ZIP with an ONNX network from a picture to a larger one, and its manifest with some of it changed."""
+    values = {"name": "Doubler", "author": "Ada", "licence": "MIT", **changes}
+    inputs = values.pop("inputs", [{"name": "picture", "kind": "image"}])
+    outputs = [{"name": "larger", "kind": "image"}]
+    return zip_of_folder(write(tmp_path / "onnx", model, inputs, outputs, **values))

@@ -4,10 +4,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from catalog.models import Licence, ModelImport
+from catalog.models import CatalogModel, Licence, ModelImport
 from jobs.testing import run_pending
-from tests.catalog.brought import lora
+from tests.catalog.brought import lora, onnx_zip
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
+from tests.engines.onnx.networks import doubler
 
 URL = reverse("catalog:import_create")
 
@@ -66,6 +67,47 @@ def test_30_a_licence_that_gives_more_than_the_file_says_is_refused(owner_client
     found.refresh_from_db()
     assert (found.stage, found.licence) == ("trying", Licence.objects.get(slug="cc-by-nc-4.0"))
     assert found.found["base"] == str(base.pk)
+
+
+@pytest.mark.parametrize("told", ["Licence of Nobody 7.0", "", 3, ["mit"]])
+def test_28_a_manifest_with_a_wrong_licence_is_answered_by_hand(
+    owner_client, licences, tmp_path, django_capture_on_commit_callbacks, told
+):
+    """What is no licence suggests none; without a known one the form comes back, filled, and says so."""
+    content = onnx_zip(tmp_path, doubler(), licence=told)
+    with django_capture_on_commit_callbacks(execute=True):
+        owner_client.post(URL, {"files": SimpleUploadedFile("doubler.zip", content)})
+        run_pending("light")
+    imported = ModelImport.objects.get()
+    assert (imported.stage, imported.found["licence"]) == ("found", ""), imported.refusal
+    assert owner_client.get(detail(imported)).context["form"].initial["licence"] is None
+    said = {"title": "Twice as large", "name": "doubler", "author": "Ada", "source_url": ""}
+    for wrong in ("", "licence-of-nobody", "custom\0"):
+        response = owner_client.post(detail(imported), {**said, "licence": wrong})
+        assert response.status_code == 422
+        assert list(response.context["form"].errors) == ["licence"]
+        assert 'value="Twice as large"' in response.text
+    imported.refresh_from_db()
+    assert (imported.stage, imported.licence) == ("found", None)
+    assert not CatalogModel.objects.filter(imports=imported).exists()
+
+
+def test_28_a_manifest_cannot_be_given_more_than_its_licence(
+    owner_client, licences, tmp_path, django_capture_on_commit_callbacks
+):
+    content = onnx_zip(tmp_path, doubler(), licence="NVIDIA Source Code License (non-commercial)")
+    with django_capture_on_commit_callbacks(execute=True):
+        owner_client.post(URL, {"files": SimpleUploadedFile("doubler.zip", content)})
+        run_pending("light")
+    imported = ModelImport.objects.get()
+    assert imported.found["licence"] == "nvidia-source-code-nc"
+    said = {"title": "Doubler", "name": "doubler", "author": "Ada", "source_url": ""}
+    for more in ("mit", "cc0-1.0", "creativeml-openrail-m"):
+        response = owner_client.post(detail(imported), {**said, "licence": more})
+        assert response.status_code == 422
+        assert "allows less than" in response.context["form"].errors["licence"][0]
+    imported.refresh_from_db()
+    assert imported.stage == "found"
 
 
 def test_a_base_that_is_not_ones_own_to_use_is_refused(owner_client, found, owner, stranger):

@@ -19,7 +19,7 @@ from engines.manifest import MODEL_FILE
 from jobs.files import list_keys
 from jobs.testing import run_pending
 from tests.catalog.bases import publish_tiny_base
-from tests.catalog.brought import bundle_of, lora, safetensors, zip_of, zip_of_folder
+from tests.catalog.brought import bundle_of, lora, onnx_zip, safetensors, zip_of, zip_of_folder
 from tests.catalog.folders import make_folder
 
 
@@ -410,15 +410,6 @@ def test_a_model_that_was_made_just_before_the_worker_died_is_ready(bring, owner
     imported.refresh_from_db()
     assert (imported.stage, imported.model) == ("ready", version.model)
     assert imported.job.kind == JOB_KIND
-
-
-def onnx_zip(tmp_path, model, **changes: object) -> bytes:
-    from tests.engines.onnx.networks import write
-
-    values = {"name": "Doubler", "author": "Ada", "licence": "MIT", **changes}
-    inputs = values.pop("inputs", [{"name": "picture", "kind": "image"}])
-    outputs = [{"name": "larger", "kind": "image"}]
-    return zip_of_folder(write(tmp_path / "onnx", model, inputs, outputs, **values))
 
 
 def test_an_onnx_model_with_its_manifest_becomes_a_model(bring, answer, tmp_path):
