@@ -114,7 +114,10 @@ class PublishForm(forms.Form):
         return write_licence(text=self.cleaned_data["own_text"], allowed=self.cleaned_data["own_allowed"])
 
     def licences(self) -> list[LicenceChoice]:
-        """Every licence with what speaks against it: those that are possible first. Four queries."""
+        """Every licence with what speaks against it: possible ones first, of these the common ones.
+
+        Four queries.
+        """
         chosen = str(self["licence"].value() or "")
         field = self.fields["licence"]
         assert isinstance(field, forms.ModelChoiceField)
@@ -130,7 +133,10 @@ class PublishForm(forms.Form):
             found.append(
                 LicenceChoice(licence=licence, is_chosen=licence.pk == chosen, problem=problem or "")
             )
-        return sorted(found, key=lambda choice: (bool(choice.problem), choice.licence.name))
+        return sorted(
+            found,
+            key=lambda choice: (bool(choice.problem), not choice.licence.spdx_id, choice.licence.name),
+        )
 
 
 class WithdrawForm(forms.Form):
