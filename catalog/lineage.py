@@ -104,7 +104,8 @@ def ancestor_keys(source: UUID) -> list[UUID]:
 def _edges_above(source: UUID) -> list[tuple[UUID, UUID, str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(_ANCESTORS, [source, MAX_DEPTH])
-        return cursor.fetchall()
+        edges: list[tuple[UUID, UUID, str, int]] = cursor.fetchall()
+    return edges
 
 
 def descendants(sources: Iterable[UUID]) -> list[Descendant]:

@@ -31,7 +31,7 @@ def nearest_of(version: ModelVersion, user: User, pixels: UInt8Array) -> Nearest
 
     None where none of the datasets is the user's, or can be searched any more.
     """
-    own = [row for row in _indexes(version) if row.version.dataset.owner_id == user.pk]
+    own = [row for row in _indexes(version) if row.version.dataset and row.version.dataset.owner == user]
     found = [(values, row) for row in own for values in _search(row.file, pixels)]
     if not found:
         return None
@@ -55,7 +55,7 @@ def nearest_of(version: ModelVersion, user: User, pixels: UInt8Array) -> Nearest
 def _indexes(version: ModelVersion) -> list[NearestIndex]:
     """An index of each dataset that a version and its origins were trained on, if the studio holds it."""
     found = NearestIndex.objects.filter(version__source__in=ancestor_keys(version.source_id))
-    found = found.filter(version__dataset__isnull=False).select_related("version__dataset")
+    found = found.filter(version__dataset__isnull=False).select_related("version__dataset__owner")
     # Pictures are compared at 16 x 16 pixels, so the index of another size will do.
     by_size = sorted(found.order_by("resolution"), key=lambda row: row.resolution != version.resolution)
     by_dataset: dict[object, NearestIndex] = {}

@@ -76,10 +76,11 @@ class _Work:
         self._generator = warm.get(
             version.sha256, lambda: Generator.load(folder), lambda loaded: loaded.nbytes
         )
-        # The first step comes late: features are made, and many beginnings are tried.
-        context.report(step=context.job.step, total=self._config.steps, message=_("Choosing where to begin"))
-        self._projector = Projector(self._generator, folder)
         self._floor = known_floor(version, projection.settings)
+        # The first step comes late: features are made, and many beginnings are tried.
+        message = _("Going on from there") if projection.state_file else _("Choosing where to begin")
+        context.report(step=projection.last_step, total=self._total, message=message)
+        self._projector = Projector(self._generator, folder)
         self._state_bytes = 0  # of what is stored of the search, to go on from
 
     def run(self) -> Outcome:

@@ -101,6 +101,7 @@ def test_what_one_sees_stands_in_the_address(owner_client, version):
 def test_an_address_without_sense_is_explained_and_shows_the_middle(owner_client, version, values, told):
     response = owner_client.get(page(version), values)
     assert response.status_code == 422
+    assert response.content.decode().count('role="alert"') == 1
     assert told in response.content.decode()
     assert response.context["config"]["map"] == LatentMap().as_json()
 

@@ -20,15 +20,18 @@ from tests.wallets import give_credits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 STEPS, LEG = 400, 25
 
 
 @pytest.fixture
-def start(process_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(
+    process_environment: dict[str, str], bucket: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen]]:
     """Return a function that starts `manage.py ...`; what it started is gone after the test."""
     environment = {
         **process_environment,
+        **bucket,
         "DJANGO_SETTINGS_MODULE": "tests.jobs.settings",
         "OMP_NUM_THREADS": "1",
         "TEST_LEASE_SECONDS": "6",
