@@ -2,7 +2,8 @@
 
 Each app tells in `AppConfig.ready` what of it belongs to a person. Texts are JSON with a row a line, so that
 a program can read them without holding them all; what was stored as a file comes as that file. What exists
-only to run the studio (queues, caches, sessions, hashes of passwords) is nobody's belonging.
+only to run the studio (queues, caches, keys of sessions, hashes of passwords) is nobody's belonging, and the
+secrets of second steps stay here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -7,3 +7,7 @@ class EraseRefusedError(Exception):
 
 class NotYetError(Exception):
     """Something has to end before an account can be erased."""
+
+
+class HandleRefusedError(Exception):
+    """Somebody cannot have this public name; the sentence says why, and what to do."""

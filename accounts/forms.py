@@ -1,8 +1,19 @@
 """What people change of their accounts."""
 
-from django import forms
+from typing import Any
 
+from allauth.mfa.adapter import get_adapter as get_second_step_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts.exceptions import HandleRefusedError
 from accounts.models import User
+from accounts.profiles import change_handle, check_handle
 
 
 class MailForm(forms.ModelForm[User]):
@@ -11,3 +22,74 @@ class MailForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ("mail_when_ended",)
+
+
+class ProfileForm(forms.Form):
+    """What others see of somebody."""
+
+    display_name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        required=False,
+        help_text=_("As you want to be called. Without one, your public name is shown."),
+        widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
+    )
+    handle = forms.CharField(
+        label=_("Public name"),
+        max_length=40,
+        help_text=_("It stands in the addresses of your models: small letters, digits and hyphens."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        self.user = user
+        initial = {"display_name": user.display_name, "handle": user.handle}
+        super().__init__(*args, initial=initial, **kwargs)
+
+    def clean_display_name(self) -> str:
+        """Keep it on one line; refuse what would turn the text around it."""
+        name = " ".join(str(self.cleaned_data["display_name"]).split())
+        if not name.isprintable():
+            raise ValidationError(_("There are characters in it that cannot be seen. Type it anew."))
+        return name
+
+    def clean_handle(self) -> str:
+        """Return the public name in small letters, where it is free."""
+        handle = str(self.cleaned_data["handle"]).lower()
+        try:
+            check_handle(user=self.user, handle=handle)
+        except HandleRefusedError as refusal:
+            raise ValidationError(str(refusal)) from refusal
+        return handle
+
+    def save(self) -> None:
+        """Store both. Raises HandleRefusedError when somebody took the public name meanwhile."""
+        change_handle(user=self.user, handle=self.cleaned_data["handle"])
+        self.user.display_name = self.cleaned_data["display_name"]
+        self.user.save(update_fields=["display_name"])
+
+
+class ActivateTOTPForm(AllauthActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped
+    """Adds an authenticator app. The code that shows it works is used up: it signs nobody in any more."""
+
+    def clean_code(self) -> str:
+        """Return the right code, or raise a ValidationError."""
+        code = str(super().clean_code())
+        if not TOTP(Authenticator(user=self.user))._mark_code_used(code):  # noqa: SLF001 - allauth has no other
+            raise get_second_step_adapter().validation_error("incorrect_code")
+        return code
+
+
+class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped
+    """Adds a passkey, in our words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].label = _("Name")
+        self.fields["name"].help_text = _("By which you know it again: the device, or the key ring it is in.")
+        self.fields["passwordless"].label = _("Sign in with it alone, without the password")
+        self.fields["passwordless"].help_text = _(
+            "It then asks for your fingerprint, face or PIN. Leave it off for a security key that has none: "
+            "that one comes after the password."
+        )
+        self.fields["passwordless"].initial = True

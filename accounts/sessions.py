@@ -22,3 +22,33 @@ def is_session_of(session_data: str, user: User) -> bool:
         and user.is_active
         and constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
     )
+
+
+# By what a browser's User-Agent says: the first that is in it. Most name Chrome and Safari beside themselves.
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "CrOS": "ChromeOS",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
+
+
+def device_name(user_agent: str) -> str:
+    """Return by which somebody knows a browser again, such as "Firefox, Windows"; "" for an unknown one."""
+    names = (
+        next((name for mark, name in marks.items() if mark in user_agent), "")
+        for marks in (_BROWSERS, _SYSTEMS)
+    )
+    return ", ".join(filter(None, names))

@@ -1,9 +1,12 @@
 """Pages of the account that allauth does not have."""
 
 from http import HTTPStatus
+from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -16,10 +19,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.belongings import everything_of, parts
 from accounts.erasure import request_erasure
-from accounts.exceptions import EraseRefusedError
-from accounts.forms import MailForm
+from accounts.exceptions import EraseRefusedError, HandleRefusedError
+from accounts.forms import MailForm, ProfileForm
 from accounts.middleware import AccountHttpRequest
 from accounts.models import User
+from accounts.sessions import device_name
 from accounts.zips import zip_response
 
 
@@ -35,6 +39,45 @@ def change_mail(request: AccountHttpRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("mail_settings")
     return render(request, "account/mail.html", {"form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def change_profile(request: AccountHttpRequest) -> HttpResponse:
+    """Change what others see of whoever asks."""
+    assert isinstance(request.user, User)
+    is_sent = request.method == "POST"
+    form = ProfileForm(request.POST if is_sent else None, user=request.user)
+    if is_sent and form.is_valid():
+        try:
+            form.save()
+        except HandleRefusedError as refusal:
+            form.add_error("handle", str(refusal))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("account_profile")
+    former = request.user.former_handles.values_list("handle", flat=True)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render(request, "account/profile.html", {"form": form, "former": former}, status=status)
+
+
+class SessionsView(ListUserSessionsView):  # type: ignore[misc]  # allauth is untyped
+    """Where one is signed in, and signing out everywhere else."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Name the browsers; note this session too, should it have begun before sessions were noted."""
+        if not UserSession.objects.filter(session_key=self.request.session.session_key).exists():
+            UserSession.objects.create_from_request(self.request)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        newest_first = reversed(context["sessions"])
+        context["shown"] = [
+            {"session": session, "device": device_name(session.user_agent), "is_here": session.is_current()}
+            for session in sorted(newest_first, key=lambda session: not session.is_current())
+        ]
+        return context
+
+
+show_sessions = require_http_methods(["GET", "HEAD", "POST"])(SessionsView.as_view())
 
 
 @require_safe

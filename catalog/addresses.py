@@ -5,11 +5,13 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, Concatenate
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import ResolverMatch
 
+from accounts.models import User
 from catalog.models import CatalogModel, FormerAddress, ModelQuerySet, Visibility
 
 ModelView = Callable[Concatenate[Any, CatalogModel, ...], HttpResponseBase]
@@ -49,9 +51,16 @@ def _models() -> ModelQuerySet:
 
 
 def _moved(request: HttpRequest, handle: str, name: str, rest: dict[str, Any]) -> HttpResponseBase:
-    """Lead from a former address to the same page of its model; only reading is possible there."""
-    former = FormerAddress.objects.filter(owner__handle=handle, name=name).first()
-    model = _models().reachable_by(request.user).filter(pk=former.model_id).first() if former else None
+    """Lead from a former address to the same page of its model; only reading is possible there.
+
+    The model has another name now, or its owner another public name, or both.
+    """
+    owner = User.objects.filter(Q(handle=handle) | Q(former_handles__handle=handle)).first()
+    former = FormerAddress.objects.filter(owner=owner, name=name).first()
+    reachable = _models().reachable_by(request.user).filter(owner=owner)
+    model = reachable.filter(name=name).first()
+    if model is None and former is not None:
+        model = reachable.filter(pk=former.model_id).first()
     if model is None or request.method not in ("GET", "HEAD"):
         raise Http404
     match = request.resolver_match

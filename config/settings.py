@@ -49,8 +49,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "django_rq",
@@ -203,6 +206,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if IN_PRODUCTION else "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# What changes how somebody gets in is written to them, so that they notice when it was somebody else.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Beside allauth's own limits: how often one address may have files looked at on /verify/, and report models;
 # how often a person, or an address without an account, may have new pictures of maps made.
 ACCOUNT_RATE_LIMITS = {
@@ -211,6 +216,22 @@ ACCOUNT_RATE_LIMITS = {
     "look": "240/m/user",
     "look_visitor": "60/m/ip,600/h/ip",
 }
+# The second step of signing in. Codes of an app are good for their own half minute only (allauth's default):
+# with more, one that was used could be used again. Browsers give passkeys to HTTPS and to localhost alone.
+MFA_ADAPTER = "accounts.adapters.SecondStepAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "activate_totp": "accounts.forms.ActivateTOTPForm",
+    "add_webauthn": "accounts.forms.AddPasskeyForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Atelier"
+# Without it, somebody could sign up with another's address and lock it for good. In a studio on one machine
+# nobody has to confirm an address.
+MFA_ALLOW_UNVERIFIED_EMAIL = not IN_PRODUCTION
+# A session is noted when it begins, not at each request: no page asks the database more often for it.
+USERSESSIONS_TRACK_ACTIVITY = False
 # How many proxies of ours add to X-Forwarded-For; the header is not believed otherwise.
 ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 0)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
