@@ -21,9 +21,9 @@ _SAID_TWICE = (
 
 def _terms_field(name: str, label: Promise) -> forms.MultipleChoiceField:
     choices = [(slug, f"{TITLES[slug]}: {meaning}") for slug, meaning in MEANINGS[name].items()]
-    return forms.MultipleChoiceField(
-        label=label, choices=choices, required=False, widget=forms.CheckboxSelectMultiple
-    )
+    # Django admin's own class for lists of choices: without it their labels are as narrow as fields' titles.
+    boxes = forms.CheckboxSelectMultiple(attrs={"class": "radiolist"})
+    return forms.MultipleChoiceField(label=label, choices=choices, required=False, widget=boxes)
 
 
 class LicenceForm(forms.ModelForm[Licence]):

@@ -10,6 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from catalog.admin.licence_form import LicenceForm
 from catalog.models import Attribution, Licence
 from catalog.services.licences import refresh_outputs_commercial
+from catalog.services.seed import common_licences
+
+_COMMON = _(
+    "One of the common licences: “manage.py seed” writes its terms anew with every update. Whether it is "
+    "offered is yours to decide; for other terms, add a licence of your own."
+)
 
 
 @admin.register(Licence)
@@ -47,6 +53,14 @@ class LicenceAdmin(admin.ModelAdmin[Licence]):
         ),
         (_("Text"), {"classes": ("collapse",), "fields": ("full_text",)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Licence | None = None) -> Any:
+        """Say of a common licence that its terms are not kept when they are edited here."""
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if obj is not None and obj.slug in common_licences():
+            title, first = fieldsets[0]
+            fieldsets[0] = (title, {**first, "description": _COMMON})
+        return fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Licence | None = None) -> tuple[str, ...]:
         """Keep the name by which versions know a licence."""

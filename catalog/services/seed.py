@@ -19,6 +19,8 @@ from engines.manifest import GENERATOR_FILE, MODEL_FILE
 
 _DATA = Path(catalog.__file__).parent / "data"
 LICENCES_FILE = _DATA / "licences.json"
+# Long texts, named by their licence's slug; short ones stand in the file above.
+LICENCE_TEXTS = _DATA / "licences"
 # What people read about each starter, by the name of its folder.
 CARDS_FILE = _DATA / "starters.json"
 STARTERS_DIR = Path(engines.starters.__file__).parent
@@ -46,7 +48,16 @@ def seed_catalog() -> None:
 def seed_licences() -> None:
     """Insert the common licences and bring their terms up to date; an admin's own ones are left alone."""
     for values in json.loads(LICENCES_FILE.read_text("utf-8")):
-        Licence.objects.update_or_create(slug=values.pop("slug"), defaults=values)
+        slug = values.pop("slug")
+        text = LICENCE_TEXTS / f"{slug}.txt"
+        if text.is_file():
+            values["full_text"] = text.read_text("utf-8")
+        Licence.objects.update_or_create(slug=slug, defaults=values)
+
+
+def common_licences() -> frozenset[str]:
+    """Return the names of the licences that `seed_licences` writes anew."""
+    return frozenset(values["slug"] for values in json.loads(LICENCES_FILE.read_text("utf-8")))
 
 
 def ensure_publisher() -> User:

@@ -44,6 +44,12 @@ def test_every_term_is_a_box_with_what_it_means(licences, staff_client):
     assert "[&quot;" not in shown
 
 
+def test_a_common_licence_says_that_it_is_written_anew(licences, staff_client):
+    Licence.objects.create(slug="house", name="House licence")
+    assert "add a licence of your own" in staff_client.get(page("mit")).text
+    assert "add a licence of your own" not in staff_client.get(page("house")).text
+
+
 def test_a_seeded_licence_goes_through_its_form_as_it_is(licences, staff_client):
     for licence in Licence.objects.all():
         before = model_to_dict(licence)

@@ -201,3 +201,14 @@ def test_the_shipped_base_is_published_once_and_brought_up_to_date(licences, str
     assert version.model.attributions.count() == 4
     seed_base(tiny_base_folder("flux"))
     assert base_models(stranger).get().number == 2
+
+
+def test_licences_that_ask_for_their_text_come_with_it(licences):
+    """MIT, BSD and Apache have to be passed on with their texts: bundles carry what stands here."""
+    for slug, words in (
+        ("apache-2.0", "TERMS AND CONDITIONS FOR USE"),
+        ("cc0-1.0", "Statement of Purpose"),
+        ("mit", "free of charge"),
+        ("bsd-3-clause", "Redistribution"),
+    ):
+        assert words in Licence.objects.get(slug=slug).full_text
