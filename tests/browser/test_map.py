@@ -86,6 +86,17 @@ def test_what_is_chosen_is_pinned_and_becomes_the_middle(watched: Watched) -> No
     page.wait_for_url(re.compile("centre="))
     expect(lens).to_be_hidden()
     wait_for_pictures(page)
+    # Once more, within it: what is the middle then are values, not a place within a place.
+    focus(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("c")
+    page.wait_for_url(re.compile("vector"), timeout=PATIENCE)
+    shown = page.url
+    page.reload()
+    wait_for_pictures(page)
+    assert page.url == shown
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Explore")
 
 
 def test_touch_moves_and_pinches_it(browser: Browser, studio: RunningStudio) -> None:

@@ -21,7 +21,7 @@ from tests.wallets import give_credits
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE = 600.0
-STEPS, LEG = 400, 25
+STEPS, LEG = 300, 25
 
 
 @pytest.fixture
@@ -72,9 +72,10 @@ def order(owner, version) -> Projection:
 
 
 def has_succeeded(projection: Projection) -> bool:
-    projection.refresh_from_db()
-    assert projection.job.state not in {State.FAILED, State.STOPPED}, projection.job.error
-    return projection.job.state == State.SUCCEEDED
+    job = Job.objects.get(pk=projection.job_id)
+    projection.refresh_from_db()  # after its job, with which it is written
+    assert job.state not in {State.FAILED, State.STOPPED}, job.error
+    return job.state == State.SUCCEEDED
 
 
 def test_nothing_is_lost_when_its_worker_is_killed(start, owner, version):
