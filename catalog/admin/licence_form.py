@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,11 +18,14 @@ _SAID_TWICE = (
 )
 
 
-def _terms_field(name: str, label: Promise) -> forms.MultipleChoiceField:
-    choices = [(slug, f"{TITLES[slug]}: {meaning}") for slug, meaning in MEANINGS[name].items()]
+def _choices(name: str) -> list[tuple[str, str]]:
+    return [(slug, f"{TITLES[slug]}: {meaning}") for slug, meaning in MEANINGS[name].items()]
+
+
+def _terms_field(name: str, label: Any) -> forms.MultipleChoiceField:
     # Django admin's own class for lists of choices: without it their labels are as narrow as fields' titles.
     boxes = forms.CheckboxSelectMultiple(attrs={"class": "radiolist"})
-    return forms.MultipleChoiceField(label=label, choices=choices, required=False, widget=boxes)
+    return forms.MultipleChoiceField(label=label, choices=_choices(name), required=False, widget=boxes)
 
 
 class LicenceForm(forms.ModelForm[Licence]):
@@ -52,7 +54,7 @@ class LicenceForm(forms.ModelForm[Licence]):
             else:
                 field = self.fields[name]
                 assert isinstance(field, forms.MultipleChoiceField)
-                field.choices = [*field.choices, *zip(others, titles(others), strict=True)]
+                field.choices = [*_choices(name), *zip(others, titles(others), strict=True)]
 
     def clean(self) -> dict[str, Any]:
         """Name what contradicts itself, beside the field in which it is put right."""

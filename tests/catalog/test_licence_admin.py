@@ -65,6 +65,7 @@ def test_a_seeded_licence_goes_through_its_form_as_it_is(licences, staff_client)
 def test_a_licence_that_is_edited_changes_what_may_be_sold(staff_client, publish, owner):
     licence = Licence.objects.get(slug="mit")
     model = publish(owner, licence=licence, visibility=Visibility.PUBLIC).model
+    model.refresh_from_db()
     assert model.outputs_commercial
     values = as_posted(licence, permissions=["private-use", "modifications"], outputs_commercial=None)
     assert staff_client.post(page("mit"), values).status_code == 302
