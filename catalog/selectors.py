@@ -73,7 +73,7 @@ def _named(user: User | AnonymousUser, address: str, *families: str) -> QuerySet
 def _newest(models: QuerySet[CatalogModel]) -> ModelVersion | None:
     """The newest version of one model, without what lists tell besides: that takes thrice as long."""
     versions = ModelVersion.objects.filter(model__in=models.values("pk")).order_by("-number")
-    return versions.select_related("model__owner", "licence").first()
+    return versions.select_related("model__owner").first()
 
 
 def runnable_models(user: User | AnonymousUser) -> QuerySet[ModelVersion]:
