@@ -42,7 +42,7 @@ def start_memorisation(*, owner: User, version: ModelVersion) -> Memorisation:
 
 
 def tell_memorisation(version: ModelVersion, viewer: User | AnonymousUser) -> dict[str, Any] | None:
-    """Return what the page of a model tells of it; None where there is nothing to tell. At most two queries.
+    """Return what the page of a model tells of it, None where there is nothing. At most three queries.
 
     The owner also sees that it is being measured, or that it can be.
     """
