@@ -1,6 +1,6 @@
 """Reviews and reports in Django admin: two queues, each row with what may be done about it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Case, IntegerField, Value, When
@@ -102,7 +102,7 @@ class _Queue(ActingAdmin):
     longest_reason = 500
     key_converter = "int"
     change_form_template = "admin/jobs/change_form.html"
-    list_select_related: tuple[str, ...] = ("model__owner",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("model__owner",)
 
     @admin.display(description=_("publisher"))
     def publisher(self, row: Any) -> str:
@@ -125,7 +125,7 @@ class PublicationRequestAdmin(_Queue):
     """Models that shall be public: those that wait come first, the oldest of them at the top."""
 
     acts = (APPROVE, DECLINE)
-    list_select_related = ("model__owner", "licence")
+    list_select_related: ClassVar[tuple[str, ...]] = ("model__owner", "licence")
     ordering = (_first(state=PublicationRequest.State.WAITING), "created_at")
     list_display = ("model", "model_page", "publisher", "licence", "state", "created_at")
     list_filter = ("state", ("licence", admin.RelatedOnlyFieldListFilter))
