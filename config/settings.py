@@ -34,6 +34,8 @@ SITE_URL = os.environ.get("SITE_URL", "").rstrip("/") or environment.site_url(
     ALLOWED_HOSTS, deployment=DEPLOYMENT, listen_on=f"{LISTEN_HOST}:{LISTEN_PORT}"
 )
 SECRET_KEY = environment.secret_key(DATA_DIR, deployment=DEPLOYMENT)
+# What was made with these keys of before is still read.
+SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
 
 INSTALLED_APPS = [
     "config",

@@ -36,7 +36,6 @@ def give_app(user: User, monkeypatch: pytest.MonkeyPatch) -> App:
     return App(secret, monkeypatch)
 
 
-
 def recovery_codes(user: User) -> list[str]:
     """Return those that somebody has left."""
     return list(RecoveryCodes.activate(user).get_unused_codes())

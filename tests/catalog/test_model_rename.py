@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from accounts.profiles import change_handle
 from catalog.models import FormerAddress
 from catalog.services import rename_model
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
@@ -46,6 +47,23 @@ def test_the_old_address_leads_to_the_new_one(owner_client, client, public_versi
             response["Location"] == reverse(f"catalog:{page}", args=[model.owner.handle, "kittens"]) + "?v=1"
         )
     assert client.post(former[1]).status_code == 404
+
+
+def test_the_former_public_name_of_its_owner_leads_to_it(client, owner, public_version):
+    model = public_version.model
+    former = [reverse(f"catalog:{page}", args=[owner.handle, "cats"]) for page in PAGES]
+    change_handle(user=owner, handle="ada")
+    for page, address in zip(PAGES, former, strict=True):
+        assert client.get(address)["Location"] == reverse(f"catalog:{page}", args=["ada", "cats"])
+    rename_model(model=model, name="kittens", title="Cats")
+    assert client.get(former[0])["Location"] == reverse(f"catalog:{PAGES[0]}", args=["ada", "kittens"])
+
+
+def test_a_former_public_name_tells_nobody_of_private_models(stranger_client, owner_client, owner, version):
+    former = reverse("catalog:model_detail", args=[owner.handle, version.model.name])
+    change_handle(user=owner, handle="ada")
+    assert owner_client.get(former).status_code == 302
+    assert stranger_client.get(former).status_code == 404
 
 
 def test_a_former_address_of_a_private_model_tells_nobody(owner_client, stranger_client, version, url):
