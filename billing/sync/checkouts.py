@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.gateway import Object, get_gateway
-from billing.models import Checkout, CreditAccount, CreditGrant, Offer
+from billing.letters import raise_alert
+from billing.models import Alert, Checkout, CreditAccount, CreditGrant, Offer
 from billing.sync.common import Apply, account_behind, name_of, new_look, nothing_of_ours, when
 from billing.sync.sales import note_payment
 
@@ -67,6 +68,8 @@ def _grant_pack(account: CreditAccount, session: Object) -> None:
     price = session["line_items"]["data"][0]["price"]["id"]
     offer = Offer.objects.filter(stripe_id=price, kind=Offer.Kind.PACK).first()
     if offer is None:
+        # Somebody has paid, and nobody knows for what: a person has to find out.
+        raise_alert(ref=f"price:{session['id']}", kind=Alert.Kind.UNKNOWN_PRICE, account=account)
         return
     grant = ledger.add_grant(
         account,

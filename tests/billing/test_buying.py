@@ -4,7 +4,7 @@ import pytest
 
 from billing import buying, inbox, sandbox
 from billing.exceptions import NothingSold
-from billing.models import Checkout, CreditGrant, Offer, Pack, Payment, Plan, StripeEvent, Subscription
+from billing.models import Alert, Checkout, CreditGrant, Offer, Pack, Payment, Plan, StripeEvent, Subscription
 from billing.sandbox_api import checkouts, subscriptions
 from billing.selectors import free_training_of, ledger_differences
 from tests.billing.journey import account_of, begin, buy, objects, pay
@@ -246,6 +246,16 @@ def test_an_edited_plan_is_a_new_offer_and_the_old_one_is_kept(owner):
     sandbox.advance(32)
     inbox.drain_inbox()
     assert [grant.amount for grant in CreditGrant.objects.filter(source="plan")] == [625, 625]
+
+
+def test_a_payment_at_a_price_that_nobody_knows_is_an_alert(owner):
+    """As after a database that was restored from before the price was made."""
+    attempt = begin(owner, pack="small")
+    pay(attempt)
+    Offer.objects.update(stripe_id="price_forgotten")
+    inbox.drain_inbox()
+    assert account_of(owner).available == 125
+    assert Alert.objects.get().kind == Alert.Kind.UNKNOWN_PRICE
 
 
 def test_every_pack_that_is_offered_can_be_bought(owner):
