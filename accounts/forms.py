@@ -43,8 +43,8 @@ class ProfileForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user
-        initial = {"display_name": user.display_name, "handle": user.handle}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial = {"display_name": user.display_name, "handle": user.handle}
 
     def clean_display_name(self) -> str:
         """Keep it on one line; refuse what would turn the text around it."""

@@ -26,4 +26,4 @@ def remove_second_steps(request: HttpRequest, *, user: User) -> int:
     transaction.on_commit(
         lambda: get_adapter(request).send_mail("account/email/second_steps_removed", address, {"user": user})
     )
-    return removed
+    return int(removed)
