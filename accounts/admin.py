@@ -1,10 +1,13 @@
 """Users in Django admin."""
 
+from collections.abc import Sequence
+
 # Both register pages of their own, which are replaced below.
 import allauth.mfa.admin
 import allauth.usersessions.admin  # noqa: F401
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -104,6 +107,6 @@ class LegalPageAdmin(admin.ModelAdmin[LegalPage]):
 
     def get_prepopulated_fields(
         self, _request: HttpRequest, obj: LegalPage | None = None
-    ) -> dict[str, tuple[str, ...]]:
+    ) -> dict[str, Sequence[str]]:
         """Propose an address for a new page."""
         return {} if obj else {"slug": ("title",)}

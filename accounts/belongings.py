@@ -13,6 +13,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -34,7 +35,7 @@ class Part:
     """
 
     name: str
-    title: str
+    title: str | Promise
     describe: Callable[[User], Sequence[str]]
     files: Callable[[User], Iterator[Entry]]
 
