@@ -181,7 +181,9 @@ def test_estimates_learn_from_what_a_training_took(start_ai):
     run_pending("train")
     row = TrainingSpeed.objects.get()
     assert row.preset == f"lora-object-{training.base.sha256[:12]}"
-    assert min(row.start_seconds, row.step_seconds, row.snapshot_seconds) > 0
+    assert min(row.step_seconds, row.snapshot_seconds) > 0
+    # What is foretold for cutting out is no part of it, and may be more than it took on so small a base.
+    assert row.start_seconds >= 0
 
 
 def test_deleting_takes_files_and_leaves_the_model(trained):
