@@ -13,7 +13,7 @@ from tests.jobs import kinds
 from tests.wallets import set_credits
 from training import services
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 kinds.register_all()
 
