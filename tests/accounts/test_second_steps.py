@@ -110,7 +110,7 @@ def test_staff_have_no_way_round_it(staff, client, monkeypatch):
 
 
 # A mail that goes out on commit is written within its request, as it is where transactions are real.
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_app_is_set_up_after_the_password_was_asked_for(owner, owner_client, monkeypatch):
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
     page = reverse("mfa_activate_totp")
@@ -178,7 +178,7 @@ def _remove(staff_client, *users):
     return staff_client.post(reverse("admin:accounts_user_changelist"), form, follow=True)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_staff_help_somebody_in_who_lost_everything(owner, staff, app, client):
     sign_in(client, owner)
     enter(client, app.code())
