@@ -43,7 +43,7 @@ class SecondStepAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is 
         "cannot_generate_recovery_codes": _("Add an authenticator app or a passkey first."),
     }
 
-    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002 -- the name is allauth's
         """Return a name for a passkey that is added."""
         number = Authenticator.objects.filter(user=user, type=type).count() + 1
         return ngettext("Passkey", "Passkey %(number)s", number) % {"number": number}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 # Both register pages of their own, which are replaced below.
 import allauth.mfa.admin
-import allauth.usersessions.admin  # noqa: F401
+import allauth.usersessions.admin  # noqa: F401 -- for what it registers
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
