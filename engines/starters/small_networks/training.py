@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from engines import hardware
 from engines.checkpoint import Checkpoint, load_checkpoint, load_tensors, save_checkpoint
 
 AVERAGE = 0.995  # of the averaged weights, what one step keeps
@@ -25,7 +26,7 @@ def train(
     """Train a network for so many steps, or what is left of them; return it with averaged weights.
 
     The rate rises over the first hundredth of the steps and falls to nothing by a cosine. What is in `out` is
-    gone on from. Convolutions run in bfloat16, weights and sums stay float32.
+    gone on from. Convolutions run in bfloat16 where that is faster, weights and sums stay float32.
     """
     averaged = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay, betas=(0.9, 0.98))
@@ -35,7 +36,7 @@ def train(
     for step in range(start, steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, 100 * (step + 1) / steps) * _cosine(step / steps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with hardware.mixed_precision(torch.device("cpu")):
             value = loss(step)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(value)

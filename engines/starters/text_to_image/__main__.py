@@ -1,6 +1,7 @@
 """The starter's training on the command line; the README beside this file says how to use it."""
 
 import argparse
+import dataclasses
 import json
 import signal
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from engines.starters.text_to_image import autoencoder, export, sheet, transformer
+from engines.starters.text_to_image import adopt, autoencoder, export, sheet, transformer
 from engines.starters.text_to_image.running import Run
 from engines.starters.text_to_image.sources import MissingSource
 
@@ -33,8 +34,13 @@ def _train(options: argparse.Namespace) -> None:
         first, second = autoencoder.gpu_recipe(), transformer.gpu_recipe(options.workers)
     else:
         first, second = autoencoder.Recipe(), transformer.cpu_recipe()
+    second = dataclasses.replace(second, end=options.end, cooldown=options.cooldown)
     if autoencoder.train(run, first):
         transformer.Training(run, second).train()
+
+
+def _adopt(options: argparse.Namespace) -> None:
+    adopt.adopt(_run(options), options.base, seen=options.seen)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -76,7 +82,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     train.add_argument("--workers", type=int, default=12, help="processes that compose scenes for a GPU")
     train.add_argument("--minutes", type=float, default=None, help="stop, with a state, after this time")
+    train.add_argument("--end", type=int, default=None, help="images after which to end; else by the phases")
+    train.add_argument(
+        "--cooldown", type=int, default=0, help="images before the end over which rates fall to nothing"
+    )
     train.set_defaults(command=_train)
+
+    adopted = commands.add_parser(
+        "adopt", parents=[common], help="begin with the weights of an exported base"
+    )
+    adopted.add_argument("--base", type=Path, required=True)
+    adopted.add_argument("--seen", type=int, required=True, help="images that it was trained on")
+    adopted.set_defaults(command=_adopt)
 
     status = commands.add_parser("status", parents=[common], help="print how far the training is")
     status.set_defaults(command=_status)

@@ -19,6 +19,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch.nn import functional
 
+from engines import hardware
 from engines.starters.text_to_image.pictures import PictureMix
 from engines.starters.text_to_image.running import Clock, Ema, Randomness, Run
 from engines.starters.text_to_image.scenes import SIZE, Composer
@@ -215,7 +216,7 @@ def to_pictures(tensor: torch.Tensor) -> Array:
 
 def _loss(model: Any, pictures: torch.Tensor, generator: torch.Generator, recipe: Recipe) -> torch.Tensor:
     draws = torch.rand(2, generator=generator)
-    with torch.autocast(pictures.device.type, torch.bfloat16):
+    with hardware.mixed_precision(pictures.device):
         latents = model.encoder(pictures)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         noisy = latents + noise * (draws[0].item() * recipe.latent_noise)

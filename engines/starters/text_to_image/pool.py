@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from transformers import CLIPTokenizer
 
+from engines import hardware
 from engines.starters.text_to_image import prompts
 from engines.starters.text_to_image.autoencoder import FACTOR, LATENT_CHANNELS, to_tensor
 from engines.starters.text_to_image.scenes import Composer, half
@@ -138,7 +139,7 @@ class LatentPool:
 def encode(vae: Any, pixels: Array) -> torch.Tensor:
     """Pictures uint8 ``[N, H, W, 3]`` to normalized latents ``[N, C, H/8, W/8]``, fp32."""
     pictures = to_tensor(pixels, vae.device.type).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(vae.device.type, torch.bfloat16):
+    with hardware.mixed_precision(vae.device):
         latents: torch.Tensor = vae.encode(pictures).latents
     normalized: torch.Tensor = (latents.float() - vae.config.shift_factor) * vae.config.scaling_factor
     return normalized

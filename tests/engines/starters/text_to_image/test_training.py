@@ -175,3 +175,28 @@ def test_the_exported_folder_is_an_ordinary_pipeline(trained, tmp_path, monkeypa
     tokens = tuple(torch.from_numpy(tokenize(pipeline.tokenizer, [t]).astype(np.int64)) for t in (prompt, ""))
     own = flow.sample(model.transformer, model.encoders, tokens, side=8, seeds=[5], steps=3)
     torch.testing.assert_close(flow.pack(own), latents, rtol=1e-4, atol=1e-4)
+
+
+def test_a_training_goes_on_from_an_exported_base_and_cools_down(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_COUNTED_CHUNKS", 2)
+    base, out = tmp_path / "base", tmp_path / "run"
+    export.export(trained, base)
+    command = ["adopt", "--base", str(base), "--seen", "8", "--out", str(out)]
+    assert main(command) == 0
+    assert main(command) == 1
+    run = Run(images=trained.images, out=out)
+    resumed = transformer.Training(run, dataclasses.replace(RECIPE, warmup=1, end=20, cooldown=8))
+    former = transformer.Training(trained, RECIPE)
+    for name, value in former.ema.values.items():
+        torch.testing.assert_close(resumed.parameters[name].detach(), value, rtol=1e-2, atol=1e-3)
+    assert (resumed.seen, resumed.scenes) == (8, 8)
+    last = dataclasses.replace(RECIPE.phases[1], until=100)
+    resumed.recipe = dataclasses.replace(resumed.recipe, phases=(last,))
+    shares = []
+    monkeypatch.setattr(
+        resumed, "_share_of_rates", lambda share=resumed._share_of_rates: shares.append(share()) or shares[-1]
+    )
+    assert resumed.train()
+    assert resumed.seen == 20
+    assert shares == [1.0, 1.0, 0.5]
+    assert transformer.Training(run, RECIPE).scenes == 8
