@@ -7,8 +7,11 @@ python -m bench.judging score --key DIR/captions-key.json --answers DIR/captions
 `captions` makes the fifty judging prompts of the starter and writes pages on which each picture has four
 captions. `subjects` trains a LoRA for each of six photographed subjects, a drawn mascot and a style, and
 writes pages on which each sample has six candidates. It prints which samples count as copies of a training
-picture, how many of the base's own pictures of the same prompts would (by chance: the base never saw the
-training pictures), and how far each LoRA moves what its base makes of twenty prompts without the keyword.
+picture, beside it how many of the base's own pictures of the same prompts would (by chance: the base never
+saw the training pictures) and how many of the training pictures themselves, held against the others (held
+out: what the rule makes of a new photograph); which samples are duplicates as the studio finds them in
+datasets, and of how many planted ones it finds; and how far each LoRA moves what its base makes of twenty
+prompts without the keyword.
 Trainings can be interrupted; the next call goes on. Pages hold no names. See docs/diffusion.md.
 """
 
@@ -17,7 +20,17 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.work.judging.distances import Copies, Figures, as_json, find_copies, levels_apart, table
+from bench.work.judging.distances import (
+    Copies,
+    Figures,
+    as_json,
+    find_copies,
+    find_duplicates,
+    hold_out,
+    levels_apart,
+    planted_copies,
+    table,
+)
 from bench.work.judging.making import Maker, set_threads, squares, train_subject
 from bench.work.judging.scores import COPY, score_lines
 from bench.work.judging.sheets import Question, write_sheets
@@ -76,7 +89,13 @@ def _subjects(options: argparse.Namespace) -> None:
         drift = levels_apart(plain, maker.make(plain_prompts, learned.file))
         questions += _questions(subject, samples, copies, options.seed)
         figures[subject.name] = Figures(
-            minutes=learned.minutes, copies=copies, by_chance=by_chance, drift=drift
+            minutes=learned.minutes,
+            copies=copies,
+            by_chance=by_chance,
+            held_out=hold_out(training),
+            duplicates=find_duplicates(samples, training),
+            planted=find_duplicates(planted_copies(training), training),
+            drift=drift,
         )
     print("\n".join(table(figures, plain=levels_apart(plain, plain[1:] + plain[:1]).mean())))
     write_sheets(questions, options.out, title="subjects", seed=options.seed)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.work.judging.distances import find_copies, levels_apart
+from bench.work.judging.distances import (
+    find_copies,
+    find_duplicates,
+    hold_out,
+    levels_apart,
+    planted_copies,
+)
 from bench.work.judging.mascots import MASCOTS, draw_mascot
 from bench.work.judging.scores import score_lines
 from bench.work.judging.sheets import Question, read_key, write_sheets
@@ -56,9 +62,9 @@ def test_key_and_count(captions, tmp_path):
     right = {one.item: one.right for one in key}
     answers = answer(tmp_path, "captions", right)
     lines = score_lines(tmp_path / "captions-key.json", answers)
-    assert [line.split()[-5:] for line in lines] == [
-        ["5", "of", "5", "100.0", "%"], ["5", "of", "5", "100.0", "%"], ["10", "of", "10", "100.0", "%"]
-    ]  # fmt: skip
+    assert [line.split()[-8:] for line in lines] == [
+        f"{count} of {count} 100.0 % ({count} with copies)".split() for count in (5, 5, 10)
+    ]
     right[3] = "F"
     lines = score_lines(tmp_path / "captions-key.json", answer_again(answers, right))
     assert "9 of  10" in lines[2]
@@ -75,7 +81,9 @@ def test_a_copy_counts_as_wrong_and_a_missing_answer_is_an_error(tmp_path):
     questions = [question(0, ["right", "a", "b", "c"], name="a dog (copy)")]
     [key] = write_sheets(questions, tmp_path, title="subjects")
     path = answer(tmp_path, "subjects", {1: key.right})
-    assert "0 of   1" in score_lines(tmp_path / "subjects-key.json", path)[0]
+    line = score_lines(tmp_path / "subjects-key.json", path)[0]
+    assert "0 of   1" in line
+    assert "(1 with copies)" in line
     path.write_text("item,answer\n1,\n")
     with pytest.raises(ValueError, match="differ in 1 numbers"):
         score_lines(tmp_path / "subjects-key.json", path)
@@ -119,3 +127,16 @@ def test_copies_are_nearer_than_training_pictures_are_to_each_other():
     assert copies.is_copy.tolist()[0] is True
     assert copies.distance[0] < 0.1 < copies.distance[1]
     assert levels_apart([training[0]], [training[0]]).tolist() == [0]
+
+
+def test_of_photographs_held_out_some_count_as_copies_and_duplicates_are_what_nearly_is_the_same():
+    training = np.stack([picture(number // 2, side=64) for number in range(6)])
+    training[::2] = 255 - training[::2] // 2
+    assert hold_out(training).is_copy.shape == (6,)
+    smooth = np.stack(
+        [np.asarray(Image.fromarray(picture(number, side=8)).resize((64, 64))) for number in range(6)]
+    )
+    planted = planted_copies(smooth)
+    assert find_duplicates(planted, smooth).all()
+    assert not find_duplicates([picture(50, side=64)], smooth).any()
+    assert hold_out(np.stack([*smooth, *planted])).distance.max() < 0.5

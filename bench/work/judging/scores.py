@@ -9,7 +9,9 @@ COPY = " (copy)"  # how a key's name ends where the sample is a copy of a traini
 
 
 def score_lines(key_file: Path, answers_file: Path) -> list[str]:
-    """Return one line for each group and one for all: right of how many. A copy counts as wrong.
+    """Return one line for each group and one for all: right of how many, where a copy counts as wrong.
+
+    Behind it how many were right when copies count as any other sample.
 
     Raises ValueError where answers are missing or name no question.
     """
@@ -25,8 +27,12 @@ def score_lines(key_file: Path, answers_file: Path) -> list[str]:
 
 
 def _line(name: str, some: list[Answer], given: dict[int, str]) -> str:
-    right = sum(given[one.item] == one.right and not one.name.endswith(COPY) for one in some)
-    return f"{name:16} {right:3d} of {len(some):3d}  {100 * right / len(some):5.1f} %"
+    right = [one for one in some if given[one.item] == one.right]
+    new = [one for one in right if not one.name.endswith(COPY)]
+    return (
+        f"{name:16} {len(new):3d} of {len(some):3d}  {100 * len(new) / len(some):5.1f} %"
+        f"   ({len(right)} with copies)"
+    )
 
 
 def _mistakes(key: list[Answer], given: dict[int, str]) -> Iterator[str]:
