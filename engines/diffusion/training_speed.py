@@ -20,8 +20,6 @@ from engines.diffusion.lora_products import Attention, Joined, LoraAttention, Lo
 from engines.starters.text_to_image.attention import MatmulAttention
 
 WORTHWHILE_SPEEDUP = 1.05
-# A processor without instructions for bfloat16 stays far below that, and takes seconds for the trial itself.
-EMULATED_SPEEDUP = 0.5
 _TRIALS, _ROWS = 3, 4
 _FEW_TOKENS = 1024  # whose attention takes 4 MiB for each head and picture
 
@@ -147,7 +145,7 @@ def training_dtype(folder: Path, parameters: int, device: torch.device) -> torch
     """bfloat16 where it is quicker: for small bases on a processor their own denoiser is tried in both."""
     if device.type != "cpu" or parameters > SMALL_PARAMETERS:
         return hardware.compute_dtype("auto", device)
-    if hardware.bf16_speedup(device) < EMULATED_SPEEDUP:
+    if hardware.bf16_speedup(device) < hardware.EMULATED_SPEEDUP:  # the trial would take seconds
         return torch.float32
     seconds = [_trial(Base.open(folder, dtype=dtype)) for dtype in (torch.float32, torch.bfloat16)]
     return torch.bfloat16 if seconds[0] / seconds[1] >= WORTHWHILE_SPEEDUP else torch.float32

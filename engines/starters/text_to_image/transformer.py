@@ -1,7 +1,9 @@
 """Second stage: transformer and text encoders learn from the pools, small pictures first.
 
-Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with AdamW. At 64 px a step
-costs less than half and the same concepts are learnt, so training starts there, on the core concepts alone.
+Hidden matrices are trained with Muon (Jordan et al. 2024), everything else with AdamW. PyTorch's Muon works
+in bfloat16 and would take most of a step where a processor only emulates that; there all is trained with
+AdamW. At 64 px a step costs less than half and the same concepts are learnt, so training starts there, on the
+core concepts alone.
 """
 
 import contextlib
@@ -123,7 +125,7 @@ class Training:
         self.model = Model(self.tokenizer, plain_attention=run.device == "cpu").to(run.device)
         self.parameters = dict(self.model.named_parameters())
         self.ema = Ema(self.parameters, recipe.ema)
-        self.optimizers = _optimizers(self.parameters, recipe)
+        self.optimizers = _optimizers(self.parameters, recipe, torch.device(run.device))
         self.randomness = Randomness(7)
         self.empty = torch.from_numpy(tokenize(self.tokenizer, [""])[0].astype(np.int64))
         self.step = self.seen = self.scenes = 0
@@ -280,8 +282,10 @@ def load_parameters(parameters: dict[str, torch.nn.Parameter], values: dict[str,
 
 
 def _optimizers(
-    parameters: dict[str, torch.nn.Parameter], recipe: Recipe
+    parameters: dict[str, torch.nn.Parameter], recipe: Recipe, device: torch.device
 ) -> dict[str, torch.optim.Optimizer]:
+    if hardware.bf16_speedup(device) < hardware.EMULATED_SPEEDUP:
+        return {"adamw": _adamw(list(parameters.values()), recipe)}
     matrices = [p for name, p in parameters.items() if _is_hidden_matrix(name, p)]
     others = [p for name, p in parameters.items() if not _is_hidden_matrix(name, p)]
     muon = torch.optim.Muon(
@@ -290,14 +294,17 @@ def _optimizers(
         weight_decay=recipe.weight_decay,
         adjust_lr_fn="match_rms_adamw",
     )
-    adamw = torch.optim.AdamW(
-        [{"params": others, "peak": recipe.learning_rate}],
+    return {"muon": muon, "adamw": _adamw(others, recipe)}
+
+
+def _adamw(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        [{"params": parameters, "peak": recipe.learning_rate}],
         lr=recipe.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    return {"muon": muon, "adamw": adamw}
 
 
 def _is_hidden_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
