@@ -46,12 +46,18 @@ class Keyword:
         return not self.word or _word(self.word).search(prompt) is not None
 
     def put_into(self, prompt: str) -> str:
-        """Return the prompt with the keyword; one that has it stays as it is."""
+        """Return the prompt with the keyword, before its subject where the prompt names that already.
+
+        A prompt that has it stays as it is.
+        """
         if self.is_in(prompt):
             return prompt
         rest = prompt.strip()
         if self.is_style:
             return f"{rest} {self.phrase}".strip()
+        named = _word(self.subject).search(rest) if self.subject else None
+        if named is not None:
+            return f"{rest[: named.start()]}{self.word} {rest[named.start() :]}"
         return f"{self.phrase} {rest}".strip()
 
     def replaced_in(self, prompt: str, phrase: str) -> str:

@@ -25,6 +25,8 @@ ALL = [CAT, MUG, INK]
         ("a house in the style of sovuki", CAT, "mimochi cat a house"),
         ("a house in the style of sovuki", None, "a house"),
         ("mimochism", CAT, "mimochi cat mimochism"),
+        ("a red cat in the snow", CAT, "a red mimochi cat in the snow"),
+        ("cats and a Cat", CAT, "cats and a mimochi Cat"),
     ],
 )
 def test_switching_puts_one_keyword_in_place_of_another(prompt, chosen, expected):
