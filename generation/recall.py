@@ -64,6 +64,8 @@ def _values(user: User, record: Provenance) -> dict[str, Any]:
         "prompt": record.prompt[: MAX_LENGTH + 1],
         "negative_prompt": record.negative_prompt[: MAX_LENGTH + 1],
         "style": "",  # its words stand in the prompt
+        "adapter": "",
+        "adapter_strength": 1,
         "count": 1,
         "steps": _number(told, "Steps"),
         "guidance": _number(told, "CFG scale"),

@@ -118,6 +118,12 @@ def test_models_of_others_are_not_told(owner_client, stranger_client, text_order
     assert not told["adapter"]
 
 
+def test_what_was_made_without_a_trained_model_takes_the_chosen_one_away(owner_client, adapter):
+    kept = {"adapter": adapter.model.address, "adapter_strength": "0.4"}
+    told = values(owner_client.post(URL, {**kept, **sent(png({"parameters": TEXT}))}))
+    assert (told["adapter"], told["adapter_strength"]) == ("", 1)
+
+
 def test_access(client, owner_client):
     assert asks_to_sign_in(client.post(URL))
     assert wrong_methods_are_refused(owner_client, URL, {"post"})
