@@ -29,7 +29,8 @@ class Start:
 class TextOrder:
     """Pictures from a prompt.
 
-    `steps` and `guidance` None: what the base's kind is best at.
+    `steps` and `guidance` None: what the base's kind is best at. `is_seed_chosen`: somebody asked for the
+    first of the seeds, and it was not drawn by lot.
     """
 
     base: ModelVersion
@@ -37,6 +38,7 @@ class TextOrder:
     width: int
     height: int
     seeds: Sequence[int]
+    is_seed_chosen: bool = False
     negative_prompt: str = ""
     adapter: ModelVersion | None = None
     adapter_strength: float = 1.0

@@ -69,6 +69,15 @@ def remix_values(order: Generation) -> dict[str, Any]:
     }
 
 
+def page_values(order: Generation) -> dict[str, Any]:
+    """Return what the form on an order's own page says: what was asked for.
+
+    A seed that was drawn by lot is not among it: the next press of the button makes new pictures.
+    """
+    values = remix_values(order)
+    return values if order.settings.get("is_seed_chosen") else {**values, "seed": None}
+
+
 def original_of(order: Generation) -> Picture | None:
     """Return the picture that a larger copy was made from in the first place, None where that is gone."""
     picture: Picture | None = order.source_picture

@@ -1,7 +1,7 @@
 """What a page shows of an order: a place for each picture, filled as it comes, and a preview of the next."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +18,22 @@ from jobs.progress import Progress, read_progress
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a picture is or will be; `column` says which of the sheet's pictures previews it."""
+    """Where a picture is or will be; `left` says where on the sheet its preview begins."""
 
     index: int
     picture: Picture | None
-    column: int | None = None
+    left: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The pictures under way side by side. `address` holds the picture itself, so that nothing flickers."""
+    """The pictures under way side by side, in all `width` wide, in the units of the order's shape.
+
+    `address` holds the picture itself, so that nothing flickers.
+    """
 
     address: str
-    columns: int
+    width: int
 
 
 def result_context(request: HttpRequest, generation: Generation) -> dict[str, Any]:
@@ -38,16 +41,19 @@ def result_context(request: HttpRequest, generation: Generation) -> dict[str, An
     progress = read_progress(generation.job)
     pictures = {picture.index: picture for picture in generation.pictures.all()}
     is_open = generation.job.is_active
-    sheet = _sheet(generation, progress) if is_open else None
-    places = _places(generation, pictures, columns=sheet.columns if sheet else 0)
+    width, height = _shape(generation, pictures.values())
+    sheet = _sheet(generation, progress, width) if is_open else None
+    places = _places(generation, pictures, width=width, sheet_width=sheet.width if sheet else 0)
     have = request.GET.get("have", "")
     shown = int(have) if have.isdecimal() and len(have) < 4 else 0
     return {
         "generation": generation,
         "progress": progress,
+        "width": width,
+        "height": height,
         "places": [place for place in places if is_open or place.picture],
         "fresh": [place for place in places if place.picture and place.index >= shown],
-        "previewed": [place for place in places if place.column is not None],
+        "previewed": [place for place in places if place.left is not None],
         "sheet": sheet,
         "is_unserved": generation.job.state == State.QUEUED and not is_served(Queue.GENERATE),
         "made": len(pictures),
@@ -59,20 +65,28 @@ def result_context(request: HttpRequest, generation: Generation) -> dict[str, An
     }
 
 
-def _places(generation: Generation, pictures: Mapping[int, Picture], *, columns: int) -> list[Place]:
+def _shape(generation: Generation, pictures: Iterable[Picture]) -> tuple[int, int]:
+    """Return width and height of an order's pictures, all alike; 1 and 1 where that is not known yet."""
+    for picture in pictures:
+        return picture.width, picture.height
+    return generation.settings.get("width", 1), generation.settings.get("height", 1)
+
+
+def _places(
+    generation: Generation, pictures: Mapping[int, Picture], *, width: int, sheet_width: int
+) -> list[Place]:
     """Return a place for each picture that is made or still to come; the first of these are under way."""
-    places, column = [], 0
+    places, left = [], 0
     for index in range(generation.count):
         if index in pictures:
             places.append(Place(index=index, picture=pictures[index]))
         elif index not in generation.refused:
-            is_under_way = column < columns
-            places.append(Place(index=index, picture=None, column=column if is_under_way else None))
-            column += 1
+            places.append(Place(index=index, picture=None, left=left if left < sheet_width else None))
+            left += width
     return places
 
 
-def _sheet(generation: Generation, progress: Progress) -> Sheet | None:
+def _sheet(generation: Generation, progress: Progress, width: int) -> Sheet | None:
     """Return the newest preview; None where there is none, or where it has gone meanwhile."""
     columns = int(progress.values.get("under_way", 0))
     if not columns or not progress.preview.startswith(attempt_prefix(generation.job)):
@@ -82,4 +96,4 @@ def _sheet(generation: Generation, progress: Progress) -> Sheet | None:
             content = base64.b64encode(file.read()).decode()
     except FileNotFoundError:
         return None
-    return Sheet(address=f"data:image/webp;base64,{content}", columns=columns)
+    return Sheet(address=f"data:image/webp;base64,{content}", width=columns * width)

@@ -87,13 +87,14 @@ class TextForm(StartForm):
         help_text=_("The number an image grows from. Empty: new images each time."),
     )
     adapter_strength = forms.FloatField(
-        label=_("Strength of the trained model"),
+        label=_("Its strength"),
         min_value=0,
         max_value=MAX_ADAPTER_STRENGTH,
         initial=1,
         required=False,
         widget=slider("0.05"),
         error_messages=number_between(0, MAX_ADAPTER_STRENGTH),
+        help_text=_("0 leaves it out, 1 is as it was trained, 2 overdoes it."),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -204,7 +205,7 @@ class TextForm(StartForm):
     def is_refined(self) -> bool:
         """Whether one of the settings that are folded away is set, or wrong."""
         optional = ("negative_prompt", "steps", "guidance", "seed")
-        is_wrong = self.is_bound and not self.errors.keys().isdisjoint((*optional, "adapter_strength"))
+        is_wrong = self.is_bound and not self.errors.keys().isdisjoint(optional)
         return is_wrong or any(self.said(name) for name in optional)
 
     def clean_base(self) -> ModelVersion:
@@ -245,6 +246,9 @@ class TextForm(StartForm):
     def clean(self) -> dict[str, Any]:
         """Read what the pictures start from, once their size is known."""
         values = super().clean() or self.cleaned_data
+        if self.chosen_base is None:  # which sizes and styles there are is not known then
+            for name in ("resolution", "style"):
+                self.errors.pop(name, None)
         if {"base", "ratio", "resolution", "source", "mask"} <= values.keys():
             self._complete(values)
         return values
@@ -272,6 +276,7 @@ class TextForm(StartForm):
             resolution=int(values["resolution"] or values["base"].resolution),
             width=width,
             height=height,
+            is_seed_chosen=values["seed"] is not None,
             seeds=[(first + number) % (MAX_SEED + 1) for number in range(values["count"])],
             steps=values["steps"],
             guidance=values["guidance"],

@@ -140,6 +140,7 @@ def _settings(order: TextOrder) -> dict[str, Any]:
     told, told_negative = with_style(order.prompt, order.negative_prompt, order.style)
     return {
         "seeds": list(order.seeds),
+        "is_seed_chosen": order.is_seed_chosen,
         "negative_prompt": order.negative_prompt,
         "style": order.style.slug if order.style else "",
         "style_title": order.style.title if order.style else "",

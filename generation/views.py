@@ -17,7 +17,7 @@ from generation import services
 from generation.exceptions import TooManyWaitingError
 from generation.forms import DEFAULT_COUNT, GenerateForm, seed_values
 from generation.models import Generation
-from generation.remix import remix_values
+from generation.remix import page_values
 from generation.results import result_context
 from generation.seeds import MAX_COUNT, parse_seeds
 from generation.selectors import latest_generations
@@ -123,7 +123,7 @@ def show_generation(request: AccountHttpRequest, pk: UUID) -> HttpResponse:
         if request.htmx:
             return render(request, "generation/generation_result.html#live", shown)
         if generation.is_from_text:
-            form = TextForm(user=_user(request), initial=remix_values(generation))
+            form = TextForm(user=_user(request), initial=page_values(generation))
             context = {**form_context(form), "history": latest_generations(_user(request), but=generation)}
             return render(request, "generation/text_create.html", {**context, **shown})
         return render(

@@ -1,6 +1,7 @@
 // A mask painted over the picture to start from, by mouse, touch and keys. The file field is what is sent.
 
 const LONGEST = 1024; // pixels of the mask's longer side
+const UNDOABLE = 20; // strokes
 const SIZES = { min: 2, max: 40, value: 12 }; // the brush, in hundredths of the picture's shorter side
 
 const make = (name, values = {}, ...children) => {
@@ -11,23 +12,28 @@ const make = (name, values = {}, ...children) => {
 
 class Brush {
   constructor(stage) {
-    const { textMark, textClear, textSize, textWipe, textHelp } = stage.dataset;
+    const { textMark, textUndo, textClear, textSize, textWipe, textHelp } = stage.dataset;
     const form = stage.closest("form");
     this.stage = stage;
     this.mask = form.elements.mask;
+    this.before = []; // what was painted before each of the last strokes
+    this.sent = 0; // a mask that is encoded late must not take the place of a newer one, or of none
     this.canvas = make("canvas", { tabIndex: 0, ariaLabel: `${textMark}. ${textHelp}` });
     this.canvas.setAttribute("role", "application");
     this.tip = make("span", { className: "tip", hidden: true });
     this.size = make("input", { type: "range", ...SIZES });
     this.wipe = make("input", { type: "checkbox" });
-    const clear = make("button", { type: "button", className: "button small", textContent: textClear });
+    const [undo, clear] = [textUndo, textClear].map((textContent) =>
+      make("button", { type: "button", className: "button small", textContent }),
+    );
+    undo.addEventListener("click", () => this.undo());
     clear.addEventListener("click", () => this.clear());
-    this.tools = make("div", { className: "row small" }, make("label", {}, textSize, this.size));
-    this.tools.append(make("label", { className: "row" }, this.wipe, textWipe), clear);
-    this.help = make("p", { className: "hint", textContent: `${textMark}. ${textHelp}` });
+    this.tools = make("div", { className: "row small" }, make("label", { className: "row" }, textSize, this.size));
+    this.tools.append(make("label", { className: "row" }, this.wipe, textWipe), undo, clear);
+    this.help = make("p", { className: "hint" }, `${textMark}. `, make("span", { className: "keys", textContent: textHelp }));
     this.listen();
     form.elements.source.addEventListener("change", (event) => this.show(event.target.files[0]));
-    this.mask.addEventListener("change", () => this.wipeAll());
+    this.mask.addEventListener("change", () => this.empty());
     const picture = stage.querySelector("img");
     if (picture) this.take(picture);
   }
@@ -35,8 +41,11 @@ class Brush {
   // A file from one's own disk: shown from memory, nothing is sent before the form is.
   show(file) {
     this.stage.replaceChildren();
-    this.clear();
-    if (file) this.take(make("img", { src: URL.createObjectURL(file), alt: "" }));
+    this.empty();
+    this.sendNone();
+    if (!file) return;
+    for (const other of this.stage.parentElement.querySelectorAll("[type=checkbox]")) other.checked = false;
+    this.take(make("img", { src: URL.createObjectURL(file), alt: "" }));
   }
 
   take(picture) {
@@ -62,6 +71,7 @@ class Brush {
       canvas.setPointerCapture(event.pointerId);
       this.isDown = true;
       this.at = this.place(event);
+      this.keep();
       this.stroke(this.at, event.shiftKey);
     });
     canvas.addEventListener("pointermove", (event) => {
@@ -92,7 +102,9 @@ class Brush {
       const step = this.radius / 2;
       this.at = { x: clamp(this.at.x + way[0] * step, this.canvas.width), y: clamp(this.at.y + way[1] * step, this.canvas.height) };
     } else if (grows) this.size.value = Number(this.size.value) + grows;
+    else if (event.key === "z" && (event.ctrlKey || event.metaKey)) this.undo();
     else if (event.key === " ") {
+      this.keep();
       this.stroke(this.at, event.shiftKey);
       this.send();
     } else return;
@@ -115,7 +127,7 @@ class Brush {
   }
 
   stroke(to, wipes) {
-    const context = this.canvas.getContext("2d");
+    const { context } = this;
     context.globalCompositeOperation = wipes || this.wipe.checked ? "destination-out" : "source-over";
     context.lineCap = context.lineJoin = "round";
     context.lineWidth = this.radius * 2;
@@ -130,12 +142,36 @@ class Brush {
     context.fill();
   }
 
-  wipeAll() {
-    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+  get context() {
+    return this.canvas.getContext("2d", { willReadFrequently: true });
+  }
+
+  keep() {
+    this.before.push(this.context.getImageData(0, 0, this.canvas.width, this.canvas.height));
+    this.before.splice(0, this.before.length - UNDOABLE);
+  }
+
+  undo() {
+    const painted = this.before.pop();
+    if (!painted) return;
+    this.context.putImageData(painted, 0, 0);
+    if (painted.data.some((value) => value)) this.send();
+    else this.sendNone();
+  }
+
+  empty() {
+    this.before = [];
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   clear() {
-    this.wipeAll();
+    this.keep();
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.sendNone();
+  }
+
+  sendNone() {
+    this.sent += 1;
     this.mask.value = "";
   }
 
@@ -149,7 +185,10 @@ class Brush {
       context.fillStyle = colour;
       context.fillRect(0, 0, copy.width, copy.height);
     }
+    this.sent += 1;
+    const turn = this.sent;
     copy.toBlob((blob) => {
+      if (turn !== this.sent) return;
       const files = new DataTransfer();
       files.items.add(new File([blob], "mask.png", { type: "image/png" }));
       this.mask.files = files.files;

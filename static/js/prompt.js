@@ -43,6 +43,35 @@ document.addEventListener("click", ({ target }) => {
   field.focus();
 });
 
+// A form that comes back has the same parts unfolded, and leads to what is wrong with it.
+let unfolded = [];
+
+document.addEventListener("htmx:beforeSwap", () => {
+  unfolded = [...(form()?.querySelectorAll("details[open]") ?? [])].map((part) => part.id);
+});
+
+document.addEventListener("htmx:load", ({ target }) => {
+  if (target.id !== "order") return;
+  for (const id of unfolded) document.getElementById(id).open = true;
+  const wrong = target.querySelector(".notice[data-level=error], .invalid, .errorlist");
+  if (target.elements.was_refused && wrong) {
+    wrong.scrollIntoView({ block: "center" });
+    wrong.querySelector("input, select, textarea")?.focus({ preventScroll: true });
+  } else if (document.activeElement === document.body) {
+    document.getElementById("id_prompt").focus({ preventScroll: true });
+  }
+});
+
+// A browser sends a number that it cannot read as if none were there.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target !== form()) return;
+  const unreadable = [...event.target.elements].find((field) => field.validity.badInput);
+  if (!unreadable) return;
+  event.preventDefault();
+  unreadable.focus();
+  unreadable.reportValidity();
+});
+
 document.addEventListener("change", ({ target }) => {
   if (target.name === "settings_from" && target.files.length) document.getElementById("recall").click();
 });

@@ -1,12 +1,17 @@
 """/generate/<id>/: watching pictures come."""
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from catalog.services import delete_model
 from generation import jobs as generation_jobs
 from generation.models import Generation
-from jobs.progress import read_progress
+from jobs.claims import claim_job
+from jobs.files import attempt_prefix
+from jobs.progress import Report, publish, read_progress
+from jobs.revisions import new_revision
 from jobs.testing import run_pending
 from tests.catalog.pages import asks_to_sign_in, wrong_methods_are_refused
 
@@ -118,6 +123,33 @@ def test_stop_cancels_what_waits(owner_client, order):
     page = owner_client.get(url_of(generation)).content.decode()
     assert "0 of 3 images are here." in page
     assert "tile waiting" not in page
+
+
+def test_stopping_leaves_the_page_and_what_is_written_on_it(owner_client, order):
+    stop = reverse("generation:generation_stop", args=[order().pk])
+    response = owner_client.post(stop, headers=HTMX, follow=True)
+    fragment = response.content.decode()
+    assert 'id="status"' in fragment
+    assert "<html" not in fragment
+    assert 'id="order"' not in fragment
+
+
+def test_the_places_have_the_shape_of_what_comes(owner_client, text_order):
+    waiting = text_order(seeds=[1, 2], width=24, height=40)
+    assert owner_client.get(url_of(waiting)).content.decode().count('viewBox="0 0 24 40"') == 2
+
+
+def test_the_previews_of_tall_pictures_are_cut_where_they_meet(owner_client, text_order):
+    generation = text_order(seeds=[1, 2], width=24, height=40)
+    claim_job(queue="generate", worker="worker-1", device_bytes=2**40)
+    generation.job.refresh_from_db()
+    key = default_storage.save(f"{attempt_prefix(generation.job)}preview.webp", ContentFile(b"webp"))
+    report = Report(step=0, total=2, preview=key, values={"under_way": 2})
+    publish(generation.job.pk, attempt=1, rev=new_revision(generation.job.rev), report=report)
+    page = owner_client.get(url_of(generation)).content.decode()
+    assert 'width="48" height="40" preserveAspectRatio="none"' in page
+    for left in (0, 24):
+        assert f'viewBox="{left} 0 24 40"' in page
 
 
 def test_stopping_twice_is_harmless(owner_client, made):

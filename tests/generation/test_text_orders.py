@@ -232,6 +232,25 @@ def test_the_keyword_may_be_missing_and_the_result_can_be_had(owner_client, valu
     assert "“mimochi” is not in the prompt" in owner_client.get(response["Location"]).content.decode()
 
 
+def test_the_page_of_an_order_asks_for_new_pictures_unless_a_seed_was_chosen(owner_client, owner, base):
+    give_credits(owner, 100)
+    for seed in ("", "11"):
+        owner_client.post(URL, {"prompt": "a red cat", "base": base.model.address, "seed": seed, "count": 1})
+        order = owner.generations.latest("created_at")
+        page = owner_client.get(reverse("generation:generation_detail", args=[order.pk]))
+        assert str(page.context["form"]["seed"].value() or "") == seed
+        assert remixed(owner_client, order)["seed"].value() == order.seeds[0]
+
+
+def remixed(client, order):
+    return client.get(URL, {"remix": order.pk}).context["form"]
+
+
+def test_a_base_that_is_gone_is_the_one_thing_that_is_wrong(owner_client, base):
+    sent = {"prompt": "a red cat", "base": "nobody/gone", "count": "1", "resolution": "128", "style": "icon"}
+    assert owner_client.post(URL, sent).context["form"].errors.keys() == {"base"}
+
+
 def test_remix_of_an_order_whose_base_is_gone(owner_client, text_order, base):
     order = text_order(seeds=[1])
     run_pending("generate")
