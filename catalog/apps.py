@@ -18,7 +18,7 @@ class CatalogConfig(AppConfig):
         from catalog import mixes, runs  # noqa: PLC0415 - as above
         from catalog.bundle_parts import tell_bundle  # noqa: PLC0415 - as above
         from catalog.dependents import describe_trained  # noqa: PLC0415 - apps must be loaded
-        from catalog.files import keys_in_use, remove_keys  # noqa: PLC0415 - as above
+        from catalog.files import CacheTidying, keys_in_use, remove_keys  # noqa: PLC0415 - as above
         from catalog.letters import LETTER  # noqa: PLC0415 - as above
         from catalog.model_pictures import PREFIX as PICTURES  # noqa: PLC0415 - as above
         from catalog.model_pictures import keys_in_use as pictures_in_use  # noqa: PLC0415 - as above
@@ -36,6 +36,7 @@ class CatalogConfig(AppConfig):
         from catalog.services.reviews import forget_reporter  # noqa: PLC0415 - as above
         from catalog.services.runs import JOB_KIND as RUN  # noqa: PLC0415 - as above
         from catalog.services.uses import recount_uses  # noqa: PLC0415 - as above
+        from jobs.idle import register_idle_work  # noqa: PLC0415 - as above
         from jobs.models import Queue  # noqa: PLC0415 - as above
         from jobs.registry import JobKind, register  # noqa: PLC0415 - as above
         from jobs.sweeps import StoredFiles, register_chore, register_files  # noqa: PLC0415 - as above
@@ -100,5 +101,7 @@ class CatalogConfig(AppConfig):
         register_chore("uses of models", recount_uses)
         register_files(StoredFiles(name="model pictures", prefix=PICTURES, in_use=pictures_in_use))
         register_files(StoredFiles(name="catalog", prefix="weights", in_use=keys_in_use, remove=remove_keys))
+        for queue in Queue:
+            register_idle_work(f"cache of models, {queue}", queue=queue, factory=CacheTidying)
         register_dependents(Dependents(name="trained models", describe=describe_trained, blocks=True))
         register_part(CATALOG)

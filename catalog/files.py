@@ -5,30 +5,33 @@ file until its rows are committed, and removing takes it alone, so a file that i
 never removed.
 """
 
-import fcntl
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from catalog.exceptions import BrokenModelError
+from catalog.folder_cache import FolderCache
 from catalog.models import ModelFile, ModelVersion
-from engines.files import atomic_folder, sha256_file
+from engines.files import sha256_file
+from jobs.processes import parent_database
 
 logger = logging.getLogger(__name__)
 
 # Names the PostgreSQL advisory lock over all stored weights ("weights" in ASCII, cut to what fits).
 _LOCK_NUMBER = 0x77656967687473
+_TIDIED_EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,33 +135,61 @@ def cache_dir() -> Path:
     return path
 
 
+def models_cache() -> FolderCache:
+    """Return the folders of versions on this machine, each under its version's SHA-256."""
+    return FolderCache(cache_dir(), settings.MODELS_BYTES)
+
+
 def materialise(version: ModelVersion) -> Path:
     """Return a local folder with the version's files, each checked against its SHA-256. Do not write into it.
 
-    Made at first use and kept. Safe when several processes ask at once and when one is killed meanwhile: the
-    folder appears complete or not at all. Raises BrokenModelError when a file is missing or altered.
+    Made where it is not there. It stays until the jobs of this process have ended; after that it may give way
+    to others (MODELS_BYTES), so every job asks anew. Safe when several processes ask at once and when one is
+    killed meanwhile. Raises BrokenModelError when a file is missing or altered.
     """
-    folder = cache_dir() / version.sha256
-    if folder.is_dir():
-        return folder
-    with _machine_lock(cache_dir() / f".{version.sha256}.lock"):
-        if not folder.is_dir():
-            _lay_out(version, folder)
-    return folder
-
-
-def _lay_out(version: ModelVersion, folder: Path) -> None:
-    for left_by_a_killed_process in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(left_by_a_killed_process)
-    with atomic_folder(folder) as draft:
-        for file in version.files.all():
-            _fetch(file, draft / file.path)
+    fill = partial(_fetch_all, version)
+    return models_cache().get(version.sha256, size_bytes=version.size_bytes, fill=fill)
 
 
 def forget(version_sha256: str) -> None:
-    """Remove the local folder of a version that was deleted."""
-    with _machine_lock(cache_dir() / f".{version_sha256}.lock"):
-        shutil.rmtree(cache_dir() / version_sha256, ignore_errors=True)
+    """Remove the local folder of a version that was deleted; one that a job uses goes with `tidy_cache`."""
+    models_cache().remove(version_sha256)
+
+
+def tidy_cache() -> None:
+    """Remove the folders of versions that were deleted, on whichever machine, then what is too much."""
+    cache = models_cache()
+    names = cache.names()
+    kept = set(ModelVersion.objects.filter(sha256__in=names).values_list("sha256", flat=True))
+    for name in set(names) - kept:
+        cache.remove(name)
+    cache.make_room()
+
+
+class CacheTidying:
+    """Idle work: the cache of a worker's machine is looked through now and then (`jobs.idle`)."""
+
+    def __init__(self) -> None:
+        self._not_before = time.monotonic()
+
+    def go_on(self) -> None:
+        """Tidy the cache, if that was long ago."""
+        if time.monotonic() < self._not_before:
+            return
+        self._not_before = time.monotonic() + _TIDIED_EVERY_SECONDS
+        try:
+            with parent_database():
+                tidy_cache()
+        except DatabaseError:
+            logger.warning("The models laid out here could not be looked through", exc_info=True)
+
+    def make_way(self) -> None:
+        """Nothing: it is over when `go_on` is."""
+
+
+def _fetch_all(version: ModelVersion, folder: Path) -> None:
+    for file in version.files.all():
+        _fetch(file, folder / file.path)
 
 
 def _fetch(file: ModelFile, target: Path) -> None:
@@ -174,12 +205,3 @@ def _fetch(file: ModelFile, target: Path) -> None:
         raise BrokenModelError(
             _("A file of this model was altered in storage. Ask the administrator to restore it.")
         )
-
-
-@contextmanager
-def _machine_lock(path: Path) -> Iterator[None]:
-    """Hold a file lock among the processes of this machine; the kernel frees it when its holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

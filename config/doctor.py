@@ -21,6 +21,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from catalog.files import models_cache
 from catalog.manifests import check_declared, read_manifest
 from catalog.services.seed import STARTERS_DIR
 from config import embedded
@@ -87,6 +88,7 @@ def examine(port: int) -> Iterator[Finding]:
         ("Redis", _redis),
         ("Machines", _machines),
         ("Storage", _storage),
+        ("Models on disk", _models_on_disk),
         ("Starting points", _starters),
         ("PyTorch", _torch),
         ("Mail", _mail),
@@ -222,6 +224,15 @@ def _storage() -> str:
     finally:
         default_storage.delete(name)
     return f"bucket {settings.FILES_BUCKET}" if settings.FILES_BUCKET else "files can be written and read"
+
+
+def _models_on_disk() -> str:
+    cache = models_cache()
+    used, limit = cache.used_bytes() / _GIB, settings.MODELS_BYTES / _GIB
+    found = f"{len(cache.names())} laid out for workers here, {used:.1f} of {limit:.1f} GiB"
+    if used > limit:
+        _note(found, "Idle workers mend it within the hour. If it stays, jobs use more: raise MODELS_BYTES.")
+    return found
 
 
 def _starters() -> str:

@@ -292,6 +292,9 @@ UPSCALE_MODEL = os.environ.get("UPSCALE_MODEL", "atelier/enlarge-2x")
 GENERATION_LORA_BYTES = environment.number("GENERATION_LORA_BYTES", 256 << 20)
 # Limits of imported models (catalog.imports.limits): bytes of a file, and of what a ZIP unpacks to.
 IMPORT_LIMITS = {"max_bytes": environment.number("IMPORT_MAX_BYTES", 16 << 30)}
+# How many bytes the models laid out on this machine's disk may take; the least recently used leave first, and
+# what jobs use stays.
+MODELS_BYTES = environment.number("MODELS_BYTES", 50 << 30)
 # How many bytes the cache of maps may take; the pictures that nobody has looked at for longest leave first.
 LOOKS_BYTES = environment.number("LOOKS_BYTES", 2 << 30)
 # Below it the admin page looks for diffusers folders that may become bases of Text to Image.

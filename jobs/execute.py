@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs import hardware, machines
+from jobs import hardware, holds, machines
 from jobs.attempts import Attempt, run_together
 from jobs.claims import claim_batch
 from jobs.models import Job, Queue
@@ -56,8 +56,11 @@ def run_next(
         Attempt(job, pulse=pulse, leaving=leaving, scratch=work_root() / str(job.pk))
         for job, pulse in zip(jobs, pulses, strict=True)
     ]
-    with beating(pulses if in_background else []):
-        run_together(attempts)
+    try:
+        with beating(pulses if in_background else []):
+            run_together(attempts)
+    finally:
+        holds.let_go()
     return jobs
 
 

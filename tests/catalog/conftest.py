@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from catalog import files
 from catalog.models import Licence, ModelVersion, Visibility
 from catalog.services import publish_version
 from catalog.services.seed import seed_licences
+from jobs import holds
 from tests.catalog.folders import make_folder
 
 
@@ -17,11 +18,12 @@ def licences(db: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Each test lays models out in a folder of its own."""
     folder = tmp_path / "cache"
     monkeypatch.setattr(files, "cache_dir", lambda: folder)
-    return folder
+    yield folder
+    holds.let_go()
 
 
 @pytest.fixture

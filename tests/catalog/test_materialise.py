@@ -12,8 +12,15 @@ from django.core.files.storage import default_storage
 
 from catalog import files
 from catalog.exceptions import BrokenModelError
-from catalog.files import materialise, weight_key
+from catalog.files import materialise, models_cache, tidy_cache, weight_key
 from catalog.manifests import read_manifest
+from catalog.models import ModelVersion
+from jobs import holds, registry
+from jobs.context import Outcome
+from jobs.models import Queue, State
+from jobs.registry import JobKind
+from jobs.services import submit_job
+from jobs.testing import run_pending
 from tests.catalog.at_once import at_once
 
 
@@ -71,3 +78,39 @@ time.sleep(600)
     holder.stdout.close()
     assert len(list(materialise(version).iterdir())) == 4
     assert not half.exists()
+
+
+def test_deleted_versions_leave_the_cache_and_others_stay(publish, owner, cache_dir):
+    """Also where the model was deleted on another machine."""
+    kept, deleted = materialise(publish(owner)), cache_dir / ("0" * 64)
+    deleted.mkdir()
+    holds.let_go()
+    tidy_cache()
+    assert kept.is_dir()
+    assert not deleted.exists()
+
+
+def test_others_give_way_beyond_the_limit(publish, owner, settings):
+    first, second = publish(owner, "one", seed=1), publish(owner, "two", seed=2)
+    settings.MODELS_BYTES = first.size_bytes
+    folder = materialise(first)
+    holds.let_go()
+    assert materialise(second).is_dir()
+    assert not folder.exists()
+    assert materialise(first) == folder
+
+
+def use_version(_context):
+    """A job's handler: nobody removes what it uses."""
+    folder = materialise(ModelVersion.objects.get())
+    assert not models_cache().remove(folder.name)
+    return Outcome()
+
+
+def test_a_job_holds_what_it_uses_until_it_has_ended(version, owner, monkeypatch):
+    kind = JobKind(name="use", queue=Queue.LIGHT, handler=f"{__name__}.use_version", title="Using a model")
+    monkeypatch.setitem(registry._kinds, "use", kind)
+    submit_job(owner=owner, kind="use", label="Using a model")
+    (job,) = run_pending()
+    assert job.state == State.SUCCEEDED
+    assert models_cache().remove(version.sha256)

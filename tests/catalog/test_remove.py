@@ -8,6 +8,7 @@ from catalog.files import materialise
 from catalog.models import CatalogModel, Derivation, ModelFile, Source
 from catalog.registry import Dependents, register_dependents
 from catalog.services import delete_model
+from jobs import holds
 
 
 def stored(files):
@@ -16,6 +17,7 @@ def stored(files):
 
 def test_rows_files_and_local_folder_go(version, files, django_capture_on_commit_callbacks):
     folder = materialise(version)
+    holds.let_go()
     with django_capture_on_commit_callbacks(execute=True):
         delete_model(model=version.model)
     assert not CatalogModel.objects.exists()

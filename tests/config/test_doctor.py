@@ -67,6 +67,19 @@ def test_several_machines_need_a_bucket(settings):
     assert look(doctor._machines).level is Level.GOOD
 
 
+def test_more_models_on_disk_than_may_be_are_found(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    weights = tmp_path / "cache" / "models" / "faces" / "weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(bytes(2 << 20))
+    settings.MODELS_BYTES = 1 << 30
+    assert look(doctor._models_on_disk).found == "1 laid out for workers here, 0.0 of 1.0 GiB"
+    settings.MODELS_BYTES = 1 << 20
+    finding = look(doctor._models_on_disk)
+    assert finding.level is Level.FAIR
+    assert "MODELS_BYTES" in finding.mend
+
+
 def test_damaged_weights_are_found(monkeypatch, tmp_path):
     from tests.catalog.folders import make_folder
 
