@@ -64,7 +64,8 @@ class AISetupForm(SettingsForm):
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_(
-            "One a line; each becomes a picture with every snapshot. {keyword} and {class} are filled in."
+            "One a line; each becomes a picture with every snapshot. {keyword} stands for the keyword, "
+            "{class} for what it shows."
         ),
     )
     rank = forms.IntegerField(
@@ -121,7 +122,9 @@ class AISetupForm(SettingsForm):
         for name in self.ADVANCED:
             self.fields[name].widget.attrs["placeholder"] = getattr(usual, name)
         self.fields["steps"].widget.attrs["placeholder"] = self.usual_steps
-        self.fields["sample_prompts"].widget.attrs["placeholder"] = "\n".join(planned.sample_prompts)
+        preset = preset_of(planned.purpose, planned.base)
+        usual_prompts = prompts_of(preset, keyword="{keyword}", subject="{class}")
+        self.fields["sample_prompts"].widget.attrs["placeholder"] = "\n".join(usual_prompts)
 
     @property
     def chosen_base(self) -> ModelVersion:

@@ -242,6 +242,17 @@ def test_the_page_of_an_order_asks_for_new_pictures_unless_a_seed_was_chosen(own
         assert remixed(owner_client, order)["seed"].value() == order.seeds[0]
 
 
+def test_who_deletes_a_start_is_told_that_its_copies_stay(owner_client, owner, text_order, values):
+    text_order(seeds=[1])
+    run_pending("generate")
+    picture = owner.pictures.get()
+    delete = reverse("generation:picture_delete", args=[picture.pk])
+    sentence = "with a copy of it to start from again"
+    assert sentence not in owner_client.get(delete).content.decode()
+    owner_client.post(URL, {**values, "picture": picture.pk})
+    assert sentence in owner_client.get(delete).content.decode()
+
+
 def remixed(client, order):
     return client.get(URL, {"remix": order.pk}).context["form"]
 
