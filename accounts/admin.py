@@ -12,12 +12,15 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.erasure import request_erasure
-from accounts.exceptions import EraseRefusedError
+from accounts.exceptions import EraseRefusedError, HandleRefusedError
+from accounts.forms import AccountForm
 from accounts.models import LegalPage, User
+from accounts.profiles import change_handle
 from accounts.readonly_admin import staff_of
 from accounts.second_steps import remove_second_steps
 
@@ -31,6 +34,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     """Django's own, with an e-mail address in place of the user name."""
 
     add_form = AdminUserCreationForm
+    form = AccountForm
     ordering = ("-date_joined",)
     list_display = ("email", "handle", "is_active", "is_staff", "date_joined")
     search_fields = ("email", "handle", "display_name")
@@ -45,6 +49,16 @@ class UserAdmin(DjangoUserAdmin[User]):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     actions = ("erase", "remove_second_steps")
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        """Store an account. The public name changes as on its own page: the former one leads to it."""
+        if change and "handle" in form.changed_data:
+            try:
+                change_handle(user=obj, handle=obj.handle)
+            except HandleRefusedError as refusal:  # somebody took it just now
+                obj.handle = form.initial["handle"]
+                messages.error(request, str(refusal))
+        super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, _request: HttpRequest, _obj: User | None = None) -> bool:
         """Refuse: an account is erased, so that its subscription is canceled first."""

@@ -8,6 +8,7 @@ from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
+from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -55,18 +56,30 @@ class ProfileForm(forms.Form):
 
     def clean_handle(self) -> str:
         """Return the public name in small letters, where it is free."""
-        handle = str(self.cleaned_data["handle"]).lower()
-        try:
-            check_handle(user=self.user, handle=handle)
-        except HandleRefusedError as refusal:
-            raise ValidationError(str(refusal)) from refusal
-        return handle
+        return _free_handle(self.user, self.cleaned_data["handle"])
 
     def save(self) -> None:
         """Store both. Raises HandleRefusedError when somebody took the public name meanwhile."""
         change_handle(user=self.user, handle=self.cleaned_data["handle"])
         self.user.display_name = self.cleaned_data["display_name"]
         self.user.save(update_fields=["display_name"])
+
+
+class AccountForm(UserChangeForm[User]):
+    """What staff change of an account. A public name is refused for the same reasons as on its own page."""
+
+    def clean_handle(self) -> str:
+        """Return the public name in small letters, where it is free."""
+        return _free_handle(self.instance, self.cleaned_data["handle"])
+
+
+def _free_handle(user: User, wanted: str) -> str:
+    handle = wanted.lower()
+    try:
+        check_handle(user=user, handle=handle)
+    except HandleRefusedError as refusal:
+        raise ValidationError(str(refusal)) from refusal
+    return handle
 
 
 class ActivateTOTPForm(AllauthActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped

@@ -35,7 +35,7 @@ def check_handle(*, user: User, handle: str) -> None:
     kept = user.former_handles.exclude(handle=handle).count()
     if kept >= MAX_FORMER_HANDLES:
         raise HandleRefusedError(
-            _("Your former names stay yours, and these are many. Go back to one of them: %(names)s.")
+            _("Former names stay with an account, and these are many. Go back to one of them: %(names)s.")
             % {"names": ", ".join(user.former_handles.values_list("handle", flat=True))}
         )
 
