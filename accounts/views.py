@@ -3,8 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import messages
@@ -86,7 +86,7 @@ def show_belongings(request: AccountHttpRequest) -> HttpResponse:
     """Show what of one's own is in the studio, and where it can be downloaded."""
     assert isinstance(request.user, User)
     shown = [{"part": part, "lines": part.describe(request.user)} for part in parts()]
-    may_download = not is_reauthentication_required(request, app="")
+    may_download = not _is_password_due(request)
     return render(request, "account/belongings.html", {"parts": shown, "may_download": may_download})
 
 
@@ -94,12 +94,7 @@ def show_belongings(request: AccountHttpRequest) -> HttpResponse:
 @login_required
 def confirm_belongings(request: AccountHttpRequest) -> HttpResponse:
     """Ask for the password once more, where it was not given lately, and go back to what is one's own."""
-    response: HttpResponse = _show_confirmed(request)
-    return response
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
-def _show_confirmed(_request: AccountHttpRequest) -> HttpResponse:
+    _need_password(request)
     return redirect("account_data")
 
 
@@ -109,14 +104,9 @@ def download_belongings(request: AccountHttpRequest, name: str = "") -> HttpResp
     """Send one part of what is one's own, or all of it, after the password was asked for once more."""
     if name not in ("", *(part.name for part in parts())):
         raise Http404
-    response: HttpResponseBase = _send_belongings(request, name)
-    return response
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
-def _send_belongings(request: AccountHttpRequest, name: str) -> HttpResponseBase:
-    assert isinstance(request.user, User)
+    _need_password(request)
     user = request.user
+    assert isinstance(user, User)
     filename = "-".join(filter(None, [user.handle, name, timezone.localdate().isoformat()]))
     return zip_response(everything_of(user, [name] if name else ()), f"{filename}.zip", is_large=True)
 
@@ -127,12 +117,7 @@ def erase_account(request: AccountHttpRequest) -> HttpResponse:
     """Erase one's account with everything in it, after the password was asked for once more."""
     if request.method != "POST":
         return render(request, "account/erase.html")
-    response: HttpResponse = _erase(request)
-    return response
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]  # allauth is untyped
-def _erase(request: AccountHttpRequest) -> HttpResponse:
+    _need_password(request)
     assert isinstance(request.user, User)
     try:
         request_erasure(user=request.user)
@@ -144,3 +129,13 @@ def _erase(request: AccountHttpRequest) -> HttpResponse:
         _("Your account is closed. Your plan is canceled first, then everything of yours is deleted."),
     )
     return redirect("home")
+
+
+def _need_password(request: AccountHttpRequest) -> None:
+    """Have the password asked for once more, unless it was given lately; then the request comes again."""
+    if _is_password_due(request):
+        raise ReauthenticationRequired  # allauth's middleware answers it
+
+
+def _is_password_due(request: AccountHttpRequest) -> bool:
+    return bool(is_reauthentication_required(request, app=""))

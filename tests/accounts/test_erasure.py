@@ -173,10 +173,7 @@ class TestPage:
         assert not Erasure.objects.exists()
 
     def test_with_it_the_account_is_closed_everywhere(self, owner, monkeypatch):
-        monkeypatch.setattr(
-            "allauth.account.decorators.reauthentication.is_reauthentication_required",
-            lambda _request, app="": False,
-        )
+        monkeypatch.setattr("accounts.views.is_reauthentication_required", lambda _request, app="": False)
         here, elsewhere = Client(), Client()
         for client in (here, elsewhere):
             client.force_login(owner)
