@@ -15,7 +15,7 @@ from billing.models import CreditAccount, Invoice, Payment, Refund, Subscription
 def _describe(user: User) -> list[str]:
     payments = Payment.objects.filter(account__user=user)
     counted = tell_counts([(payments, ngettext_lazy("%(count)s payment", "%(count)s payments", "count"))])
-    return [gettext("every movement of your credits"), *counted]
+    return [gettext("Every movement of your credits"), *counted]
 
 
 def _files(user: User) -> Iterator[Entry]:

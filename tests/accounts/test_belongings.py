@@ -110,6 +110,7 @@ def test_then_everything_or_a_part_is_sent(owner):
     part = client.get(reverse("account_download_part", args=["account"]))
 
     assert reverse("account_download") in page
+    assert reverse("account_erase") in page
     assert whole["Content-Disposition"].startswith("attachment")
     with zipfile.ZipFile(io.BytesIO(whole.getvalue())) as archive:
         assert archive.testzip() is None

@@ -14,11 +14,17 @@ def test_they_come_with_a_first_text(client):
         page = client.get(reverse("legal_detail", args=[slug])).content.decode()
         assert "<h2>" in page
         assert page.count("<h1>") == 1
+        assert page.count('aria-current="page"') == 1
 
 
 def test_the_landing_page_and_the_sign_up_lead_there(client):
-    for address in (reverse("home"), reverse("account_signup")):
+    for address in (reverse("home"), reverse("account_signup"), reverse("legal_detail", args=["privacy"])):
         assert reverse("legal_detail", args=["terms"]) in client.get(address).content.decode()
+
+
+def test_who_is_signed_in_finds_them_beside_what_is_kept(owner_client):
+    page = owner_client.get(reverse("account_data")).content.decode()
+    assert reverse("legal_detail", args=["privacy"]) in page
 
 
 def test_one_that_is_not_shown_is_not_there(client):
