@@ -42,7 +42,12 @@ def test_a_job_that_is_paid(submit, claim):
     finish_job(claimed, State.STOPPED)
 
     assert facts() == {"Credits charged": "10", "Credits released": "5"}
-    for text in ("Stopped", "Started", "Ended", "2 were delivered and charged"):
+    for text in (
+        "Stopped",
+        "Started",
+        "Ended",
+        "What was delivered is charged. The other 5 credits went back to you.",
+    ):
         assert text in receipt()
 
 

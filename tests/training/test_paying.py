@@ -97,7 +97,7 @@ def test_out_of_credits_it_stops_saves_itself_and_resumes_after_a_grant(start, o
     assert money(experiment) == (0, 0, 8)
     assert job.price_charged == quote_price("experiment-64", 8).credits
     page = page_of(owner_client, experiment)
-    assert "8 were delivered and charged" in page
+    assert "All of it was delivered and charged." in page
     assert "ran out" not in page
 
 
