@@ -47,10 +47,11 @@ class Studio:
         self._say = say
         self._data_dir: Path = settings.DATA_DIR
         self._logs = self._data_dir / "logs"
+        # Workers too: links in their e-mails lead to where this studio is.
+        self._environment = {"ATELIER_HOST": host, "ATELIER_PORT": str(port)}
         self._web = self._program(
             "web", [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn"]
         )
-        self._web.environment = {"ATELIER_HOST": host, "ATELIER_PORT": str(port)}
         self._supervisor = Supervisor([self._web], say=say)
         self._web_answered = False
         self._servers = EmbeddedServers(self._data_dir)
@@ -122,7 +123,8 @@ class Studio:
         return self._program("first-run", manage("first_run", "--site", self.address), once=True)
 
     def _program(self, name: str, command: list[str], *, once: bool = False) -> Program:
-        return Program(name=name, command=command, log=self._logs / f"{name}.log", once=once)
+        log = self._logs / f"{name}.log"
+        return Program(name=name, command=command, log=log, environment=self._environment, once=once)
 
     def _answers(self) -> bool:
         with closing(http.client.HTTPConnection(self.host, self.port, timeout=2)) as browser:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from config import embedded
+from config.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,3 +126,9 @@ def test_a_port_that_is_taken_is_named(data_dir):
     assert studio.returncode == 1
     assert "Choose another port" in said
     assert not embedded.listens(embedded.postgres_socket(data_dir))
+
+
+def test_every_program_knows_where_the_studio_is():
+    studio = Studio(host="127.0.0.1", port=8131, main_job=False, say=print)
+    for program in (studio._web, studio._first_run(), *studio._workers()):
+        assert program.environment == {"ATELIER_HOST": "127.0.0.1", "ATELIER_PORT": "8131"}
