@@ -2,11 +2,6 @@
 
 from typing import Any
 
-from allauth.mfa.adapter import get_adapter as get_second_step_adapter
-from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
-from allauth.mfa.totp.internal.auth import TOTP
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import ValidationError
@@ -80,29 +75,3 @@ def _free_handle(user: User, wanted: str) -> str:
     except HandleRefusedError as refusal:
         raise ValidationError(str(refusal)) from refusal
     return handle
-
-
-class ActivateTOTPForm(AllauthActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped
-    """Adds an authenticator app. The code that shows it works is used up: it signs nobody in any more."""
-
-    def clean_code(self) -> str:
-        """Return the right code, or raise a ValidationError."""
-        code = str(super().clean_code())
-        if not TOTP(Authenticator(user=self.user))._mark_code_used(code):  # noqa: SLF001 - allauth has no other
-            raise get_second_step_adapter().validation_error("incorrect_code")
-        return code
-
-
-class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped
-    """Adds a passkey, in our words."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["name"].label = _("Name")
-        self.fields["name"].help_text = _("By which you know it again: the device, or the key ring it is in.")
-        self.fields["passwordless"].label = _("Sign in with it alone, without the password")
-        self.fields["passwordless"].help_text = _(
-            "It then asks for your fingerprint, face or PIN. Leave it off for a security key that has none: "
-            "that one comes after the password."
-        )
-        self.fields["passwordless"].initial = True

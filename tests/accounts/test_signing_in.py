@@ -158,3 +158,32 @@ def test_an_inactive_account_does_not_enter(make_user, client):
     make_user("gone@example.org", is_active=False)
     sign_in(client, "gone@example.org")
     assert not is_signed_in(client)
+
+
+@pytest.mark.parametrize(
+    ("address", "labels"),
+    [
+        (LOGIN, ["E-mail address", "Password"]),
+        ("/account/signup/", ["E-mail address", "Password"]),
+        ("/account/password/reset/", ["E-mail address"]),
+    ],
+)
+def test_forms_have_one_name_for_each_thing(client, db, address, labels):
+    page = client.get(address)
+    fields = page.context["form"].visible_fields()
+    assert [field.label for field in fields if field.name != "remember"] == labels
+    assert "placeholder" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "labels"),
+    [
+        ("/account/email/", ["E-mail address"]),
+        ("/account/password/change/", ["Current password", "New password", "New password, once more"]),
+        ("/account/reauthenticate/", ["Password"]),
+    ],
+)
+def test_so_have_those_of_an_account(owner_client, address, labels):
+    page = owner_client.get(address)
+    assert [field.label for field in page.context["form"].visible_fields()] == labels
+    assert "placeholder" not in page.content.decode()

@@ -64,7 +64,7 @@ def test_upgrade_free_training_image_and_refund(watched: Watched, studio: Runnin
 def sign_up(watched: Watched) -> None:
     page = watched.page
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill(BUYER)
+    page.get_by_label("E-mail address").fill(BUYER)
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()
@@ -143,7 +143,7 @@ def refund(watched: Watched, staff: str) -> None:
     context = browser.new_context(base_url=watched.page.url.split("/billing/")[0])
     page = context.new_page()
     page.goto("/account/login/?next=/admin/billing/payment/")
-    page.get_by_label("Email").fill(staff)
+    page.get_by_label("E-mail address").fill(staff)
     page.locator("input[type=password]").fill(PASSWORD)
     page.locator("main form button.primary").click()
     page.goto("/admin/billing/payment/")

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def test_captions_from_a_zip_to_a_zip(watched: Watched, folder: Path) -> None:
     page = watched.page
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("mary@example.org")
+    page.get_by_label("E-mail address").fill("mary@example.org")
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

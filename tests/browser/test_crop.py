@@ -52,7 +52,7 @@ def open_editor(page: Page, folder: Path) -> None:
     picture = folder / "cat.png"
     draw("cats", 0, 400).crop((0, 50, 400, 350)).save(picture)
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("box@example.org")
+    page.get_by_label("E-mail address").fill("box@example.org")
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

@@ -168,7 +168,7 @@ def wait_for_pictures(page: Page) -> None:
 
 def sign_up(page: Page) -> None:
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("map@example.org")
+    page.get_by_label("E-mail address").fill("map@example.org")
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

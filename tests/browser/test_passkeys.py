@@ -27,7 +27,7 @@ def test_a_passkey_is_added_and_signs_in_alone(browser: Browser, studio: Running
     authenticator.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
 
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Create the account").click()
     expect(page.locator("details.account")).to_be_visible(timeout=60_000)

@@ -83,7 +83,7 @@ def face() -> bytes:
 
 def sign_up(page: Page, email: str = "point@example.org") -> None:
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill(email)
+    page.get_by_label("E-mail address").fill(email)
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

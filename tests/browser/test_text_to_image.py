@@ -169,7 +169,7 @@ def drop_a_picture_of_the_gallery(page: Page) -> None:
 
 def sign_up(page: Page) -> None:
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("E-mail address").fill(EMAIL)
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

@@ -31,7 +31,7 @@ def page(watched: Watched) -> Page:
     """The page of an empty dataset."""
     page = watched.page
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("uploads@example.org")
+    page.get_by_label("E-mail address").fill("uploads@example.org")
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main form button.primary").click()

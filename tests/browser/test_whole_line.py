@@ -63,7 +63,7 @@ def sign_up(watched: Watched) -> None:
     page.goto("/")
     watched.look("01-landing")
     page.goto("/account/signup/")
-    page.get_by_label("Email").fill("ada@example.org")
+    page.get_by_label("E-mail address").fill("ada@example.org")
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     watched.look("02-sign-up")
