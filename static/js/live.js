@@ -33,6 +33,11 @@ function rest(xhr) {
   restUntil = Date.now() + seconds * 1000 * (0.8 + 0.4 * Math.random());
 }
 
+// A request that a newer one replaces is no failure, so htmx need not report it as one: it logs what has an `error`.
+const underWay = new WeakMap();
+document.addEventListener("htmx:beforeSend", ({ detail }) => underWay.set(detail.elt, detail));
+document.addEventListener("htmx:abort", ({ target }) => Object.assign(underWay.get(target) ?? {}, { error: "" }), true);
+
 const sentenceOf = (xhr) =>
   new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector("[data-error]")?.textContent.trim();
 
