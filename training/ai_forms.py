@@ -83,11 +83,14 @@ class AISetupForm(SettingsForm):
         help_text=_("How many are shown at once. Fewer need less memory."),
     )
     prior_pictures = forms.IntegerField(
-        label=_("Pictures of the class"),
+        label=_("Pictures of its kind"),
         min_value=0,
         max_value=200,
         required=False,
-        help_text=_("The base makes so many of them first, so that it does not forget what else there is."),
+        help_text=_(
+            "The base first makes so many pictures of other things of the same kind and practises on them "
+            "too, so that it does not forget how those look."
+        ),
     )
     surroundings = forms.IntegerField(
         label=_("Other surroundings"),

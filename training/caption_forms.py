@@ -34,7 +34,7 @@ class WordsForm(forms.ModelForm[Dataset]):
     class Meta:
         model = Dataset
         fields = ["keyword", "subject"]
-        labels = {"keyword": _("Keyword"), "subject": _("Class")}
+        labels = {"keyword": _("Keyword"), "subject": _("What it shows")}
         help_texts = {
             "keyword": _("An unusual word for what is learned. It is put into every caption."),
             "subject": _("What kind of thing it is: woman, dog, teapot, watercolour."),
@@ -66,7 +66,9 @@ class ChangeForm(forms.Form):
         label=_("Template"),
         max_length=MAX_TEMPLATE_LENGTH,
         required=False,
-        help_text=_("{caption} is what stands there now, {keyword} and {class} are the words above."),
+        help_text=_(
+            "{caption} is what stands there now, {keyword} the keyword above, {class} what it shows."
+        ),
     )
     before = forms.CharField(label=_("At the front"), max_length=200, required=False)
     after = forms.CharField(label=_("At the end"), max_length=200, required=False)

@@ -43,7 +43,7 @@ def test_captions_from_a_zip_to_a_zip(watched: Watched, folder: Path) -> None:
     page.get_by_role("link", name="Captions", exact=True).click()
     expect(page.get_by_label("Caption of cat-1.png")).to_have_value("a cat on a wall, number 1")
     page.get_by_label("Keyword").fill("mimochi")
-    page.get_by_label("Class").fill("cat")
+    page.get_by_label("What it shows").fill("cat")
     page.get_by_role("button", name="Save the words").click()
     expect(page.get_by_label("Caption of cat-1.png")).to_have_value("mimochi cat on a wall, number 1")
 

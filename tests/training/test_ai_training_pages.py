@@ -94,7 +94,7 @@ class TestDetail:
         assert "Sample 2 of step 8 is nearer to one of your pictures" in page
         assert "Make images with it" in page
         assert "Deleting refunds nothing" in page
-        assert "Its pictures, as frozen" in page
+        assert "Its pictures, as they were at the start" in page
 
     def test_the_page_asks_few_questions(self, owner_client, done, django_assert_max_num_queries):
         with django_assert_max_num_queries(15):

@@ -33,8 +33,9 @@ class TestStating:
             services.freeze_version(dataset=unstated, crop="center")
 
     def test_then_it_may_be(self, unstated, owner_client):
-        response = owner_client.post(url("dataset_rights", unstated.pk), STATED)
-        assert response["Location"] == url("dataset_rights", unstated.pk)
+        response = owner_client.post(url("dataset_rights", unstated.pk), STATED, follow=True)
+        assert response.redirect_chain == [(url("dataset_detail", unstated.pk), 302)]
+        assert "Your rights are stated" in response.content.decode()
         unstated.refresh_from_db()
         assert (unstated.source_note, unstated.people) == ("I took them myself.", "none")
         assert unstated.rights_stated_at is not None
@@ -104,7 +105,7 @@ class TestComingBack:
     @pytest.mark.parametrize("address", ["//evil.example/", "https://evil.example/", "javascript:alert(1)"])
     def test_nobody_is_led_elsewhere(self, unstated, owner_client, address):
         done = owner_client.post(url("dataset_rights", unstated.pk), STATED | {"next": address})
-        assert done["Location"] == url("dataset_rights", unstated.pk)
+        assert done["Location"] == url("dataset_detail", unstated.pk)
 
 
 class TestWithdrawing:

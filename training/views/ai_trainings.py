@@ -45,7 +45,7 @@ from training.views.requests import StudioRequest
 
 LOSSES: Mapping[str, Promise] = {
     "loss": gettext_lazy("Your pictures"),
-    "loss_prior": gettext_lazy("Pictures of the class"),
+    "loss_prior": gettext_lazy("Pictures of its kind"),
 }
 # What files are called in addresses, by the names in which they hold their layers.
 _NAMINGS = {"diffusers": LORA_FILE, "kohya": KOHYA_FILE}

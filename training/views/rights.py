@@ -22,7 +22,7 @@ from training.views.requests import StudioRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def state_rights(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Show what was stated, and take what is stated now; then go back to where `next` says."""
+    """Show what was stated, and take what is stated now; then go on where `next` says, or to the dataset."""
     dataset = own_dataset(request, pk)
     following = _own_address(request, request.POST.get("next") or request.GET.get("next", ""))
     form = RightsForm(request.POST if request.method == "POST" else None, instance=dataset)
@@ -32,8 +32,8 @@ def state_rights(request: StudioRequest, pk: UUID) -> HttpResponse:
         if problem:
             messages.warning(request, problem)
             return redirect("training:dataset_rights", pk)
-        messages.success(request, _("Stated. You can train on these pictures."))
-        return redirect(following or reverse("training:dataset_rights", args=[pk]))
+        messages.success(request, _("Your rights are stated. You can train on these pictures."))
+        return redirect(following or reverse("training:dataset_detail", args=[pk]))
     # The form has written what was typed into the row: the page's head shows what is stored.
     stored = own_dataset(request, pk)
     context = {
