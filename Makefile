@@ -9,6 +9,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 PORT ?= $(or $(ATELIER_PORT),8000)
 PIP_FLAGS ?=
+# Of the tests: one for each core, each with servers of its own; given ones are shared by nobody.
+PROCESSES ?= $(if $(DATABASE_URL)$(REDIS_URL),0,auto)
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -29,7 +31,7 @@ run: $(INSTALLED)  ## Start the studio on this machine (PORT=8000)
 	@exec $(BIN)/python manage.py studio --port $(PORT)
 
 test: $(INSTALLED)  ## Run the tests (ARGS="-k name")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --maxprocesses=4 --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED)  ## Check style, types, imports, templates and migrations
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What every test stands on: real servers of its own, no network, no leftovers."""
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -8,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,8 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
+from xdist import is_xdist_controller
+from xdist.scheduler import LoadFileScheduling
 
 from accounts.models import User
 from billing.models import Plan
@@ -26,8 +30,44 @@ from config import embedded, environment
 _servers = contextlib.ExitStack()
 
 
+class ByFile(LoadFileScheduling):
+    """Gives a process whole files, so that it makes their fixtures once, and one of them all browser tests.
+
+    Two studios with two browsers beside each other would wait for each other. A file's tests that empty
+    tables are parted from the others: pytest-django puts them behind those that read what migrations wrote.
+    """
+
+    def schedule(self) -> None:
+        """Number the runs of tests that lie side by side in one place, then share them out."""
+        collected = next(iter(self.registered_collections.values()))
+        runs = enumerate(itertools.groupby(collected, key=_place))
+        self._runs = {nodeid: f"{place} {number}" for number, (place, run) in runs for nodeid in run}
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._runs[nodeid]
+
+
+def _place(nodeid: str) -> str:
+    return "tests/browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Share the tests out among the processes of `--numprocesses`."""
+    return ByFile(config, log)
+
+
+def pytest_configure() -> None:
+    """Have the processes of a shared run share the cores, too; PyTorch is not imported yet."""
+    if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(processes))))
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start this run's PostgreSQL and Redis, unless the environment names others."""
+    """Start this process's PostgreSQL and Redis, unless the environment names others."""
+    if is_xdist_controller(session):
+        del os.environ["ATELIER_TEST_DATA"]  # whom it shares the tests out to make their own
+        return
     if not os.environ.get("DATABASE_URL"):
         _servers.enter_context(embedded.ensure_postgres(settings.DATA_DIR, throwaway=True))
     if not os.environ.get("REDIS_URL"):

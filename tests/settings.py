@@ -4,9 +4,9 @@ import os
 import tempfile
 
 # Set before the settings are read. Real processes that a test starts inherit it and share the servers.
-os.environ["ATELIER_DATA"] = os.environ.setdefault(
-    "ATELIER_TEST_DATA", tempfile.mkdtemp(prefix="atelier-test-")
-)
+if "ATELIER_TEST_DATA" not in os.environ:
+    os.environ["ATELIER_TEST_DATA"] = tempfile.mkdtemp(prefix="atelier-test-")
+os.environ["ATELIER_DATA"] = os.environ["ATELIER_TEST_DATA"]
 
 from config.settings import *  # noqa: F403
 from config.settings import DATABASES, DEBUG, STORAGES

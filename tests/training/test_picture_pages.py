@@ -188,7 +188,7 @@ class TestSettle:
         assert few.images.count() == 6
         assert not few.images.filter(likeness_group__isnull=False).exists()
 
-    @pytest.mark.parametrize("keep", ["", "x", str(uuid.uuid4())])
+    @pytest.mark.parametrize("keep", ["", "x", str(uuid.UUID(int=35))])
     def test_one_of_the_group_must_stay(self, few, twins, keep, owner_client):
         response = owner_client.post(url("group_settle", few.pk, twins[0]), {"keep": keep})
         assert response.status_code == 400
