@@ -33,49 +33,49 @@ class InOurWords(forms.Form):
             field.widget.attrs.pop("placeholder", None)
 
 
-class LoginForm(InOurWords, account.LoginForm):  # type: ignore[misc]  # allauth is untyped
+class LoginForm(InOurWords, account.LoginForm):
     """Signs somebody in."""
 
 
-class SignupForm(InOurWords, account.SignupForm):  # type: ignore[misc]
+class SignupForm(InOurWords, account.SignupForm):
     """Makes an account."""
 
     labels = InOurWords.labels | {"password1": _("Password")}
 
 
-class AddEmailForm(InOurWords, account.AddEmailForm):  # type: ignore[misc]
+class AddEmailForm(InOurWords, account.AddEmailForm):
     """Adds an address to an account."""
 
 
-class ChangePasswordForm(InOurWords, account.ChangePasswordForm):  # type: ignore[misc]
+class ChangePasswordForm(InOurWords, account.ChangePasswordForm):
     """Changes a password."""
 
 
-class SetPasswordForm(InOurWords, account.SetPasswordForm):  # type: ignore[misc]
+class SetPasswordForm(InOurWords, account.SetPasswordForm):
     """Gives an account its first password."""
 
 
-class ResetPasswordForm(InOurWords, account.ResetPasswordForm):  # type: ignore[misc]
+class ResetPasswordForm(InOurWords, account.ResetPasswordForm):
     """Sends the link with which a new password is chosen."""
 
 
-class ResetPasswordKeyForm(InOurWords, account.ResetPasswordKeyForm):  # type: ignore[misc]
+class ResetPasswordKeyForm(InOurWords, account.ResetPasswordKeyForm):
     """Takes the new password, behind that link."""
 
 
-class ReauthenticateForm(InOurWords, account.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateForm(InOurWords, account.ReauthenticateForm):
     """Asks for the password once more."""
 
 
-class AuthenticateCodeForm(InOurWords, second_step.AuthenticateForm):  # type: ignore[misc]
+class AuthenticateCodeForm(InOurWords, second_step.AuthenticateForm):
     """Asks for the second step."""
 
 
-class ReauthenticateCodeForm(InOurWords, second_step.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateCodeForm(InOurWords, second_step.ReauthenticateForm):
     """Asks for a code once more."""
 
 
-class ActivateTOTPForm(InOurWords, totp.ActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped
+class ActivateTOTPForm(InOurWords, totp.ActivateTOTPForm):
     """Adds an authenticator app. The code that shows it works is used up: it signs nobody in any more."""
 
     def clean_code(self) -> str:
@@ -86,7 +86,7 @@ class ActivateTOTPForm(InOurWords, totp.ActivateTOTPForm):  # type: ignore[misc]
         return code
 
 
-class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped
+class AddPasskeyForm(AddWebAuthnForm):
     """Adds a passkey, in our words."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
